@@ -1,0 +1,21 @@
+#include "binding/module.h"
+
+#include <napi.h>
+
+#include "binding/errors.h"
+#include "core/openssl.h"
+
+namespace {
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  cga::binding::translate(env, [] { cga::initialize_openssl(); });
+  exports.Set("opensslVersion", Napi::String::New(env, cga::openssl_version()));
+  cga::binding::register_tpm(env, exports);
+  cga::binding::register_report(env, exports);
+  cga::binding::register_crypto(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(cvm_guest_attestation, initialize)

@@ -1,0 +1,13 @@
+// One-time set-up of the static libcrypto.
+#pragma once
+
+namespace cga {
+
+/// Initialises libcrypto without reading OPENSSL_CONF or the system's openssl.cnf: a configuration meant for another
+/// program (a FIPS property query, say) must not change what this library computes. Idempotent and thread-safe.
+void initialize_openssl();
+
+/// Version of the libcrypto inside, as "3.0.19".
+[[nodiscard]] const char* openssl_version() noexcept;
+
+}  // namespace cga

@@ -1,0 +1,69 @@
+import { describeErrorCode, type ErrorCode, type ErrorCodeName } from './error-codes.js';
+
+export { ErrorCode, type ErrorCodeName } from './error-codes.js';
+
+/** What an {@link AttestationError} carries besides its code and message. */
+export interface AttestationErrorDetails {
+  /** TSS2_RC of the TPM call that failed; 0 (the default) when none did. */
+  tpmErrorCode?: number;
+  cause?: unknown;
+  /** HTTP status of the answer that was refused. */
+  status?: number;
+  /** Body of that answer, cut to 4 KiB. Never a token: a successful answer is not kept. */
+  responseBody?: string;
+}
+
+/**
+ * Rejection of every attest, encrypt, decrypt and evidence call.
+ *
+ * `code` is one of the documented numbers, `description` its documented sentence, `message` what happened this time.
+ */
+export class AttestationError extends Error {
+  override readonly name = 'AttestationError';
+  /** 1–32, see {@link ErrorCode}. */
+  readonly code: ErrorCode;
+  /** Key of `code` in {@link ErrorCode}. */
+  readonly codeName: ErrorCodeName;
+  /** The documented sentence for `code`. */
+  readonly description: string;
+  /** TSS2_RC of the TPM call that failed, 0 when no TPM call failed. */
+  readonly tpmErrorCode: number;
+  readonly status?: number;
+  readonly responseBody?: string;
+
+  constructor(code: ErrorCode, message: string, details: AttestationErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    const { codeName, description } = describeErrorCode(code);
+    this.codeName = codeName;
+    this.description = description;
+    this.tpmErrorCode = details.tpmErrorCode ?? 0;
+    if (details.status !== undefined) this.status = details.status;
+    if (details.responseBody !== undefined) this.responseBody = details.responseBody.slice(0, 4096);
+  }
+}
+
+/** One check of a verification, with the values that were compared. */
+export interface Check {
+  /** What was checked, as a short English sentence. */
+  name: string;
+  ok: boolean;
+  /** Stable code of the refusal, set when `ok` is false. */
+  code?: string;
+  expected?: string;
+  actual?: string;
+}
+
+/** Refusal of a token or of evidence: `code` names the first failed check, `checks` lists all of them. */
+export class VerificationError extends Error {
+  override readonly name = 'VerificationError';
+  /** Stable, for instance `ERR_TOKEN_SIGNATURE` or `ERR_HWID_MISMATCH`. */
+  readonly code: string;
+  readonly checks: readonly Check[];
+
+  constructor(code: string, message: string, checks: readonly Check[] = [], cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.checks = checks;
+  }
+}

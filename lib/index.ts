@@ -1,0 +1,2 @@
+export { AttestationError, type AttestationErrorDetails, type Check, ErrorCode, VerificationError } from './errors.js';
+export type { Logger } from './logger.js';

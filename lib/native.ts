@@ -1,0 +1,39 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Binding, NativeError } from '../binding.js';
+
+export type { Binding, NativeError } from '../binding.js';
+
+const require = createRequire(import.meta.url);
+let binding: Binding | undefined;
+
+/**
+ * The native addon, loaded at the first call that needs it: what works without it (tokens, the service's REST client)
+ * keeps working on a platform that has no binary.
+ *
+ * This is the only file that knows how the addon is found.
+ */
+export function native(): Binding {
+  binding ??= load();
+  return binding;
+}
+
+function load(): Binding {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  try {
+    const nodeGypBuild = require('node-gyp-build') as (directory: string) => Binding;
+    return nodeGypBuild(root);
+  } catch (cause) {
+    throw new Error(
+      `cvm-guest-attestation has no native addon for ${process.platform}-${process.arch} (Node-API ${process.versions.napi}): ` +
+        'reading reports, verifying evidence, content encryption and the TPM need it. ' +
+        'Prebuilt binaries exist for Linux; in a source checkout `npm run setup` builds one.',
+      { cause },
+    );
+  }
+}
+
+/** Whether `error` was made by the binding's one translation point. */
+export function isNativeError(error: unknown): error is NativeError {
+  return error instanceof Error && typeof (error as Partial<NativeError>).kind === 'string';
+}
