@@ -1,0 +1,80 @@
+// npm run bench [-- name …] [-- --check] [-- --json [file]]
+import { readdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+
+const notBenchmarks = new Set(['main.mjs', 'measure.mjs']);
+
+/** A row meets its target, misses it, or has none (`undefined`). */
+export function verdict({ ratio, atLeast, atMost }) {
+  if (atLeast === undefined && atMost === undefined) return undefined;
+  return ratio >= (atLeast ?? -Infinity) && ratio <= (atMost ?? Infinity);
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      check: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const available = readdirSync(new URL('.', import.meta.url))
+    .filter((file) => file.endsWith('.mjs') && !notBenchmarks.has(file) && !file.startsWith('_'))
+    .map((file) => file.slice(0, -'.mjs'.length))
+    .sort();
+  if (values.help) {
+    console.log(
+      'npm run bench [-- NAME … --check --json --out FILE]\n' +
+        '  --check     exit 1 when a target is missed\n' +
+        '  --json      print JSON instead of tables\n' +
+        '  --out FILE  write the JSON to FILE as well\n' +
+        `  NAME        ${available.join(', ')}; all of them by default`,
+    );
+    return 0;
+  }
+  const unknown = positionals.filter((name) => !available.includes(name));
+  if (unknown.length > 0) {
+    console.error(`no such benchmark: ${unknown.join(', ')} (there are: ${available.join(', ')})`);
+    return 2;
+  }
+
+  const report = { node: process.version, openssl: process.versions.openssl, cpu: cpus()[0]?.model, benchmarks: [] };
+  if (!values.json) console.log(`Node ${report.node}, OpenSSL ${report.openssl}, ${cpus().length} × ${report.cpu}`);
+  let missed = 0;
+  for (const name of positionals.length > 0 ? positionals : available) {
+    const { run } = await import(new URL(`${name}.mjs`, import.meta.url));
+    const { title, rows } = await run();
+    const judged = rows.map((row) => ({ ...row, ok: verdict(row) }));
+    missed += judged.filter(({ ok }) => ok === false).length;
+    report.benchmarks.push({ name, title, rows: judged });
+    if (!values.json) print(title, judged);
+  }
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  if (values.json) process.stdout.write(json);
+  if (values.out !== undefined) writeFileSync(values.out, json);
+  if (!values.json) console.log(missed === 0 ? '\nevery target met' : `\n${missed} target(s) missed`);
+  return values.check && missed > 0 ? 1 : 0;
+}
+
+function print(title, rows) {
+  console.log(`\n${title}`);
+  const width = Math.max(...rows.map(({ question }) => question.length));
+  for (const { question, ratio, unit = '×', atLeast, atMost, ok, details } of rows) {
+    const target = atLeast !== undefined ? `≥ ${atLeast}` : atMost !== undefined ? `≤ ${atMost}` : '';
+    const mark = ok === undefined ? ' ' : ok ? '✓' : '✗';
+    const value = `${format(ratio)} ${unit}`;
+    console.log(
+      `  ${mark} ${question.padEnd(width)}  ${value.padStart(12)}  ${target.padEnd(8)} ${details ?? ''}`.trimEnd(),
+    );
+  }
+}
+
+function format(value) {
+  if (!Number.isFinite(value)) return String(value);
+  return value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+}
+
+process.exitCode = await main();
