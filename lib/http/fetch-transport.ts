@@ -1,0 +1,65 @@
+import { abortError } from '../abort.js';
+import { BoundedBody, type HttpAnswer, HttpError, type Transport } from './transport.js';
+
+/**
+ * The caller's `fetch` as the transport, for a proxy or client certificates. It decides how it connects; timeouts,
+ * abort, body limit and the refusal of redirects stay here. `connectTimeoutMs` cannot be seen from outside a `fetch`.
+ */
+export function fetchTransport(fetchFunction: typeof fetch): Transport {
+  return async (request, limits, signal) => {
+    if (signal?.aborted) throw abortError(signal);
+    const ended = new AbortController();
+    // A fetch that ignores its signal must not hold the exchange up, hence the race.
+    const cut = new Promise<never>((_, reject) => {
+      ended.signal.addEventListener('abort', () => reject(ended.signal.reason), { once: true });
+    });
+    const timer = setTimeout(
+      () => ended.abort(new HttpError('timeout', `no complete answer within ${limits.timeoutMs} ms`)),
+      limits.timeoutMs,
+    );
+    const onAbort = (): void => ended.abort(abortError(signal as AbortSignal));
+    signal?.addEventListener('abort', onAbort, { once: true });
+
+    const answer = async (): Promise<HttpAnswer> => {
+      const response = await fetchFunction(request.url.href, {
+        method: request.method,
+        headers: { Accept: '*/*', ...request.headers },
+        redirect: 'manual',
+        signal: ended.signal,
+        ...(request.body !== undefined && { body: request.body as NonNullable<RequestInit['body']> }),
+      });
+      const body = await boundedBody(response, limits.maxBodyBytes);
+      return { status: response.status, headers: Object.fromEntries(response.headers), body };
+    };
+    try {
+      return await Promise.race([answer(), cut]);
+    } catch (error) {
+      if (error instanceof HttpError) throw error;
+      if (signal?.aborted) throw abortError(signal);
+      throw new HttpError('unreachable', describe(error), error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  };
+}
+
+async function boundedBody(response: Response, limit: number): Promise<Buffer> {
+  const body = new BoundedBody(limit);
+  const reader = response.body?.getReader();
+  if (reader === undefined) return body.bytes();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) body.add(part.value);
+  } catch (error) {
+    await reader.cancel().catch(() => {});
+    throw error;
+  }
+  return body.bytes();
+}
+
+/** undici says only "fetch failed"; what happened is its cause. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'fetch failed';
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return `${error.message}${cause}`;
+}
