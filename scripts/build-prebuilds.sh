@@ -55,6 +55,16 @@ for arch in "${targets[@]}"; do
   install -m 644 "$work/$arch/a/$name" "prebuilds/linux-$arch/$name"
   install -m 644 "$work/$arch/a/$name.debug" "build/debug/linux-$arch/$name.debug"
   bash scripts/check-addon.sh "prebuilds/linux-$arch/$name"
-  say "linux-$arch: $(grep '^libssl-dev ' "build/sysroot-$arch/packages.txt" | cut -d' ' -f2,3)"
-  say "linux-$arch: same bytes twice, sha256 $first"
+  openssl=$(awk '$1 == "libssl-dev" { print $3 }' "build/sysroot-$arch/packages.txt")
+  cat >"prebuilds/linux-$arch/built-with.json" <<JSON
+{
+  "file": "$name",
+  "sha256": "$first",
+  "openssl": { "version": "${openssl%%-*}", "package": "$openssl" },
+  "compiler": { "name": "g++", "version": "$("$triplet-g++" -dumpfullversion)" },
+  "nodeAddonApi": "$(node -p 'require("node-addon-api/package.json").version')",
+  "nodeApiHeaders": "$(node -p 'require("node-api-headers/package.json").version')"
+}
+JSON
+  say "linux-$arch: OpenSSL $openssl; same bytes twice, sha256 $first"
 done
