@@ -1,0 +1,107 @@
+import { createDecipheriv } from 'node:crypto';
+import { AttestationError, ErrorCode } from '../errors.js';
+
+/** How the service returns a token: AES-GCM under an inner key that only the TPM's ephemeral key can unwrap. */
+export interface GuestEnvelope {
+  /** RSAES-PKCS1-v1_5 under the ephemeral key, one block of 256 bytes. */
+  encryptedInnerKey: Buffer;
+  iv: Buffer;
+  /** AES-GCM tag, 16 bytes. */
+  tag: Buffer;
+  ciphertext: Buffer;
+}
+
+const RSA_BLOCK_BYTES = 256;
+const TAG_BYTES = 16;
+const MAX_IV_BYTES = 128;
+const ADDITIONAL_DATA = Buffer.from('Transport Key', 'ascii');
+const CIPHERS = new Map([
+  [16, 'aes-128-gcm'],
+  [24, 'aes-192-gcm'],
+  [32, 'aes-256-gcm'],
+] as const) as ReadonlyMap<number, 'aes-128-gcm' | 'aes-192-gcm' | 'aes-256-gcm'>;
+
+/**
+ * Reads an envelope out of the `token` member of the service's answer: base64url of a JSON object.
+ *
+ * @throws AttestationError 14 for anything that is not exactly such an envelope. Unlike the reference library, which
+ * takes a tag of one byte, only a whole one is accepted.
+ */
+export function parseGuestEnvelope(token: string): GuestEnvelope {
+  const envelope = object(parseJson(decoded(token, 'the token of the answer')), 'the envelope');
+  const parameters = object(envelope.EncryptionParams, 'EncryptionParams');
+  expectValue(parameters, 'Cipher', 'AES');
+  expectValue(parameters, 'BlockMode', 'ChainingModeGCM');
+  expectValue(parameters, 'BlockPadding', 'PKCS7');
+  const bits = parameters.KeySizeInBits;
+  // Its value is not looked at further: the inner key's own length chooses the cipher.
+  if (!Number.isInteger(bits) || bits === 0) throw malformed('KeySizeInBits is no size');
+
+  const iv = bytes(parameters, 'Iv');
+  if (iv.length === 0 || iv.length > MAX_IV_BYTES) throw malformed(`Iv has ${iv.length} bytes`);
+  const tag = bytes(envelope, 'AuthenticationData');
+  if (tag.length !== TAG_BYTES) throw malformed(`AuthenticationData has ${tag.length} bytes, not ${TAG_BYTES}`);
+  const encryptedInnerKey = bytes(envelope, 'EncryptedInnerKey');
+  if (encryptedInnerKey.length !== RSA_BLOCK_BYTES) {
+    throw malformed(`EncryptedInnerKey has ${encryptedInnerKey.length} bytes, not ${RSA_BLOCK_BYTES}`);
+  }
+  return { encryptedInnerKey, iv, tag, ciphertext: bytes(envelope, 'Jwt') };
+}
+
+/**
+ * Opens an envelope with its inner key, of 16, 24 or 32 bytes. The caller zeroes the key.
+ *
+ * @throws AttestationError 14 when the key, the tag or the plaintext is not what it must be; which of them is not said.
+ */
+export function openGuestEnvelope(envelope: GuestEnvelope, innerKey: Uint8Array): string {
+  const cipher = CIPHERS.get(innerKey.length);
+  if (cipher === undefined) throw undecryptable();
+  const decipher = createDecipheriv(cipher, innerKey, envelope.iv, { authTagLength: TAG_BYTES });
+  decipher.setAAD(ADDITIONAL_DATA);
+  decipher.setAuthTag(envelope.tag);
+  const head = decipher.update(envelope.ciphertext);
+  try {
+    decipher.final();
+  } catch {
+    head.fill(0);
+    throw undecryptable();
+  }
+  const token = head.toString('latin1');
+  head.fill(0);
+  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(token)) throw undecryptable();
+  return token;
+}
+
+function decoded(text: unknown, what: string): Buffer {
+  if (typeof text !== 'string' || text === '') throw malformed(`${what} is missing or empty`);
+  const digits = text.replace(/={1,2}$/, '');
+  if (digits.length % 4 === 1 || !/^[A-Za-z0-9+/_-]*$/.test(digits)) throw malformed(`${what} is no base64`);
+  return Buffer.from(digits, 'base64url');
+}
+
+function parseJson(text: Buffer): unknown {
+  try {
+    return JSON.parse(text.toString('utf8'));
+  } catch {
+    throw malformed('the envelope is no JSON');
+  }
+}
+
+function object(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} is no JSON object`);
+  return value as Record<string, unknown>;
+}
+
+function bytes(source: Record<string, unknown>, member: string): Buffer {
+  return decoded(source[member], member);
+}
+
+function expectValue(source: Record<string, unknown>, member: string, expected: string): void {
+  if (source[member] !== expected) throw malformed(`${member} is not ${expected}`);
+}
+
+const malformed = (why: string): AttestationError =>
+  new AttestationError(ErrorCode.JWT_DECRYPTION_FAILED, `the service returned no usable token: ${why}`);
+
+const undecryptable = (): AttestationError =>
+  new AttestationError(ErrorCode.JWT_DECRYPTION_FAILED, "the token in the service's answer cannot be decrypted");
