@@ -27,7 +27,8 @@ function load(): Binding {
     throw new Error(
       `cvm-guest-attestation has no native addon for ${process.platform}-${process.arch} (Node-API ${process.versions.napi}): ` +
         'reading reports, verifying evidence, content encryption and the TPM need it. ' +
-        'Prebuilt binaries exist for Linux; in a source checkout `npm run setup` builds one.',
+        'Prebuilt binaries exist for linux-x64 and linux-arm64 with glibc 2.34 or newer (not for musl); ' +
+        'in a source checkout `npm run setup` builds one.',
       { cause },
     );
   }

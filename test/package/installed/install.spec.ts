@@ -1,0 +1,217 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Consumer, nodeBinary, pack, root } from './consumer.js';
+
+const workspace = mkdtempSync(join(tmpdir(), 'cvm-package-'));
+const tarball = pack(workspace);
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const builtWith = JSON.parse(readFileSync(join(root, `prebuilds/linux-${process.arch}/built-with.json`), 'utf8')) as {
+  file: string;
+  openssl: { version: string };
+};
+
+/** Uses the addon: bytes that are no report are refused by the native parser. */
+const refusesGarbage = `
+  try { cvm.parseSnpReport(Buffer.alloc(1184, 0xff)); console.log('accepted'); }
+  catch (error) { console.log(error.name, error.code); }`;
+
+for (const major of ['20', '22', '24', '26']) {
+  const node = nodeBinary(major);
+  describe.skipIf(node === undefined)(`installed from the tarball under Node ${major}`, () => {
+    let consumer: Consumer;
+    beforeAll(() => {
+      consumer = new Consumer(node as string);
+      const start = performance.now();
+      const { status, stderr } = consumer.run('npm', ['install', '--no-audit', '--no-fund', tarball]);
+      expect(status, stderr).toBe(0);
+      console.log(`Node ${major}: installed in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+    });
+    afterAll(() => consumer.remove());
+
+    it('has no compiler in reach', () => {
+      for (const tool of ['cc', 'g++', 'cmake', 'make', 'python3', 'apt-get']) {
+        expect(consumer.run(tool, ['--version']).error).toMatchObject({ code: 'ENOENT' });
+      }
+    });
+
+    it('is imported by an ES module', () => {
+      const printed = consumer
+        .output(
+          'import.mjs',
+          `const start = performance.now();
+         const cvm = await import('cvm-guest-attestation');
+         console.log((performance.now() - start).toFixed(0));${refusesGarbage}`,
+        )
+        .split('\n');
+      expect(printed.slice(1)).toEqual(['AttestationError 20']);
+      console.log(`Node ${major}: first import in ${printed[0]} ms`);
+    });
+
+    it('is required by a CommonJS module, which gets the same instance', () => {
+      const printed = consumer.output(
+        'require.cjs',
+        `const cvm = require('cvm-guest-attestation');${refusesGarbage}
+         import('cvm-guest-attestation').then((m) => console.log(m.AttestationError === cvm.AttestationError));`,
+      );
+      expect(printed.split('\n')).toEqual(['AttestationError 20', 'true']);
+    });
+
+    it('exports the simulator apart', () => {
+      expect(
+        consumer.output(
+          'simulator.mjs',
+          `import { SimulatedCvm } from 'cvm-guest-attestation/simulator'; console.log(typeof SimulatedCvm.start);`,
+        ),
+      ).toBe('function');
+    });
+
+    it('works in four worker threads at once, and only there', () => {
+      const printed = consumer.output(
+        'workers.mjs',
+        `import { once } from 'node:events';
+         import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+         if (isMainThread) {
+           const workers = Array.from({ length: 4 }, () => new Worker(new URL(import.meta.url)));
+           const answers = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0]));
+           await Promise.all(workers.map((worker) => worker.terminate()));
+           console.log(answers.join(' '));
+         } else {
+           const cvm = await import('cvm-guest-attestation');
+           try { cvm.parseSnpReport(Buffer.alloc(1184, 0xff)); } catch (error) { parentPort.postMessage(error.code); }
+         }`,
+      );
+      expect(printed).toBe('20 20 20 20');
+    });
+
+    it('runs npx cvm-attest --version', () => {
+      const { status, stdout } = consumer.run('npx', ['--no-install', 'cvm-attest', '--version']);
+      expect(status).toBe(0);
+      expect(stdout.trim()).toBe(manifest.version);
+    });
+
+    it('carries its own OpenSSL: no symbol of it is bound to Node, and none of Node to it', () => {
+      const log = join(consumer.folder, 'bindings');
+      consumer.output('bindings.cjs', `const cvm = require('cvm-guest-attestation');${refusesGarbage}`, {
+        LD_DEBUG: 'bindings',
+        LD_DEBUG_OUTPUT: log,
+        LD_BIND_NOW: '1',
+      });
+      const lines = readdirSync(consumer.folder)
+        .filter((name) => name.startsWith('bindings.') && !name.endsWith('.cjs'))
+        .flatMap((name) => readFileSync(join(consumer.folder, name), 'utf8').split('\n'));
+      const ours = lines.filter((line) => line.includes(builtWith.file));
+      expect(ours.length).toBeGreaterThan(50); // the log is there: libc's and Node-API's symbols
+      const crypto = /symbol `(EVP|RSA|EC|ECDSA|BN|OPENSSL|OpenSSL|CRYPTO|OSSL|X509|ASN1|BIO|PEM|d2i|i2d|RAND|ERR)_/;
+      expect(ours.filter((line) => crypto.test(line))).toEqual([]);
+      expect(lines.some((line) => line.includes('libcrypto.so'))).toBe(false);
+    });
+
+    it('names the missing package when the TPM libraries are not there', () => {
+      const empty = join(consumer.folder, 'no-tss');
+      spawnSync('mkdir', ['-p', empty]);
+      for (const name of ['tctildr.so.0', 'esys.so.0', 'sys.so.1', 'mu.so.0', 'rc.so.0']) {
+        writeFileSync(join(empty, `libtss2-${name}`), '');
+      }
+      const printed = consumer.output(
+        'no-tss.mjs',
+        `import { AttestationClient } from 'cvm-guest-attestation';
+         const client = new AttestationClient({ tcti: 'device:/dev/tpmrm0' });
+         try { await client.getEvidence(); } catch (error) { console.log(error.name, error.code, error.message, error.cause?.message); }
+         await client.close();`,
+        { LD_LIBRARY_PATH: empty },
+      );
+      expect(printed).toMatch(/^AttestationError 12 .*libtss2-/);
+    });
+  });
+}
+
+describe('a program of a user', () => {
+  let consumer: Consumer;
+  beforeAll(() => {
+    consumer = new Consumer(process.execPath);
+    expect(consumer.run('npm', ['install', '--no-audit', '--no-fund', tarball, '@types/node@20']).status).toBe(0);
+  });
+  afterAll(() => consumer.remove());
+
+  it.each([
+    { module: 'nodenext', moduleResolution: 'nodenext', type: 'module' },
+    { module: 'nodenext', moduleResolution: 'nodenext', type: 'commonjs' },
+    { module: 'esnext', moduleResolution: 'bundler', type: 'module' },
+  ])('compiles against its types: $moduleResolution, $type', ({ module, moduleResolution, type }) => {
+    consumer.write('package.json', JSON.stringify({ name: 'consumer', private: true, type }));
+    consumer.write(
+      'program.ts',
+      `import { AttestationClient, type AttestationError, encrypt, ErrorCode, verifyToken } from 'cvm-guest-attestation';
+       import { SimulatedCvm } from 'cvm-guest-attestation/simulator';
+       export async function program(): Promise<string> {
+         const cvm: SimulatedCvm = await SimulatedCvm.start();
+         await using client: AttestationClient = cvm.client();
+         const token: string = await client.attest({ attestationUrl: cvm.attestationUrl });
+         const { encryptedData } = await encrypt(token, new Uint8Array(3));
+         const claims = await verifyToken(token, { issuer: cvm.attestationUrl });
+         // @ts-expect-error a number is no token
+         await encrypt(1, encryptedData).catch((error: AttestationError) => error.code === ErrorCode.INVALID_INPUT_PARAMETER);
+         return JSON.stringify(claims);
+       }`,
+    );
+    // Declarations are checked too: nothing in them may come from a package that a user does not have.
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2023,esnext.disposable',
+      '--types',
+      'node',
+    ];
+    const { status, stdout } = spawnSync(
+      join(root, 'node_modules/.bin/tsc'),
+      [...options, '--module', module, '--moduleResolution', moduleResolution, 'program.ts'],
+      { cwd: consumer.folder, encoding: 'utf8' },
+    );
+    expect(stdout).toBe('');
+    expect(status).toBe(0);
+  });
+
+  it('is bundled by esbuild with the package left external', () => {
+    consumer.write('package.json', JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
+    const install = consumer.run('npm', ['install', '--no-audit', '--no-fund', tarball, 'esbuild']);
+    expect(install.status, install.stderr).toBe(0);
+    consumer.write('bundled.ts', `import * as cvm from 'cvm-guest-attestation';${refusesGarbage}`);
+    const options = ['--bundle', '--platform=node', '--format=esm', '--external:cvm-guest-attestation'];
+    const { status, stderr } = consumer.run('node_modules/.bin/esbuild', [
+      'bundled.ts',
+      ...options,
+      '--outfile=out.js',
+    ]);
+    expect(status, stderr).toBe(0);
+    expect(consumer.run('node', ['out.js']).stdout.trim()).toBe('AttestationError 20');
+  });
+
+  const arm64 = { node: nodeBinary('22-arm64'), libraries: join(root, 'build/sysroot-arm64') };
+  it.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/linux-arm64')))(
+    'runs the relying-party functions on arm64, emulated',
+    () => {
+      consumer.write(
+        'arm64.mjs',
+        `import * as cvm from 'cvm-guest-attestation'; console.log(process.arch);${refusesGarbage}`,
+      );
+      const { stdout, stderr } = spawnSync(
+        'qemu-aarch64-static',
+        ['-L', arm64.libraries, arm64.node as string, 'arm64.mjs'],
+        {
+          cwd: consumer.folder,
+          encoding: 'utf8',
+        },
+      );
+      expect(stderr).toBe('');
+      expect(stdout.trim().split('\n')).toEqual(['arm64', 'AttestationError 20']);
+    },
+  );
+});
