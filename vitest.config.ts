@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['./test/simulator-keys.ts'],
     pool: 'forks',
     // Two cores: more files at once only makes every timing assertion worse.
     maxWorkers: 2,

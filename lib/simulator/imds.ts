@@ -1,0 +1,101 @@
+import { createPublicKey, randomUUID, X509Certificate } from 'node:crypto';
+import type { Product, Tcb } from '../verify/types.js';
+import { encodeTcb } from './evidence/tcb.js';
+import { type Answer, jsonAnswer, textAnswer } from './http/behaviour.js';
+import { LoopbackServer, type ReceivedRequest } from './http/loopback-server.js';
+import type { AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
+
+/** Paths of the instance metadata service that a guest asks (guest-attestation-protocol.md 4). */
+export const imdsPaths = {
+  thimCertification: '/metadata/THIM/amd/certification',
+  vmId: '/metadata/instance/compute/vmId',
+  location: '/metadata/instance/compute/location',
+  akRenewal: '/metadata/THIM/tvm/certificate/renew',
+  akQuery: '/metadata/THIM/tvm/certificate/query',
+} as const;
+
+export interface ImdsContents {
+  vmId: string;
+  product: Product;
+  tcb: Tcb;
+  vcekPem: string;
+  /** ASK and ARK. */
+  chainPem: string;
+  vtpmAuthority: VtpmAuthority;
+}
+
+/** The instance metadata service of a simulated CVM, with THIM. Like the real one it wants the header `Metadata: true`. */
+export class SimulatedImds extends LoopbackServer {
+  readonly #contents: ImdsContents;
+  /** Certificates that the asynchronous renewal has promised, by query id. */
+  readonly #pending = new Map<string, string>();
+  /** How the next attestation key certificates are issued. */
+  renewedCertificate: AkCertificateOptions = {};
+
+  constructor(contents: ImdsContents) {
+    super();
+    this.#contents = contents;
+  }
+
+  protected override answer(request: ReceivedRequest): Answer {
+    if (request.headers.metadata?.toString().toLowerCase() !== 'true') {
+      return jsonAnswer(400, { error: 'Bad request. Required metadata header not specified' });
+    }
+    if (request.headers['x-forwarded-for'] !== undefined) return jsonAnswer(400, { error: 'Bad request. Proxied' });
+    const route = Object.entries(imdsPaths).find(
+      ([, path]) => path.toLowerCase() === request.url.pathname.toLowerCase(),
+    );
+    switch (route?.[0]) {
+      case 'thimCertification':
+        return this.#certification();
+      case 'vmId':
+        return textAnswer(200, this.#contents.vmId);
+      case 'location':
+        return textAnswer(200, 'simulated');
+      case 'akRenewal':
+        return this.#renew(request);
+      case 'akQuery':
+        return this.#query(request);
+      default:
+        return jsonAnswer(404, { error: 'Not found' });
+    }
+  }
+
+  #certification(): Answer {
+    const { vcekPem, chainPem, product, tcb } = this.#contents;
+    return jsonAnswer(200, {
+      vcekCert: vcekPem,
+      tcbm: Buffer.from(encodeTcb(product, tcb)).reverse().toString('hex').toUpperCase(),
+      certificateChain: chainPem,
+      cacheControl: '86400',
+    });
+  }
+
+  /** 2023-07-01 answers at once, 2021-12-01 with a query id to come back with. */
+  #renew({ method, url, body }: ReceivedRequest): Answer {
+    if (method !== 'POST') return jsonAnswer(405, { error: 'Method not allowed' });
+    if (url.searchParams.get('vmId')?.toUpperCase() !== this.#contents.vmId.toUpperCase()) {
+      return jsonAnswer(400, { error: 'Bad request. vmId is not of this VM' });
+    }
+    let pem: string;
+    try {
+      const old = new X509Certificate(decodeURIComponent(body.toString('utf8')));
+      const publicKey = createPublicKey(old.publicKey.export({ type: 'spki', format: 'pem' }));
+      const { vtpmAuthority, vmId } = this.#contents;
+      pem = vtpmAuthority.issueAkCertificate(publicKey, vmId, this.renewedCertificate).pem;
+    } catch {
+      return jsonAnswer(400, { error: 'Bad request. The body is not a percent-encoded PEM certificate' });
+    }
+    const queryId = randomUUID();
+    if (url.searchParams.get('api-version') === '2021-12-01') {
+      this.#pending.set(queryId, pem);
+      return textAnswer(200, queryId);
+    }
+    return jsonAnswer(200, { AkCertPem: pem, CertQueryId: queryId });
+  }
+
+  #query({ url }: ReceivedRequest): Answer {
+    const pem = this.#pending.get(url.searchParams.get('guid') ?? '');
+    return pem ? textAnswer(200, pem) : jsonAnswer(404, { error: 'Not found' });
+  }
+}

@@ -1,0 +1,24 @@
+export type { Product, Tcb } from '../verify/types.js';
+export { type BootEvent, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
+export {
+  bindingReportData,
+  buildHclReport,
+  buildTdReport,
+  type HclHash,
+  type HclReportFields,
+} from './evidence/hcl-report.js';
+export { buildSnpReport, type SnpReportFields, signSnpReport } from './evidence/snp-report.js';
+export type { Answer, Behaviour } from './http/behaviour.js';
+export type { ReceivedRequest } from './http/loopback-server.js';
+export { imdsPaths, type SimulatedImds } from './imds.js';
+export type { AkCertificateIndexOptions, SimulatedCvmOptions } from './options.js';
+export type { HclReportOptions } from './paravisor/paravisor.js';
+export type { TpmProxy, TpmTrace, TracedCommand } from './paravisor/proxy.js';
+export type { TpmFault, TpmFaultAction } from './paravisor/tpm-faults.js';
+export { AmdAuthority, type AmdAuthorityOptions, type LeafOptions, type SigningLeaf } from './pki/amd.js';
+export type { Certificate } from './pki/certificate.js';
+export { type KeyPair, keyFolderVariable } from './pki/key-pool.js';
+export { type PublishedKey, TokenSigner, unsignedToken } from './pki/token-signer.js';
+export { type AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
+export { SimulatedCvm, type TrustedRoot } from './simulated-cvm.js';
+export type { SoftwareTpm } from './tpm/software-tpm.js';

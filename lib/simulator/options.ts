@@ -1,0 +1,63 @@
+import type { Product } from '../verify/types.js';
+import type { SnpReportFields } from './evidence/snp-report.js';
+import type { Behaviour } from './http/behaviour.js';
+import type { HclReportOptions } from './paravisor/paravisor.js';
+import type { TpmFault } from './paravisor/tpm-faults.js';
+import type { LeafOptions } from './pki/amd.js';
+import type { LoopbackTlsOptions } from './pki/tls.js';
+import type { AkCertificateOptions } from './pki/vtpm.js';
+
+/** How the attestation key's certificate lies in NV 0x01C101D0. */
+export interface AkCertificateIndexOptions extends AkCertificateOptions {
+  /** `absent`: the index is not defined; `unwritten`: it answers TPM_RC_NV_UNINITIALIZED. */
+  state?: 'present' | 'absent' | 'unwritten';
+  /** Bytes of the index, the certificate being zero-padded. Default: as long as the certificate; Azure's newer ones have 4096. */
+  indexSize?: number;
+  /** Created by the platform, so that the owner cannot replace it. Always so for an index of more than 2048 bytes. */
+  platformCreated?: boolean;
+  /** Written instead of a certificate. */
+  contents?: Uint8Array;
+}
+
+/** Options of {@link SimulatedCvm.start}; every one has a default that makes an ordinary Azure confidential VM. */
+export interface SimulatedCvmOptions {
+  /** AMD product of the host. Default Milan. */
+  product?: Product;
+  /** SEV-SNP (default), trusted launch without any hardware report, or TDX. */
+  vmType?: 'snp' | 'tvm' | 'tdx';
+  /** Default: a fresh UUID in upper case. */
+  vmId?: string;
+  /** What the event log and the claims say. Default true. */
+  secureBoot?: boolean;
+  tpm?: {
+    akCertificate?: AkCertificateIndexOptions;
+    hclReport?: HclReportOptions;
+  };
+  /** Fields of the SNP report that are to differ from an ordinary guest's. */
+  snpReport?: SnpReportFields;
+  /** The VCEK certificate, where it is not to be what the report needs. */
+  vcek?: Partial<LeafOptions>;
+  /** Report signed by a provider's key instead of the chip's. Default `vcek`. */
+  signedBy?: 'vcek' | 'vlek';
+  /**
+   * Name of the certificate authorities. CVMs with the same name share their roots; another name makes strangers whose
+   * roots and token keys this one's relying parties do not trust. Default `default`.
+   */
+  authority?: string;
+  /** Text of os-release. */
+  osRelease?: string;
+  /** The attestation service. */
+  attestation?: {
+    /** Serve `https://localhost` with a certificate by {@link SimulatedCvm.ca} instead of `http://127.0.0.1`. */
+    tls?: boolean | LoopbackTlsOptions;
+    /** Lifetime of tokens. Default eight hours, as Azure's. */
+    tokenLifetimeSeconds?: number;
+  };
+  /** Trouble from the start; more can be asked for later on `cvm.tpm`, `cvm.imds` and `cvm.attestation`. */
+  faults?: {
+    tpm?: TpmFault[];
+    /** By path, without query. */
+    imds?: Record<string, Behaviour[]>;
+    attestation?: Record<string, Behaviour[]>;
+  };
+}

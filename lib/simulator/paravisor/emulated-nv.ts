@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { HandleRange, handlesCapability } from '../tpm/capability.js';
+import { errorResponse, headerSize } from '../tpm/command.js';
+import { Algorithm, CommandCode, NvAttribute, PermanentHandle, ResponseCode, StructureTag } from '../tpm/constants.js';
+import { TpmReader, TpmWriter } from '../tpm/encoding.js';
+import { marshalNvPublic, nvBufferMax } from '../tpm/nv.js';
+import { type CommandView, viewCommand } from './command-view.js';
+
+/** An NV index that the paravisor keeps itself: of any size, and with contents that it makes when they are read. */
+export interface EmulatedIndex {
+  index: number;
+  size: number;
+  /** Called for each TPM2_NV_Read with its offset. Undefined: the index has never been written. */
+  read(offset: number): Promise<Buffer | undefined> | Buffer | undefined;
+}
+
+/** Platform-created, readable with owner or index authorisation, not writable by the guest (as OpenHCL makes them). */
+const attributes =
+  NvAttribute.platformCreated |
+  NvAttribute.platformWrite |
+  NvAttribute.platformRead |
+  NvAttribute.ownerRead |
+  NvAttribute.authRead |
+  NvAttribute.noDictionaryAttack;
+
+/** Handles before the authorisation area, and which of them is the NV index. */
+const nvCommands = new Map([
+  [CommandCode.NV_ReadPublic as number, { handleCount: 1, indexAt: 0 }],
+  [CommandCode.NV_Read as number, { handleCount: 2, indexAt: 1 }],
+  [CommandCode.NV_Write as number, { handleCount: 2, indexAt: 1 }],
+  [CommandCode.NV_UndefineSpace as number, { handleCount: 2, indexAt: 1 }],
+]);
+
+/** Answers the commands that touch emulated indices; everything else is the TPM's. */
+export class EmulatedNv {
+  readonly #indices = new Map<number, EmulatedIndex>();
+
+  define(index: EmulatedIndex): void {
+    this.#indices.set(index.index, index);
+  }
+
+  /** The response, or undefined when the command does not concern an emulated index. */
+  async answer(command: Buffer, code: number): Promise<Buffer | undefined> {
+    try {
+      if (code === CommandCode.NV_DefineSpace) return this.#answerDefine(command);
+      const layout = nvCommands.get(code);
+      if (!layout) return undefined;
+      const view = viewCommand(command, layout.handleCount);
+      const index = this.#indices.get(view.handles[layout.indexAt] ?? 0);
+      if (!index) return undefined;
+      if (code === CommandCode.NV_ReadPublic) return await readPublic(index);
+      if (code === CommandCode.NV_Read) return await read(index, view);
+      return errorResponse(ResponseCode.nvAuthorization);
+    } catch (error) {
+      // A malformed command: the TPM refuses it with the right code.
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Adds the emulated indices to a list of NV handles. */
+  amend(command: Buffer, code: number, response: Buffer): Buffer {
+    if (code !== CommandCode.GetCapability || response.readUInt32BE(6) !== 0) return response;
+    const request = new TpmReader(command.subarray(headerSize));
+    const [capability, property, count] = [request.u32(), request.u32(), request.u32()];
+    if (capability !== handlesCapability || property >>> 24 !== HandleRange.nvIndex >>> 24) return response;
+    const reader = new TpmReader(response.subarray(headerSize));
+    const moreData = reader.u8();
+    reader.u32();
+    const handles = Array.from({ length: reader.u32() }, () => reader.u32());
+    const emulated = [...this.#indices.keys()].filter((index) => index >= property);
+    const all = [...new Set([...handles, ...emulated])].sort((a, b) => a - b);
+    const listed = all.slice(0, count);
+    const body = new TpmWriter()
+      .u8(moreData || all.length > listed.length ? 1 : 0)
+      .u32(handlesCapability)
+      .u32(listed.length);
+    for (const handle of listed) body.u32(handle);
+    return success(body.toBuffer());
+  }
+
+  #answerDefine(command: Buffer): Buffer | undefined {
+    const { parameters } = viewCommand(command, 1);
+    parameters.sized();
+    const index = new TpmReader(parameters.sized()).u32();
+    return this.#indices.has(index) ? errorResponse(ResponseCode.nvDefined) : undefined;
+  }
+}
+
+async function readPublic(index: EmulatedIndex): Promise<Buffer> {
+  const written = (await index.read(-1)) ? NvAttribute.written : 0;
+  const area = marshalNvPublic({ index: index.index, attributes: attributes | written, size: index.size });
+  const name = new TpmWriter().u16(Algorithm.sha256).bytes(createHash('sha256').update(area).digest()).toBuffer();
+  return success(new TpmWriter().sized(area).sized(name).toBuffer());
+}
+
+async function read(index: EmulatedIndex, { authorisations, parameters }: CommandView): Promise<Buffer> {
+  if (authorisations[0] !== PermanentHandle.password) return errorResponse(ResponseCode.authType);
+  const size = parameters.u16();
+  const offset = parameters.u16();
+  if (size > nvBufferMax) return errorResponse(ResponseCode.valueOfParameter1);
+  const contents = await index.read(offset);
+  if (!contents) return errorResponse(ResponseCode.nvUninitialized);
+  if (offset + size > index.size) return errorResponse(ResponseCode.nvRange);
+  return success(new TpmWriter().sized(contents.subarray(offset, offset + size)).toBuffer(), authorisations.length);
+}
+
+/** A successful response; with an acknowledgement for each password authorisation, if there was one. */
+function success(parameters: Buffer, authorisations = 0): Buffer {
+  const body = new TpmWriter();
+  if (authorisations > 0) body.u32(parameters.length);
+  body.bytes(parameters);
+  for (let i = 0; i < authorisations; i++) body.u16(0).u8(1).u16(0);
+  const bytes = body.toBuffer();
+  return new TpmWriter()
+    .u16(authorisations > 0 ? StructureTag.sessions : StructureTag.noSessions)
+    .u32(headerSize + bytes.length)
+    .u32(ResponseCode.success)
+    .bytes(bytes)
+    .toBuffer();
+}

@@ -1,0 +1,307 @@
+import { createHash, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Product } from '../verify/types.js';
+import { buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
+import { platforms } from './evidence/platform.js';
+import { SimulatedImds } from './imds.js';
+import type { SimulatedCvmOptions } from './options.js';
+import { EmulatedNv } from './paravisor/emulated-nv.js';
+import { Paravisor } from './paravisor/paravisor.js';
+import { TpmProxy, type TpmTrace } from './paravisor/proxy.js';
+import { AmdAuthority, type SigningLeaf } from './pki/amd.js';
+import { type PublishedKey, TokenSigner } from './pki/token-signer.js';
+import { VtpmAuthority } from './pki/vtpm.js';
+import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
+import { HandleRange, listHandles } from './tpm/capability.js';
+import { pcrExtend, pcrRead } from './tpm/pcr.js';
+import { SoftwareTpm } from './tpm/software-tpm.js';
+
+/** A root key to trust for one product. */
+export interface TrustedRoot {
+  product: Product;
+  /** SHA-256 of the root's DER SubjectPublicKeyInfo, lower-case hexadecimal. */
+  publicKeySha256: string;
+}
+
+const defaultOsRelease = [
+  'PRETTY_NAME="Ubuntu 24.04.1 LTS"',
+  'NAME="Ubuntu"',
+  'VERSION_ID="24.04"',
+  'VERSION="24.04.1 LTS (Noble Numbat)"',
+  'ID=ubuntu',
+  '',
+].join('\n');
+
+/** Everything of a simulated CVM that its constructor gets ready-made. */
+interface Parts {
+  folder: string;
+  options: SimulatedCvmOptions;
+  vmId: string;
+  authority: AmdAuthority;
+  vtpmAuthority: VtpmAuthority;
+  signer: TokenSigner;
+  leaf: SigningLeaf;
+  eventLog: EventLog;
+  attestationKey: KeyObject;
+  softwareTpm: SoftwareTpm;
+  tpm: TpmProxy;
+  paravisor: Paravisor | undefined;
+  imds: SimulatedImds;
+}
+
+/**
+ * A confidential VM on Azure, simulated on any Linux machine: a software TPM provisioned as the platform does it, a
+ * SEV-SNP report by an AMD-like chain, the instance metadata service and an attestation service.
+ *
+ * Everything is on Unix sockets and the loopback interface. `stop()` leaves no process, socket or folder; neither does
+ * an exit without it. Several can run at once.
+ */
+export class SimulatedCvm implements AsyncDisposable {
+  readonly #parts: Parts;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts a simulated CVM. The first one in a process generates RSA keys for its certificate authorities, which takes
+   * seconds; see {@link keyFolderVariable}.
+   *
+   * @throws Error when there is no `swtpm` program
+   */
+  static async start(options: SimulatedCvmOptions = {}): Promise<SimulatedCvm> {
+    const folder = await mkdtemp(join(tmpdir(), 'cvm-sim-'));
+    removeAtExit.add(folder);
+    const undo: (() => Promise<unknown>)[] = [() => removeFolder(folder)];
+    try {
+      return new SimulatedCvm(await startParts(folder, options, undo));
+    } catch (error) {
+      for (const step of undo.reverse()) await step().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** TCTI string of the guest's TPM: the software TPM behind the simulated paravisor. */
+  get tcti(): string {
+    return `swtpm:path=${this.#parts.tpm.socketPath}`;
+  }
+
+  /** The TPM as the guest sees it: trace its commands, inject faults. */
+  get tpm(): TpmProxy {
+    return this.#parts.tpm;
+  }
+
+  /** The software TPM itself. Past the paravisor there is no HCL report, and nothing of this process in between. */
+  get softwareTpm(): SoftwareTpm {
+    return this.#parts.softwareTpm;
+  }
+
+  /** Origin of the instance metadata service, as the client's `imdsUrl` takes it. */
+  get imdsUrl(): string {
+    return this.#parts.imds.url;
+  }
+
+  get imds(): SimulatedImds {
+    return this.#parts.imds;
+  }
+
+  /** File with the TCG event log. */
+  get eventLogPath(): string {
+    return join(this.#parts.folder, 'binary_bios_measurements');
+  }
+
+  /** File with the os-release text. */
+  get osReleasePath(): string {
+    return join(this.#parts.folder, 'os-release');
+  }
+
+  /** UUID in upper case. */
+  get vmId(): string {
+    return this.#parts.vmId;
+  }
+
+  /** Roots that prove this VM's hardware report, in place of AMD's. */
+  get trustedRoots(): TrustedRoot[] {
+    const { authority } = this.#parts;
+    const publicKeySha256 = createHash('sha256').update(authority.arkPublicKey).digest('hex');
+    return [{ product: authority.product, publicKeySha256 }];
+  }
+
+  /** The AMD-like authority of this VM's product. */
+  get authority(): AmdAuthority {
+    return this.#parts.authority;
+  }
+
+  /** The authority that certified the attestation key. */
+  get vtpmAuthority(): VtpmAuthority {
+    return this.#parts.vtpmAuthority;
+  }
+
+  /** Certificate and private key of the chip, for tests that forge reports. */
+  get signingLeaf(): SigningLeaf {
+    return this.#parts.leaf;
+  }
+
+  /** Key set that the attestation service signs its tokens with. */
+  get tokenKeys(): { keys: PublishedKey[] } {
+    return { keys: [this.#parts.signer.publishedKey] };
+  }
+
+  /** The paravisor's HCL report as it stands; undefined on a VM that has none. */
+  get hclReport(): Buffer | undefined {
+    return this.#parts.paravisor?.current;
+  }
+
+  /** Records the TPM commands of the guest until it is stopped. */
+  trace(): TpmTrace {
+    return this.#parts.tpm.trace();
+  }
+
+  /** Extends a PCR of the SHA-256 bank with a digest of 32 bytes. */
+  async extendPcr(index: number, digest: Uint8Array): Promise<void> {
+    await pcrExtend(this.#parts.tpm.transport, index, { sha256: digest });
+  }
+
+  /** Values of the SHA-256 bank. */
+  readPcrs(indices: readonly number[]): Promise<Map<number, Buffer>> {
+    return pcrRead(this.#parts.tpm.transport, 'sha256', indices);
+  }
+
+  /** Objects and sessions that are loaded in the TPM: both lists are empty when a client has cleaned up. */
+  async loadedHandles(): Promise<{ transient: number[]; sessions: number[] }> {
+    const { transport } = this.#parts.softwareTpm;
+    const transient = await listHandles(transport, HandleRange.transient);
+    const loaded = await listHandles(transport, HandleRange.loadedSession);
+    const saved = await listHandles(transport, HandleRange.savedSession);
+    return { transient, sessions: [...new Set([...loaded, ...saved])] };
+  }
+
+  /** Reboots the VM: TPM reset, the same measured boot, a new HCL report. Keys of the null hierarchy are gone. */
+  async reboot(): Promise<void> {
+    const { tpm, softwareTpm, eventLog, paravisor } = this.#parts;
+    await tpm.exclusively(async () => {
+      await softwareTpm.reset();
+      await replayBoot(softwareTpm.transport, eventLog);
+      await paravisor?.boot();
+    });
+  }
+
+  /** Stops everything and removes what it left on disk. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopped ??= stopParts(this.#parts);
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+async function startParts(
+  folder: string,
+  options: SimulatedCvmOptions,
+  undo: (() => Promise<unknown>)[],
+): Promise<Parts> {
+  const { product = 'Milan', vmType = 'snp', secureBoot = true } = options;
+  const vmId = options.vmId ?? randomUUID().toUpperCase();
+  const startTpm = async (): Promise<SoftwareTpm> => {
+    const tpm = await SoftwareTpm.start(folder);
+    undo.push(() => tpm.stop());
+    return tpm;
+  };
+  const [authority, vtpmAuthority, signer, softwareTpm] = await Promise.all([
+    AmdAuthority.create({ product, ...(options.authority === undefined ? {} : { name: options.authority }) }),
+    VtpmAuthority.create(options.authority),
+    TokenSigner.create(options.authority),
+    startTpm(),
+  ]);
+  const chipId = options.snpReport?.chipId ?? randomBytes(platforms[product].hardwareIdSize);
+  const leaf = await issueLeaf(authority, options, chipId);
+  const imds = new SimulatedImds({
+    vmId,
+    product,
+    tcb: options.snpReport?.reportedTcb ?? platforms[product].tcb,
+    vcekPem: leaf.certificate.pem,
+    chainPem: leaf.issuer.pem + authority.ark.pem,
+    vtpmAuthority,
+  });
+  undo.push(() => imds.close());
+  const { transport } = softwareTpm;
+  const nv = new EmulatedNv();
+  const { attestationKey, endorsementKey } = await provisionKeys(transport);
+  await provisionAkCertificate(transport, nv, vtpmAuthority, vmId, attestationKey, options.tpm?.akCertificate);
+  const eventLog = buildEventLog(linuxBoot({ secureBoot }));
+  await replayBoot(transport, eventLog);
+  let paravisor: Paravisor | undefined;
+  const hclOptions = options.tpm?.hclReport ?? {};
+  if (vmType !== 'tvm' && hclOptions.state !== 'absent') {
+    paravisor = new Paravisor(
+      {
+        vmType,
+        product,
+        vmId,
+        secureBoot,
+        chipId: leaf.kind === 'vlek' ? new Uint8Array(64) : chipId,
+        attestationKey: attestationKey.export({ format: 'jwk' }),
+        endorsementKey: endorsementKey.export({ format: 'jwk' }),
+        signingKey: leaf.privateKey,
+      },
+      hclOptions,
+      leaf.kind === 'vlek' ? { keyInfo: 1 << 2, ...options.snpReport } : { ...options.snpReport },
+      transport,
+    );
+    await paravisor.boot();
+    nv.define(paravisor.index);
+  }
+  const tpm = await TpmProxy.listen(join(folder, 'tpm'), softwareTpm, nv);
+  undo.push(() => tpm.close());
+  for (const fault of options.faults?.tpm ?? []) tpm.injectFault(fault);
+  for (const [path, behaviours] of Object.entries(options.faults?.imds ?? {})) imds.respond(path, ...behaviours);
+  await imds.listen();
+  await writeFile(join(folder, 'binary_bios_measurements'), eventLog.bytes);
+  await writeFile(join(folder, 'os-release'), options.osRelease ?? defaultOsRelease);
+  return {
+    folder,
+    options,
+    vmId,
+    authority,
+    vtpmAuthority,
+    signer,
+    leaf,
+    eventLog,
+    attestationKey,
+    softwareTpm,
+    tpm,
+    paravisor,
+    imds,
+  };
+}
+
+function issueLeaf(authority: AmdAuthority, options: SimulatedCvmOptions, chipId: Uint8Array): Promise<SigningLeaf> {
+  const tcb = options.snpReport?.reportedTcb ?? platforms[authority.product].tcb;
+  return options.signedBy === 'vlek'
+    ? authority.issueVlek({ tcb, ...options.vcek })
+    : authority.issueVcek({ tcb, hardwareId: chipId, ...options.vcek });
+}
+
+async function stopParts({ tpm, softwareTpm, imds, folder }: Parts): Promise<void> {
+  await Promise.all([tpm.close(), imds.close()]);
+  await softwareTpm.stop();
+  await removeFolder(folder);
+}
+
+const removeAtExit = new Set<string>();
+
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  removeAtExit.delete(folder);
+}
+
+// The kernel ends the software TPMs with this process; their folders go here when nobody called stop().
+process.once('exit', () => {
+  for (const folder of removeAtExit) rmSync(folder, { recursive: true, force: true });
+});
