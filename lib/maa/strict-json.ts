@@ -1,0 +1,94 @@
+/**
+ * JSON from a stranger: bounded nesting, no member named twice. `JSON.parse` keeps the last of two equal names where
+ * other parsers keep the first, so two readers of one text can see different claims (RFC 8259 section 4).
+ */
+
+export type JsonRefusal = 'depth' | 'duplicate' | 'syntax';
+
+/** Why a JSON text was refused. Carries nothing of the text. */
+export class StrictJsonError extends Error {
+  readonly reason: JsonRefusal;
+
+  constructor(reason: JsonRefusal, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/**
+ * Parses `text`, refusing nesting deeper than `maxDepth` before the parser sees it, and any repeated member name.
+ * The caller bounds the length.
+ */
+export function parseStrictJson(text: string, maxDepth: number): unknown {
+  const written = countMembers(text, maxDepth);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new StrictJsonError('syntax', 'not a JSON text');
+  }
+  // Every member is written with one colon outside a string; a repeated name leaves fewer members than colons.
+  if (countKept(value) !== written) throw new StrictJsonError('duplicate', 'a member is named twice in one object');
+  return value;
+}
+
+/** Colons outside strings; meaningful only when `text` turns out to be JSON. */
+function countMembers(text: string, maxDepth: number): number {
+  let depth = 0;
+  let colons = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(text, at);
+        break;
+      case COLON:
+        colons++;
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        if (++depth > maxDepth) throw new StrictJsonError('depth', `nested deeper than ${maxDepth} levels`);
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        depth--;
+        break;
+    }
+  }
+  return colons;
+}
+
+/** Index of the quote that ends the string opened at `start`, or the end of the text. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end !== -1) {
+    let escapes = 0;
+    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return end;
+    end = text.indexOf('"', end + 1);
+  }
+  return text.length;
+}
+
+function countKept(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) count += countKept(item);
+    return count;
+  }
+  for (const member of Object.values(value)) count += 1 + countKept(member);
+  return count;
+}
+
+/** Whether a parsed value is an object and not an array. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
