@@ -23,7 +23,10 @@ describe('the npm package', () => {
       .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
       .map((path) => `dist/${path.slice(0, -'.ts'.length)}`)
       .flatMap((stem) => [`${stem}.d.ts`, `${stem}.js`]);
-    expect(files.filter((path) => path.startsWith('dist/'))).toEqual(compiled.sort());
+    expect(
+      files.filter((path) => path.startsWith('dist/')),
+      'dist/ is not what lib/ compiles to: npm run build:ts',
+    ).toEqual(compiled.sort());
   });
 
   it('holds these other files and no more', () => {

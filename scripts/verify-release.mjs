@@ -1,0 +1,32 @@
+// verify-release.mjs [TAG]: refuses a release that is not whole. Run before publishing, in CI and by prepublishOnly.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+
+const root = new URL('..', import.meta.url);
+const read = (path) => readFileSync(new URL(path, root));
+const { version } = JSON.parse(read('package.json'));
+const problems = [];
+
+const tag = process.argv[2];
+if (tag !== undefined && tag !== `v${version}`) problems.push(`the tag is ${tag}, package.json says ${version}`);
+if (!read('CHANGELOG.md').toString().includes(`\n## ${version}`))
+  problems.push(`CHANGELOG.md has no section "## ${version}"`);
+
+const versions = new Set();
+for (const platform of ['linux-x64', 'linux-arm64']) {
+  const record = `prebuilds/${platform}/built-with.json`;
+  if (!existsSync(new URL(record, root))) {
+    problems.push(`${record} is missing: npm run build:prebuilds -- x64 arm64`);
+    continue;
+  }
+  const { file, sha256, openssl } = JSON.parse(read(record));
+  const actual = createHash('sha256')
+    .update(read(`prebuilds/${platform}/${file}`))
+    .digest('hex');
+  if (actual !== sha256) problems.push(`prebuilds/${platform}/${file} is not the file that built-with.json describes`);
+  versions.add(openssl.package);
+}
+if (versions.size > 1) problems.push(`the platforms carry different OpenSSL builds: ${[...versions].join(', ')}`);
+
+for (const problem of problems) console.error(`[release] ${problem}`);
+process.exitCode = problems.length > 0 ? 1 : 0;
