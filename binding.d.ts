@@ -37,5 +37,60 @@ export interface ReportBinding {}
 
 // --- Content encryption (cpp/binding/crypto*.cc) ---------------------------------------------------------------------
 
-// biome-ignore lint/suspicious/noEmptyInterface: filled in with the crypto binding
-export interface CryptoBinding {}
+/**
+ * Byte arguments are used in place, without a copy: Uint8Array only, never over shared memory. An asynchronous call keeps
+ * them alive; they must not be changed or transferred until it settles. `output` is the input's own memory or does not
+ * overlap it.
+ */
+export interface CryptoBinding {
+  /** Cores that this process may use. */
+  readonly cores: number;
+  /** An RSA public key set up for RSA-OAEP-256 once. Modulus and exponent big-endian. */
+  readonly RsaPublicKey: new (
+    modulus: Uint8Array,
+    exponent: Uint8Array,
+  ) => NativeRsaPublicKey;
+  /** A random key, a copy of another one, or the 32 bytes given, which are zeroed. */
+  readonly ContentKey: new (
+    source?: NativeContentKey | Uint8Array,
+  ) => NativeContentKey;
+}
+
+export interface NativeRsaPublicKey {
+  /** Bytes of the modulus. */
+  readonly size: number;
+}
+
+/** A 32-byte AES-256-GCM key in locked memory that core dumps leave out. Its bytes never reach JavaScript. */
+export interface NativeContentKey {
+  /** Whether the kernel let the key's page be locked (RLIMIT_MEMLOCK). */
+  readonly locked: boolean;
+  /** RSA-OAEP-256 of the key, as long as the modulus. */
+  wrap(publicKey: NativeRsaPublicKey): Buffer;
+  /** Writes the ciphertext, as long as `input`, and the 16-byte tag. `iv` has 12 bytes. */
+  seal(iv: Uint8Array, aad: Uint8Array, tag: Uint8Array, input: Uint8Array, output: Uint8Array, threads?: number): void;
+  sealAsync(
+    iv: Uint8Array,
+    aad: Uint8Array,
+    tag: Uint8Array,
+    input: Uint8Array,
+    output: Uint8Array,
+    threads?: number,
+  ): Promise<void>;
+  /** Writes the plaintext; on a wrong tag zeroes `output` and throws kind `crypto`. */
+  open(iv: Uint8Array, aad: Uint8Array, tag: Uint8Array, input: Uint8Array, output: Uint8Array, threads?: number): void;
+  openAsync(
+    iv: Uint8Array,
+    aad: Uint8Array,
+    tag: Uint8Array,
+    input: Uint8Array,
+    output: Uint8Array,
+    threads?: number,
+  ): Promise<void>;
+  /** Seals another key: 32 bytes of ciphertext and the tag. */
+  sealKey(iv: Uint8Array, aad: Uint8Array, key: NativeContentKey): Buffer;
+  /** Opens what sealKey made into `into`, whose former value is dropped. */
+  openKey(iv: Uint8Array, aad: Uint8Array, tag: Uint8Array, ciphertext: Uint8Array, into: NativeContentKey): void;
+  /** Zeroes the key. Later calls throw kind `aborted`. Safe twice. */
+  destroy(): void;
+}

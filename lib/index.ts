@@ -1,3 +1,5 @@
+export { encryptJwe, type JweEncryptOptions } from './envelope/jwe.js';
+export type { KeyCacheOptions } from './envelope/key-cache.js';
 export { AttestationError, type AttestationErrorDetails, type Check, ErrorCode, VerificationError } from './errors.js';
 export type { Logger } from './logger.js';
 export type { JSONWebKeySet, TokenAlgorithm } from './maa/keys.js';

@@ -1,0 +1,17 @@
+// Bulk work as a promise: on libuv's pool, which shares the work with the core's helper threads.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <initializer_list>
+#include <vector>
+
+namespace cga::binding {
+
+/// Runs `work` off the JavaScript thread. `kept` (inputs, outputs) stay alive until it is done; they are not copied,
+/// so that the caller must neither change nor transfer them meanwhile. Resolves with undefined.
+[[nodiscard]] Napi::Value run_bulk_job(Napi::Env env, std::initializer_list<Napi::Value> kept,
+                                       std::function<void()> work);
+
+}  // namespace cga::binding

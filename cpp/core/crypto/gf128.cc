@@ -1,0 +1,53 @@
+#include "core/crypto/gf128.h"
+
+namespace cga {
+namespace {
+
+std::uint64_t load_be64(const std::uint8_t* bytes) noexcept {
+  std::uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | bytes[i];
+  return value;
+}
+
+void store_be64(std::uint8_t* bytes, std::uint64_t value) noexcept {
+  for (int i = 7; i >= 0; --i, value >>= 8) bytes[i] = static_cast<std::uint8_t>(value);
+}
+
+}  // namespace
+
+Gf128 Gf128::from_bytes(std::span<const std::uint8_t, 16> bytes) noexcept {
+  return {load_be64(bytes.data()), load_be64(bytes.data() + 8)};
+}
+
+std::array<std::uint8_t, 16> Gf128::to_bytes() const noexcept {
+  std::array<std::uint8_t, 16> bytes{};
+  store_be64(bytes.data(), high);
+  store_be64(bytes.data() + 8, low);
+  return bytes;
+}
+
+Gf128 operator*(Gf128 a, Gf128 b) noexcept {
+  // SP 800-38D algorithm 1, with masks where it has conditions.
+  Gf128 product;
+  for (int i = 0; i < 128; ++i) {
+    const std::uint64_t word = i < 64 ? a.high : a.low;
+    const std::uint64_t take = std::uint64_t{0} - (word >> (63 - i % 64) & 1);
+    product.high ^= b.high & take;
+    product.low ^= b.low & take;
+    const std::uint64_t carry = std::uint64_t{0} - (b.low & 1);
+    b.low = b.low >> 1 | b.high << 63;
+    b.high = b.high >> 1 ^ (carry & 0xe100000000000000U);
+  }
+  return product;
+}
+
+Gf128 power(Gf128 base, std::uint64_t exponent) noexcept {
+  Gf128 result{0x8000000000000000U, 0};  // one
+  for (; exponent != 0; exponent >>= 1) {
+    if ((exponent & 1) != 0) result = result * base;
+    base = base * base;
+  }
+  return result;
+}
+
+}  // namespace cga

@@ -1,0 +1,134 @@
+#include "core/crypto/worker_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace cga {
+namespace {
+
+struct Job {
+  Job(std::size_t tasks, std::size_t helpers, const std::function<void(std::size_t)>& work)
+      : count(tasks), helpers_wanted(helpers), task(work) {}
+
+  const std::size_t count;
+  std::size_t helpers_wanted;  // guarded by the pool's mutex
+  std::size_t helpers_inside = 0;
+  const std::function<void(std::size_t)>& task;
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr error;  // written once, by whoever set `failed`
+
+  void work() noexcept {
+    for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
+      if (failed.load(std::memory_order_relaxed)) continue;
+      try {
+        task(i);
+      } catch (...) {
+        if (!failed.exchange(true)) error = std::current_exception();
+      }
+    }
+  }
+};
+
+class Pool {
+ public:
+  /// Never destroyed: its threads sleep in it until the process ends.
+  static Pool& instance() {
+    static Pool* const pool = new Pool;
+    return *pool;
+  }
+
+  void run(Job& job) {
+    const std::size_t helpers = job.helpers_wanted;
+    {
+      const std::lock_guard lock(mutex_);
+      start_helpers(helpers);
+      queue_.push_back(&job);
+    }
+    if (helpers == 1) {
+      wake_.notify_one();
+    } else {
+      wake_.notify_all();
+    }
+    job.work();
+    std::unique_lock lock(mutex_);
+    std::erase(queue_, &job);  // No helper comes in any more; those inside still use it.
+    done_.wait(lock, [&job] { return job.helpers_inside == 0; });
+  }
+
+ private:
+  void start_helpers(std::size_t wanted) {
+    const std::size_t limit = std::min(wanted, available_cores() - 1);
+    if (started_ >= limit) return;
+    // Signals are for the threads of the host program.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      for (; started_ < limit; ++started_) std::thread([this] { help(); }).detach();
+    } catch (const std::system_error&) {
+      // Without threads to spare the caller does the work alone.
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  void help() noexcept {
+    pthread_setname_np(pthread_self(), "cga-crypto");
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return !queue_.empty(); });
+      Job* const job = queue_.front();
+      if (--job->helpers_wanted == 0) queue_.pop_front();
+      ++job->helpers_inside;
+      lock.unlock();
+      job->work();
+      lock.lock();
+      // All tasks are taken: nobody else need look at this job.
+      std::erase(queue_, job);
+      if (--job->helpers_inside == 0) done_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  std::deque<Job*> queue_;
+  std::size_t started_ = 0;
+};
+
+}  // namespace
+
+std::size_t available_cores() noexcept {
+  static const std::size_t cores = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) return static_cast<std::size_t>(std::max(CPU_COUNT(&set), 1));
+    return static_cast<std::size_t>(std::max(std::thread::hardware_concurrency(), 1U));
+  }();
+  return cores;
+}
+
+void run_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& task) {
+  const std::size_t useful = std::min({count, threads, available_cores()});
+  Job job(count, useful > 0 ? useful - 1 : 0, task);
+  if (job.helpers_wanted == 0) {
+    job.work();
+  } else {
+    Pool::instance().run(job);
+  }
+  if (job.error) std::rethrow_exception(job.error);
+}
+
+}  // namespace cga

@@ -1,0 +1,18 @@
+// Threads for bulk work: cuts one job into tasks and runs them on all cores.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace cga {
+
+/// Number of cores that this process may use.
+[[nodiscard]] std::size_t available_cores() noexcept;
+
+/// Runs `task(0)` … `task(count - 1)`, each once and in no particular order, on the calling thread and on at most
+/// `threads - 1` helpers; returns when all of them are done. What a task throws first is thrown here.
+///
+/// The helpers are one set per process, started at the first job that needs them. Jobs from several threads share them.
+void run_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& task);
+
+}  // namespace cga

@@ -1,0 +1,43 @@
+import { types } from 'node:util';
+import { invalid } from './errors.js';
+
+/** @throws AttestationError 8 when `value` is no Uint8Array in memory of its own. */
+export function requireBytes(value: unknown, name: string): asserts value is Uint8Array {
+  if (!types.isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
+  if (types.isSharedArrayBuffer(value.buffer)) throw invalid(`${name} must not lie in a SharedArrayBuffer`);
+}
+
+const BASE64URL = /^[A-Za-z0-9_-]*$/;
+
+/**
+ * Base64url without padding (RFC 7515 section 2) that could not have been written in another way: no other characters,
+ * no bits left over.
+ *
+ * @throws AttestationError 8
+ */
+export function decodeBase64url(text: unknown, name: string, size?: number): Buffer {
+  if (typeof text !== 'string' || !BASE64URL.test(text)) throw invalid(`${name} is no base64url`);
+  return checked(text, name, size);
+}
+
+/** The same for text of many megabytes, over which a regular expression is slow. */
+export function decodeLongBase64url(text: string, name: string): Buffer {
+  // What Buffer.from skips makes the result shorter; the standard alphabet is all that it takes beyond base64url.
+  if (text.includes('+') || text.includes('/')) throw invalid(`${name} is no base64url`);
+  return checked(text, name);
+}
+
+function checked(text: string, name: string, size?: number): Buffer {
+  const bytes = Buffer.from(text, 'base64url');
+  const rest = text.length % 4;
+  const tail = bytes.subarray(bytes.length - (bytes.length % 3)).toString('base64url');
+  if (
+    rest === 1 ||
+    bytes.length !== Math.floor((text.length * 3) / 4) ||
+    tail !== text.slice(text.length - rest) ||
+    (size !== undefined && bytes.length !== size)
+  ) {
+    throw invalid(size === undefined ? `${name} is no base64url` : `${name} must be base64url of ${size} bytes`);
+  }
+  return bytes;
+}
