@@ -27,8 +27,53 @@ export interface Binding extends TpmBinding, ReportBinding, CryptoBinding {
 
 // --- TPM (cpp/binding/tpm*.cc) ---------------------------------------------------------------------------------------
 
-// biome-ignore lint/suspicious/noEmptyInterface: filled in with the TPM binding
-export interface TpmBinding {}
+export interface TpmBinding {
+  readonly TpmClient: new (tcti: string, commandTimeoutMs: number) => NativeTpmClient;
+}
+
+/**
+ * One TPM client: a thread and a queue in order of arrival. Only lib/tpm/native-tpm.ts uses it.
+ *
+ * `job` is a number of the caller's, from 1 up, that cancel() takes. Handles and NV indices are numbers as in the TPM
+ * specification; algorithms are TPM_ALG_ID; bit n of a mask is PCR n.
+ */
+export interface NativeTpmClient {
+  readPcrs(job: number, bank: number, mask: number): Promise<{ index: number; digest: Buffer }[]>;
+  readPublic(job: number, handle: number): Promise<{ publicArea: Buffer; name: Buffer }>;
+  nvRead(job: number, index: number): Promise<Buffer>;
+  nvReadPublic(job: number, index: number): Promise<{ size: number; attributes: number } | undefined>;
+  nvWrite(job: number, index: number, data: Uint8Array): Promise<void>;
+  nvWriteThenRead(job: number, writeIndex: number, data: Uint8Array, readIndex: number): Promise<Buffer>;
+  nvReplace(job: number, index: number, data: Uint8Array): Promise<void>;
+  quote(
+    job: number,
+    keyHandle: number,
+    qualifyingData: Uint8Array,
+    bank: number,
+    mask: number,
+  ): Promise<{ message: Buffer; signature: Buffer }>;
+  certifyEphemeralKey(
+    job: number,
+    keyHandle: number,
+    mask: number,
+  ): Promise<{ publicArea: Buffer; certifyInfo: Buffer; certifySignature: Buffer }>;
+  rsaDecrypt(job: number, ciphertext: Uint8Array, mask: number, scheme: number, hash: number): Promise<Buffer>;
+  capabilities(job: number): Promise<{
+    manufacturer: string;
+    firmwareVersion: bigint;
+    pcrCount: number;
+    nvBufferMaximum: number;
+    pcrBanks: { algorithm: number; mask: number }[];
+    transientHandles: number[];
+    loadedSessions: number[];
+    resourceManager: boolean;
+  }>;
+  /** Handles from `first` on, within its range (TPM_HR). */
+  handles(job: number, first: number): Promise<number[]>;
+  /** Takes a queued job out: its promise rejects with kind `aborted`. False when it has started or ended. */
+  cancel(job: number): boolean;
+  close(): Promise<void>;
+}
 
 // --- Reports and certificates (cpp/binding/report*.cc) ---------------------------------------------------------------
 

@@ -27,6 +27,24 @@ export type RsaDecryptScheme =
   | { scheme: 'RSAES' }
   | { scheme: 'RSA-OAEP'; hash: 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512' };
 
+export interface TpmCapabilities {
+  /** TPM_PT_MANUFACTURER, for instance `MSFT` or `IBM`. */
+  manufacturer: string;
+  /** TPM_PT_FIRMWARE_VERSION_1 in the upper, _2 in the lower 32 bits. */
+  firmwareVersion: bigint;
+  pcrCount: number;
+  /** Most bytes in one NV_Read or NV_Write. */
+  nvBufferMaximum: number;
+  /** Allocated PCRs by bank; a bank with none is not allocated. */
+  pcrBanks: { algorithm: PcrBank | number; pcrs: number[] }[];
+  transientHandles: number[];
+  loadedSessions: number[];
+  /** Whether the connection goes through a resource manager (the kernel's or tpm2-abrmd). */
+  resourceManager: boolean;
+}
+
+export type TpmHandleKind = 'transient' | 'loaded-session' | 'active-session' | 'persistent' | 'nv-index';
+
 /**
  * The TPM operations that the guest protocol needs: one client, one TPM connection, one worker thread, one queue in
  * order of arrival. Every method rejects with a NativeError (see binding.d.ts): kind `tpm` carries the TSS2_RC.
@@ -44,6 +62,14 @@ export interface GuestTpm {
   nvWrite(index: number, data: Uint8Array, options?: TpmCallOptions): Promise<void>;
   /** Undefines the index, defines it with the size of `data` and writes it: how the AK certificate is replaced. */
   nvReplace(index: number, data: Uint8Array, options?: TpmCallOptions): Promise<void>;
+  /**
+   * Writes one index and reads another with no command of this process in between: how the paravisor is asked for a
+   * report over fresh user data (NV 0x01400002, then 0x01400001).
+   */
+  nvWriteThenRead(
+    request: { writeIndex: number; data: Uint8Array; readIndex: number },
+    options?: TpmCallOptions,
+  ): Promise<Buffer>;
   quote(
     request: { keyHandle: number; qualifyingData: Uint8Array; bank: PcrBank; pcrs: readonly number[] },
     options?: TpmCallOptions,
@@ -58,6 +84,10 @@ export interface GuestTpm {
     request: { ciphertext: Uint8Array; pcrs: readonly number[]; scheme: RsaDecryptScheme },
     options?: TpmCallOptions,
   ): Promise<Buffer>;
+  /** What the TPM can do and what it holds, for diagnosis. */
+  capabilities(options?: TpmCallOptions): Promise<TpmCapabilities>;
+  /** Handles of a kind that exist in the TPM, as far as this connection may see them. */
+  handles(kind: TpmHandleKind, options?: TpmCallOptions): Promise<number[]>;
   /** Flushes what is loaded and ends the thread. Queued calls reject. Safe to call twice. */
   close(): Promise<void>;
 }

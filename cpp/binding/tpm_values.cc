@@ -1,0 +1,113 @@
+#include "binding/tpm_values.h"
+
+#include <cmath>
+#include <string>
+
+namespace cga::binding {
+namespace {
+
+Napi::Value buffer(Napi::Env env, const tpm::Bytes& bytes) {
+  return Napi::Buffer<std::uint8_t>::Copy(env, bytes.data(), bytes.size());
+}
+
+Napi::Value handles(Napi::Env env, const std::vector<TPM2_HANDLE>& list) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (std::uint32_t i = 0; i < list.size(); ++i) array.Set(i, Napi::Number::New(env, list[i]));
+  return array;
+}
+
+struct ToJs {
+  Napi::Env env;
+
+  Napi::Value operator()(std::monostate /*nothing*/) const { return env.Undefined(); }
+  Napi::Value operator()(const tpm::Bytes& bytes) const { return buffer(env, bytes); }
+  Napi::Value operator()(const std::vector<TPM2_HANDLE>& list) const { return handles(env, list); }
+
+  Napi::Value operator()(const std::vector<tpm::PcrValue>& values) const {
+    Napi::Array array = Napi::Array::New(env, values.size());
+    for (std::uint32_t i = 0; i < values.size(); ++i) {
+      Napi::Object value = Napi::Object::New(env);
+      value.Set("index", values[i].index);
+      value.Set("digest", buffer(env, values[i].digest));
+      array.Set(i, value);
+    }
+    return array;
+  }
+
+  Napi::Value operator()(const tpm::PublicArea& area) const {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("publicArea", buffer(env, tpm::marshal(area.area)));
+    object.Set("name", buffer(env, area.name));
+    return object;
+  }
+
+  Napi::Value operator()(const std::optional<tpm::NvPublic>& area) const {
+    if (!area) return env.Undefined();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("size", static_cast<std::uint32_t>(area->size));
+    object.Set("attributes", area->attributes);
+    return object;
+  }
+
+  Napi::Value operator()(const tpm::Attestation& attestation) const {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("message", buffer(env, attestation.message));
+    object.Set("signature", buffer(env, attestation.signature));
+    return object;
+  }
+
+  Napi::Value operator()(const tpm::CertifiedKey& key) const {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("publicArea", buffer(env, key.public_area));
+    object.Set("certifyInfo", buffer(env, key.certification.message));
+    object.Set("certifySignature", buffer(env, key.certification.signature));
+    return object;
+  }
+
+  Napi::Value operator()(const tpm::DeviceReport& report) const {
+    const tpm::Capabilities& capabilities = report.capabilities;
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("manufacturer", capabilities.manufacturer);
+    object.Set("firmwareVersion", Napi::BigInt::New(env, capabilities.firmware_version));
+    object.Set("pcrCount", capabilities.pcr_count);
+    object.Set("nvBufferMaximum", static_cast<std::uint32_t>(capabilities.nv_buffer_maximum));
+    Napi::Array banks = Napi::Array::New(env, capabilities.pcr_banks.size());
+    for (std::uint32_t i = 0; i < capabilities.pcr_banks.size(); ++i) {
+      Napi::Object bank = Napi::Object::New(env);
+      bank.Set("algorithm", static_cast<std::uint32_t>(capabilities.pcr_banks[i].bank));
+      bank.Set("mask", capabilities.pcr_banks[i].mask);
+      banks.Set(i, bank);
+    }
+    object.Set("pcrBanks", banks);
+    object.Set("transientHandles", handles(env, report.transient));
+    object.Set("loadedSessions", handles(env, report.loaded_sessions));
+    object.Set("resourceManager", report.resource_manager);
+    return object;
+  }
+};
+
+}  // namespace
+
+std::uint32_t uint32_argument(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
+  const Napi::Value value = info[index];
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number <= UINT32_MAX && std::trunc(number) == number)) {
+    throw Error(ErrorKind::kInvalidArgument, std::string(name) + " is not an unsigned 32-bit number");
+  }
+  return static_cast<std::uint32_t>(number);
+}
+
+tpm::Bytes bytes_argument(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
+  const Napi::Value value = info[index];
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw Error(ErrorKind::kInvalidArgument, std::string(name) + " is not a Uint8Array");
+  }
+  const auto array = value.As<Napi::Uint8Array>();
+  return tpm::Bytes(array.Data(), array.Data() + array.ByteLength());
+}
+
+Napi::Value to_js(Napi::Env env, const tpm::Result& result) {
+  return std::visit(ToJs{env}, result);
+}
+
+}  // namespace cga::binding

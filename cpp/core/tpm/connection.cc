@@ -1,0 +1,67 @@
+#include "core/tpm/connection.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace cga::tpm {
+
+Connection::Connection(const std::string& tcti) {
+  const Tss& library = tss();
+  TSS2_RC rc;
+  {
+    const CommandClock::Command in_flight;
+    rc = library.TctiLdr_Initialize(tcti.c_str(), &tcti_);
+  }
+  if (rc == TSS2_RC_SUCCESS) {
+    const std::size_t size = library.GetContextSize(0);
+    context_ = std::make_unique<std::uint64_t[]>((size + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
+    TSS2_ABI_VERSION version = TSS2_ABI_VERSION_CURRENT;
+    rc = library.Initialize(context(), size, tcti_, &version);
+    if (rc != TSS2_RC_SUCCESS) library.TctiLdr_Finalize(&tcti_);
+  }
+  if (rc != TSS2_RC_SUCCESS) {
+    throw Error(ErrorKind::kTpmUnavailable, "no TPM at \"" + tcti + "\": " + describe(rc), rc);
+  }
+}
+
+Connection::~Connection() {
+  const Tss& library = tss();
+  library.Finalize(context());
+  const CommandClock::Command in_flight;
+  library.TctiLdr_Finalize(&tcti_);
+}
+
+TSS2_RC Connection::retry(TSS2_RC rc, const std::function<TSS2_RC()>& command) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + kRetryBudget;
+  auto pause = std::chrono::milliseconds(1);
+  while (is_retry_warning(rc) || is_out_of_slots(rc)) {
+    // A slot that this process can give up itself costs no waiting. The relief sends commands of its own.
+    const bool freed = is_out_of_slots(rc) && relief_ && relief_();
+    if (!freed) {
+      if (Clock::now() + pause > end) break;
+      const CommandClock* clock = CommandClock::current();
+      const auto wake = Clock::now() + pause;
+      while (Clock::now() < wake) {
+        if (clock != nullptr && clock->interrupted()) throw Error(ErrorKind::kAborted, "the TPM client is closed", rc);
+        std::this_thread::sleep_for(std::min<Clock::duration>(wake - Clock::now(), std::chrono::milliseconds(20)));
+      }
+      pause = std::min(pause * 2, std::chrono::milliseconds(250));
+    }
+    rc = command();
+  }
+  return rc;
+}
+
+void Connection::cleanse_response() noexcept {
+  std::size_t size = 0;
+  const std::uint8_t* response = nullptr;
+  if (tss().GetRpBuffer(context(), &size, &response) == TSS2_RC_SUCCESS) {
+    // It points into our own context_.
+    OPENSSL_cleanse(const_cast<std::uint8_t*>(response), size);
+  }
+}
+
+}  // namespace cga::tpm

@@ -1,0 +1,80 @@
+// One open way to a TPM.
+#pragma once
+
+#include <tss2/tss2_sys.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/tpm/command_clock.h"
+#include "core/tpm/response_code.h"
+#include "core/tpm/tss.h"
+
+namespace cga::tpm {
+
+/// A TCTI and a SAPI context. Not thread-safe.
+///
+/// Every command goes through run() or try_run(), which send it again, with growing pauses and at most for
+/// kRetryBudget, when the TPM asks for that; when the TPM is out of slots, the relief function is asked to free one.
+class Connection {
+ public:
+  /// How long one command is sent again altogether before its code is reported.
+  static constexpr std::chrono::seconds kRetryBudget{10};
+
+  /// Frees a slot that this process holds in the TPM; returns whether it found one.
+  using Relief = std::function<bool()>;
+
+  /// @param tcti a tpm2-tss TCTI string such as "device:/dev/tpmrm0" or "swtpm:path=/run/swtpm.sock"
+  /// @throws Error kTpmUnavailable with the TSS2_RC
+  explicit Connection(const std::string& tcti);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Runs one command. @throws Error kTpm when it fails
+  template <typename Function>
+  void run(const char* command, Function&& function) {
+    const TSS2_RC rc = try_run(std::forward<Function>(function));
+    if (rc != TSS2_RC_SUCCESS) throw tpm_error(command, rc);
+  }
+
+  /// Runs one command and returns what became of it, retries included.
+  /// @throws Error kAborted when the thread was told to stop while it waited for the TPM to be ready
+  template <typename Function>
+  TSS2_RC try_run(Function&& function) {
+    TSS2_RC rc = once(function);
+    if (rc == TSS2_RC_SUCCESS || !(is_retry_warning(rc) || is_out_of_slots(rc))) return rc;
+    return retry(rc, [&] { return once(function); });
+  }
+
+  /// After a link failure nothing more may be sent: the state of the TCTI and of the TPM's answer is unknown.
+  [[nodiscard]] bool broken() const noexcept { return broken_; }
+
+  void set_relief(Relief relief) { relief_ = std::move(relief); }
+
+  /// Zeroes the parameters of the last response in the SAPI context: they were secret.
+  void cleanse_response() noexcept;
+
+ private:
+  template <typename Function>
+  TSS2_RC once(Function& function) {
+    const CommandClock::Command in_flight;
+    const TSS2_RC rc = function(context());
+    if (is_link_failure(rc)) broken_ = true;
+    return rc;
+  }
+
+  TSS2_RC retry(TSS2_RC rc, const std::function<TSS2_RC()>& command);
+  [[nodiscard]] TSS2_SYS_CONTEXT* context() const noexcept {
+    return reinterpret_cast<TSS2_SYS_CONTEXT*>(context_.get());
+  }
+
+  TSS2_TCTI_CONTEXT* tcti_ = nullptr;
+  std::unique_ptr<std::uint64_t[]> context_;
+  Relief relief_;
+  bool broken_ = false;
+};
+
+}  // namespace cga::tpm

@@ -1,0 +1,204 @@
+#include "core/tpm/ephemeral_key.h"
+
+#include "core/tpm/authorization.h"
+
+namespace cga::tpm {
+namespace {
+
+constexpr int kAttempts = 4;
+constexpr UINT16 kModulusBytes = 256;
+
+TPMS_TIME_INFO read_clock(Connection& connection) {
+  TPMS_TIME_INFO time{};
+  connection.run("TPM2_ReadClock",
+                 [&](TSS2_SYS_CONTEXT* context) { return tss().ReadClock(context, nullptr, &time, nullptr); });
+  return time;
+}
+
+/// The PCRs are not as recorded, or changed between PolicyPCR and the command that it authorises.
+bool is_pcr_mismatch(TSS2_RC rc) noexcept {
+  return (base_code(rc) == TPM2_RC_VALUE && !concerns_handle(rc)) || tpm_code(rc) == TPM2_RC_PCR_CHANGED;
+}
+
+}  // namespace
+
+TPM2B_PUBLIC ephemeral_key_template(const Sha256Digest& policy) {
+  TPM2B_PUBLIC area{};
+  TPMT_PUBLIC& key = area.publicArea;
+  key.type = TPM2_ALG_RSA;
+  key.nameAlg = TPM2_ALG_SHA256;
+  key.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |
+                         TPMA_OBJECT_NODA | TPMA_OBJECT_DECRYPT;
+  fill(key.authPolicy, policy, "a policy digest");
+  key.parameters.rsaDetail.symmetric.algorithm = TPM2_ALG_NULL;
+  key.parameters.rsaDetail.scheme.scheme = TPM2_ALG_NULL;
+  key.parameters.rsaDetail.keyBits = kModulusBytes * 8;
+  key.parameters.rsaDetail.exponent = 0;
+  // 256 zero bytes: an empty `unique` gives another key.
+  key.unique.rsa.size = kModulusBytes;
+  return area;
+}
+
+CertifiedKey EphemeralKey::certify(Connection& connection, TPM2_HANDLE attestation_key) {
+  for (int attempt = 1;; ++attempt) {
+    const Sha256Digest now = pcr_digest(read_pcrs(connection, selection_));
+    if (now != pcr_digest_) flush(connection);
+    if (handle_ == 0 && !restore(connection)) create(connection, now);
+    try {
+      Attestation certification = tpm::certify(connection, handle_, attestation_key);
+      return {public_area_, std::move(certification)};
+    } catch (const Error& error) {
+      if (connection.broken() || attempt == kAttempts || still_ours(connection) || connection.broken()) throw;
+      forget();
+    }
+  }
+}
+
+Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme) {
+  for (int attempt = 1;; ++attempt) {
+    ensure_loaded(connection);
+    const char* command = "TPM2_PolicyPCR";
+    TSS2_RC rc = session_.policy_pcr(connection, selection_, pcr_digest_);
+    if (rc == TSS2_RC_SUCCESS) {
+      command = "TPM2_RSA_Decrypt";
+      Bytes message;
+      rc = rsa_decrypt(connection, ciphertext, scheme, message);
+      if (rc == TSS2_RC_SUCCESS) return message;
+      // The PCRs moved between the two commands: PolicyPCR says whether those of the key did.
+      if (tpm_code(rc) == TPM2_RC_PCR_CHANGED && attempt < kAttempts) {
+        session_.restart(connection);
+        continue;
+      }
+    } else if (is_pcr_mismatch(rc) && attempt < kAttempts) {
+      flush(connection);
+      continue;
+    }
+    if (connection.broken()) throw tpm_error(command, rc);
+    // The TPM's code for bad padding differs between makers, so ask what the TPM still holds instead of reading codes.
+    const Error failure = tpm_error(command, rc);
+    const bool ours = still_ours(connection);
+    if (connection.broken()) throw failure;
+    if (attempt < kAttempts && !ours) {
+      forget();
+    } else if (attempt < kAttempts && is_handle_gone(rc)) {
+      session_.forget();
+    } else {
+      session_.restart(connection);
+      throw failure;
+    }
+  }
+}
+
+TSS2_RC EphemeralKey::rsa_decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme,
+                                  Bytes& message) {
+  TPM2B_PUBLIC_KEY_RSA cipher_text{};
+  fill(cipher_text, ciphertext, "an RSA ciphertext");
+  TPMT_RSA_DECRYPT padding{};
+  padding.scheme = scheme.scheme;
+  if (scheme.scheme == TPM2_ALG_OAEP) padding.details.oaep.hashAlg = scheme.hash;
+  const TPM2B_DATA no_label{};
+  TPM2B_PUBLIC_KEY_RSA plaintext{};
+  const TSS2_RC rc = connection.try_run([&](TSS2_SYS_CONTEXT* context) {
+    plaintext = {};
+    const TSS2L_SYS_AUTH_COMMAND authorization = session_.authorization();
+    TSS2L_SYS_AUTH_RESPONSE response{};
+    return tss().RSA_Decrypt(context, handle_, &authorization, &cipher_text, &padding, &no_label, &plaintext,
+                             &response);
+  });
+  if (rc == TSS2_RC_SUCCESS) {
+    message = to_bytes(plaintext.buffer, plaintext.size);
+    connection.cleanse_response();
+  }
+  OPENSSL_cleanse(&plaintext, sizeof plaintext);
+  return rc;
+}
+
+void EphemeralKey::ensure_loaded(Connection& connection) {
+  if (handle_ == 0 && !restore(connection)) create(connection, pcr_digest(read_pcrs(connection, selection_)));
+  if (!session_.open()) session_.start(connection);
+}
+
+void EphemeralKey::create(Connection& connection, const Sha256Digest& pcr_digest) {
+  const TPM2B_PUBLIC in_public = ephemeral_key_template(policy_pcr_digest(selection_, pcr_digest));
+  const TPM2B_SENSITIVE_CREATE in_sensitive{};
+  const TPM2B_DATA outside_info{};
+  const TPML_PCR_SELECTION no_creation_pcrs{};
+  const TSS2L_SYS_AUTH_COMMAND authorization = password_authorization();
+  TPM2_HANDLE handle = 0;
+  TPM2B_PUBLIC out_public{};
+  TPM2B_NAME name{};
+  connection.run("TPM2_CreatePrimary", [&](TSS2_SYS_CONTEXT* context) {
+    out_public = {};
+    name = {};
+    TPM2B_CREATION_DATA creation_data{};
+    TPM2B_DIGEST creation_hash{};
+    TPMT_TK_CREATION creation_ticket{};
+    TSS2L_SYS_AUTH_RESPONSE response{};
+    return tss().CreatePrimary(context, TPM2_RH_NULL, &authorization, &in_sensitive, &in_public, &outside_info,
+                               &no_creation_pcrs, &handle, &out_public, &creation_data, &creation_hash,
+                               &creation_ticket, &name, &response);
+  });
+  handle_ = handle;
+  saved_.reset();
+  pcr_digest_ = pcr_digest;
+  name_ = to_bytes(name.name, name.size);
+  public_area_ = marshal(out_public);
+  const TPMS_TIME_INFO time = read_clock(connection);
+  reset_count_ = time.clockInfo.resetCount;
+  restart_count_ = time.clockInfo.restartCount;
+}
+
+bool EphemeralKey::restore(Connection& connection) {
+  if (!saved_) return false;
+  TPMI_DH_CONTEXT handle = 0;
+  const TSS2_RC rc =
+      connection.try_run([&](TSS2_SYS_CONTEXT* context) { return tss().ContextLoad(context, &*saved_, &handle); });
+  if (connection.broken()) throw tpm_error("TPM2_ContextLoad", rc);
+  if (is_out_of_slots(rc) || is_retry_warning(rc)) throw tpm_error("TPM2_ContextLoad", rc);
+  saved_.reset();
+  if (rc != TSS2_RC_SUCCESS) return false;  // made under another TPM reset
+  handle_ = handle;
+  return true;
+}
+
+bool EphemeralKey::still_ours(Connection& connection) {
+  if (handle_ == 0) return false;
+  try {
+    const TPMS_TIME_INFO time = read_clock(connection);
+    return time.clockInfo.resetCount == reset_count_ && time.clockInfo.restartCount == restart_count_ &&
+           read_public(connection, handle_).name == name_;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool EphemeralKey::park(Connection& connection) noexcept {
+  if (connection.broken() || !loaded()) return false;
+  session_.flush(connection);
+  if (handle_ == 0) return true;
+  try {
+    TPMS_CONTEXT saved{};
+    const TSS2_RC rc =
+        connection.try_run([&](TSS2_SYS_CONTEXT* context) { return tss().ContextSave(context, handle_, &saved); });
+    if (rc == TSS2_RC_SUCCESS) saved_ = saved;
+    tpm::flush(connection, handle_);
+  } catch (const Error&) {
+    // Told to stop while waiting: without its saved context the key is generated again when it is needed.
+  }
+  handle_ = 0;
+  return true;
+}
+
+void EphemeralKey::flush(Connection& connection) noexcept {
+  session_.flush(connection);
+  if (handle_ != 0 && !connection.broken()) tpm::flush(connection, handle_);
+  forget();
+}
+
+void EphemeralKey::forget() noexcept {
+  handle_ = 0;
+  saved_.reset();
+  session_.forget();
+}
+
+}  // namespace cga::tpm

@@ -1,0 +1,71 @@
+// The ephemeral encryption key of the guest attestation protocol.
+#pragma once
+
+#include <optional>
+
+#include "core/tpm/attestation_key.h"
+#include "core/tpm/bytes.h"
+#include "core/tpm/object.h"
+#include "core/tpm/pcr.h"
+#include "core/tpm/policy_session.h"
+
+namespace cga::tpm {
+
+/// Padding of TPM2_RSA_Decrypt: RSAES, or OAEP with the hash (also in MGF1) and an empty label.
+struct RsaScheme {
+  TPM2_ALG_ID scheme = TPM2_ALG_RSAES;
+  TPM2_ALG_ID hash = TPM2_ALG_NULL;
+};
+
+struct CertifiedKey {
+  Bytes public_area;  ///< TPM2B_PUBLIC, with its 2-byte size
+  Attestation certification;
+};
+
+/// Template of the key (protocol, section 1.4): a primary of the NULL hierarchy, bound by its policy to PCR values.
+/// Together with the TPM's null seed it determines the key, bit for bit.
+[[nodiscard]] TPM2B_PUBLIC ephemeral_key_template(const Sha256Digest& policy);
+
+/// The key for one PCR selection. It is created once and stays in the TPM; what is stale (other PCR values, another
+/// TPM reset) is made again without the caller noticing. Takes the connection with every call, because a key of a TPM
+/// without resource manager outlives the connection that made it.
+class EphemeralKey {
+ public:
+  explicit EphemeralKey(const PcrSelection& selection) noexcept : selection_(selection) {}
+
+  /// The key under the present PCR values, certified by the attestation key.
+  [[nodiscard]] CertifiedKey certify(Connection& connection, TPM2_HANDLE attestation_key);
+
+  /// PolicyPCR and RSA_Decrypt; more only when something is not in the TPM.
+  /// @throws Error kTpm when the TPM refuses the ciphertext
+  [[nodiscard]] Bytes decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme);
+
+  /// Takes key and session out of the TPM; the key's saved context is kept, so that it comes back without being
+  /// generated again. Returns whether a slot was freed.
+  bool park(Connection& connection) noexcept;
+  /// Takes everything out of the TPM and forgets it.
+  void flush(Connection& connection) noexcept;
+  /// Whatever was in the TPM is gone.
+  void forget() noexcept;
+  [[nodiscard]] bool loaded() const noexcept { return handle_ != 0 || session_.open(); }
+
+ private:
+  void ensure_loaded(Connection& connection);
+  void create(Connection& connection, const Sha256Digest& pcr_digest);
+  [[nodiscard]] bool restore(Connection& connection);
+  [[nodiscard]] bool still_ours(Connection& connection);
+  [[nodiscard]] TSS2_RC rsa_decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme,
+                                    Bytes& message);
+
+  PcrSelection selection_;
+  Sha256Digest pcr_digest_{};
+  TPM2_HANDLE handle_ = 0;
+  Bytes name_;
+  Bytes public_area_;
+  UINT32 reset_count_ = 0;
+  UINT32 restart_count_ = 0;
+  std::optional<TPMS_CONTEXT> saved_;
+  PolicySession session_;
+};
+
+}  // namespace cga::tpm

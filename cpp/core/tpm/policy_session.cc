@@ -1,0 +1,65 @@
+#include "core/tpm/policy_session.h"
+
+#include <openssl/rand.h>
+
+#include "core/tpm/object.h"
+
+namespace cga::tpm {
+namespace {
+
+constexpr UINT16 kNonceSize = 16;  // the least that TPM2_StartAuthSession takes
+
+TPM2B_NONCE fresh_nonce() {
+  TPM2B_NONCE nonce{};
+  nonce.size = kNonceSize;
+  if (RAND_bytes(nonce.buffer, kNonceSize) != 1) throw Error(ErrorKind::kCrypto, "no random bytes for a nonce");
+  return nonce;
+}
+
+}  // namespace
+
+void PolicySession::start(Connection& connection) {
+  const TPM2B_NONCE nonce_caller = fresh_nonce();
+  const TPM2B_ENCRYPTED_SECRET unsalted{};
+  TPMT_SYM_DEF symmetric{};
+  symmetric.algorithm = TPM2_ALG_NULL;
+  TPM2B_NONCE nonce_tpm{};
+  TPMI_SH_AUTH_SESSION handle = 0;
+  connection.run("TPM2_StartAuthSession", [&](TSS2_SYS_CONTEXT* context) {
+    nonce_tpm = {};
+    return tss().StartAuthSession(context, TPM2_RH_NULL, TPM2_RH_NULL, nullptr, &nonce_caller, &unsalted,
+                                  TPM2_SE_POLICY, &symmetric, TPM2_ALG_SHA256, &handle, &nonce_tpm, nullptr);
+  });
+  handle_ = handle;
+}
+
+TSS2_RC PolicySession::policy_pcr(Connection& connection, const PcrSelection& selection, const Sha256Digest& digest) {
+  TPM2B_DIGEST expected{};
+  fill(expected, digest, "a PCR digest");
+  const TPML_PCR_SELECTION pcrs = selection.to_tpm();
+  return connection.try_run(
+      [&](TSS2_SYS_CONTEXT* context) { return tss().PolicyPCR(context, handle_, nullptr, &expected, &pcrs, nullptr); });
+}
+
+void PolicySession::restart(Connection& connection) {
+  if (!open() || connection.broken()) return;
+  const TSS2_RC rc = connection.try_run(
+      [&](TSS2_SYS_CONTEXT* context) { return tss().PolicyRestart(context, handle_, nullptr, nullptr); });
+  if (rc != TSS2_RC_SUCCESS) flush(connection);
+}
+
+void PolicySession::flush(Connection& connection) noexcept {
+  if (open() && !connection.broken()) tpm::flush(connection, handle_);
+  forget();
+}
+
+TSS2L_SYS_AUTH_COMMAND PolicySession::authorization() const {
+  TSS2L_SYS_AUTH_COMMAND authorization{};
+  authorization.count = 1;
+  authorization.auths[0].sessionHandle = handle_;
+  authorization.auths[0].nonce = fresh_nonce();
+  authorization.auths[0].sessionAttributes = TPMA_SESSION_CONTINUESESSION;
+  return authorization;
+}
+
+}  // namespace cga::tpm

@@ -1,0 +1,85 @@
+// What a TSS2_RC means for the one who sent the command.
+#pragma once
+
+#include <tss2/tss2_common.h>
+#include <tss2/tss2_tpm2_types.h>
+
+#include <string>
+
+#include "core/error.h"
+
+namespace cga::tpm {
+
+/// The TPM's own code: a resource manager passes it on with its layer number added. Other layers are left as they are.
+[[nodiscard]] constexpr TSS2_RC tpm_code(TSS2_RC rc) noexcept {
+  return (rc & TSS2_RC_LAYER_MASK) == TSS2_RESMGR_TPM_RC_LAYER || (rc & TSS2_RC_LAYER_MASK) == TSS2_RESMGR_RC_LAYER
+             ? rc & ~TSS2_RC_LAYER_MASK
+             : rc;
+}
+
+/// Format-one code without the number of the parameter, handle or session (TPM 2.0 part 2, 6.6.2).
+[[nodiscard]] constexpr TSS2_RC base_code(TSS2_RC rc) noexcept {
+  const TSS2_RC code = tpm_code(rc);
+  return (code & TSS2_RC_LAYER_MASK) == 0 && (code & TPM2_RC_FMT1) != 0 ? code & 0xBFU : code;
+}
+
+/// Whether `rc` is format one and speaks of a handle, not of a parameter or a session.
+[[nodiscard]] constexpr bool concerns_handle(TSS2_RC rc) noexcept {
+  const TSS2_RC code = tpm_code(rc);
+  return (code & TPM2_RC_FMT1) != 0 && (code & TPM2_RC_P) == 0 && (code & TPM2_RC_S) == 0;
+}
+
+/// "Come back later": the same command is sent again.
+[[nodiscard]] constexpr bool is_retry_warning(TSS2_RC rc) noexcept {
+  switch (tpm_code(rc)) {
+    case TPM2_RC_RETRY:
+    case TPM2_RC_YIELDED:
+    case TPM2_RC_TESTING:
+    case TPM2_RC_NV_RATE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The TPM has no slot left for an object or a session.
+[[nodiscard]] constexpr bool is_out_of_slots(TSS2_RC rc) noexcept {
+  switch (tpm_code(rc)) {
+    case TPM2_RC_OBJECT_MEMORY:
+    case TPM2_RC_SESSION_MEMORY:
+    case TPM2_RC_MEMORY:
+    case TPM2_RC_OBJECT_HANDLES:
+    case TPM2_RC_SESSION_HANDLES:
+    case TPM2_RC_CONTEXT_GAP:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// A handle or session that was used is not loaded (any more).
+[[nodiscard]] constexpr bool is_handle_gone(TSS2_RC rc) noexcept {
+  const TSS2_RC code = tpm_code(rc);
+  if (code >= TPM2_RC_REFERENCE_H0 && code <= TPM2_RC_REFERENCE_S6) return true;
+  return base_code(rc) == TPM2_RC_HANDLE || (base_code(rc) == TPM2_RC_VALUE && concerns_handle(rc));
+}
+
+/// The failure is of the way to the TPM, or of an answer that cannot be understood: what the TPM did is unknown.
+[[nodiscard]] constexpr bool is_link_failure(TSS2_RC rc) noexcept {
+  switch (rc & TSS2_RC_LAYER_MASK) {
+    case TSS2_TCTI_RC_LAYER:
+    case TSS2_SYS_RC_LAYER:
+    case TSS2_MU_RC_LAYER:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// kTpm with the command, the code's text and the code.
+[[nodiscard]] Error tpm_error(const char* command, TSS2_RC rc);
+
+/// "tpm:parameter(1):value is out of range (0x1c4)"
+[[nodiscard]] std::string describe(TSS2_RC rc);
+
+}  // namespace cga::tpm
