@@ -1,10 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import type { JSONWebKeySet } from 'jose';
-import { VerificationError } from '../errors.js';
+import { fetchTransport } from '../http/fetch-transport.js';
+import { nodeTransport } from '../http/node-transport.js';
+import { isLoopback } from '../http/service-url.js';
+import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
 import { checkKeySet } from './keys.js';
-import { requireSecureTransport } from './service-url.js';
 import { parseStrictJson } from './strict-json.js';
 import { refuseToken } from './token-errors.js';
+import { invalid } from './token-policy.js';
 
 /** Largest key set that is read, in bytes. Each of the service's certificates carries its own attestation evidence. */
 export const MAX_KEY_SET_BYTES = 4 * 1024 * 1024;
@@ -13,11 +16,15 @@ const MAX_REMEMBERED_SETS = 64;
 /** Unknown kids may cause this many fetches at once, and one more every 30 s: a stranger's tokens cost the issuer little. */
 const REFRESH_BURST = 5;
 const REFRESH_INTERVAL_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_LIFETIME_MS = 3_600_000;
 
 /** How an issuer's keys are fetched and for how long they are believed. */
 export interface KeyFetchOptions {
-  /** Instead of the global `fetch`. Keys fetched through one are not used for another. */
+  /** Instead of direct connections of this library's own: for a proxy. Keys fetched through one serve no other. */
   fetch?: typeof fetch;
+  /** Certificates in PEM that are trusted in place of the bundled roots, when no `fetch` is given. */
+  ca?: string;
   /** For the whole exchange, in milliseconds; 10,000 by default. */
   timeoutMs?: number;
   /** How long a set is used before it is fetched again: what a withdrawn key keeps. One hour by default. */
@@ -29,16 +36,16 @@ export interface KeyFetchOptions {
 /** The keys behind one URL: fetched when needed, one request at a time, however many tokens wait for it. */
 class RemoteKeySet {
   readonly #url: URL;
-  readonly #fetch: typeof fetch;
+  readonly #transport: Transport;
   #set: JSONWebKeySet | undefined;
   #fetchedAt = 0;
   #pending: Promise<JSONWebKeySet> | undefined;
   #refreshes = REFRESH_BURST;
   #creditedAt = performance.now();
 
-  constructor(url: URL, fetchFunction: typeof fetch) {
+  constructor(url: URL, transport: Transport) {
     this.#url = url;
-    this.#fetch = fetchFunction;
+    this.#transport = transport;
   }
 
   /** The set, not older than `lifetimeMs`. */
@@ -62,7 +69,7 @@ class RemoteKeySet {
   }
 
   #load(timeoutMs: number): Promise<JSONWebKeySet> {
-    this.#pending ??= fetchKeySet(this.#url, this.#fetch, timeoutMs)
+    this.#pending ??= fetchKeySet(this.#url, this.#transport, timeoutMs)
       .then((set) => {
         this.#set = set;
         this.#fetchedAt = performance.now();
@@ -75,18 +82,26 @@ class RemoteKeySet {
   }
 }
 
-const remembered = new WeakMap<typeof fetch, Map<string, RemoteKeySet>>();
+/** Key sets by the `fetch` that they come through, then by certificates and URL. */
+const remembered = new WeakMap<object, Map<string, RemoteKeySet>>();
+const DIRECT = {};
 
-function remoteKeySet(url: URL, fetchFunction: typeof fetch): RemoteKeySet {
-  let sets = remembered.get(fetchFunction);
+function remoteKeySet(url: URL, { fetch: fetchFunction, ca }: KeyFetchOptions): RemoteKeySet {
+  const owner = fetchFunction ?? DIRECT;
+  let sets = remembered.get(owner);
   if (sets === undefined) {
     sets = new Map();
-    remembered.set(fetchFunction, sets);
+    remembered.set(owner, sets);
   }
-  const set = sets.get(url.href) ?? new RemoteKeySet(url, fetchFunction);
+  const name = `${url.href}\n${fetchFunction === undefined ? (ca ?? '') : ''}`;
+  let set = sets.get(name);
+  if (set === undefined) {
+    const direct = ca === undefined ? nodeTransport() : nodeTransport({ ca });
+    set = new RemoteKeySet(url, fetchFunction === undefined ? direct : fetchTransport(fetchFunction));
+  }
   // The map keeps the order of use, so that the set unused for longest goes when there are too many.
-  sets.delete(url.href);
-  sets.set(url.href, set);
+  sets.delete(name);
+  sets.set(name, set);
   for (const oldest of sets.keys()) {
     if (sets.size <= MAX_REMEMBERED_SETS) break;
     sets.delete(oldest);
@@ -103,9 +118,11 @@ export async function findInRemoteKeys<Found>(
   options: KeyFetchOptions,
   find: (set: JSONWebKeySet) => Found[],
 ): Promise<Found[]> {
-  const { timeoutMs = 10_000, lifetimeMs = 3_600_000 } = options;
-  requireSecureTransport(url, options.allowInsecureHttp ?? false);
-  const remote = remoteKeySet(url, options.fetch ?? globalThis.fetch);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = DEFAULT_LIFETIME_MS } = options;
+  if (url.protocol !== 'https:' && !plainHttpAllowed(url, options.allowInsecureHttp)) {
+    throw invalid('keys are fetched over https, except on the loopback interface or with allowInsecureHttp');
+  }
+  const remote = remoteKeySet(url, options);
   const current = remote.current(timeoutMs, lifetimeMs);
   const set = await current;
   const found = find(set);
@@ -115,57 +132,37 @@ export async function findInRemoteKeys<Found>(
   return newer === undefined ? [] : find(newer);
 }
 
-/** Fetches a key set: no redirect followed, at most 4 MiB, all of it within `timeoutMs`. */
-export async function fetchKeySet(
-  url: URL,
-  fetchFunction: typeof fetch,
-  timeoutMs: number,
-  signal?: AbortSignal,
-): Promise<JSONWebKeySet> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  let body: Buffer;
+function plainHttpAllowed(url: URL, allowed = false): boolean {
+  return url.protocol === 'http:' && (allowed || isLoopback(url.hostname));
+}
+
+async function fetchKeySet(url: URL, transport: Transport, timeoutMs: number): Promise<JSONWebKeySet> {
+  const limits = { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES };
+  let answer: HttpAnswer;
   try {
-    const response = await fetchFunction(url, {
-      headers: { accept: 'application/json, application/jwk-set+json' },
-      redirect: 'manual',
-      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
-    });
-    if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) {
-      await response.body?.cancel();
-      throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', 'the issuer redirects, which is not followed');
-    }
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', `the issuer answered with status ${response.status}`);
-    }
-    body = await readBounded(response);
+    answer = await transport({ method: 'GET', url, headers: { Accept: 'application/json' } }, limits);
   } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof VerificationError) throw error;
-    const because = timeout.aborted ? `no answer within ${timeoutMs} ms` : 'the issuer could not be reached';
+    if (error instanceof HttpError && error.reason === 'unreadable') {
+      throw refuseToken('ERR_TOKEN_KEY_SET', error.message, error);
+    }
+    const because = error instanceof HttpError ? error.message : 'the issuer could not be asked';
     throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', because, error);
   }
-  return parseKeySet(body);
-}
-
-async function readBounded(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > MAX_KEY_SET_BYTES) throw refuseToken('ERR_TOKEN_KEY_SET', `more than ${MAX_KEY_SET_BYTES} bytes`);
-    chunks.push(chunk);
+  if (answer.status !== 200) {
+    const redirect = answer.status >= 300 && answer.status < 400 ? ', a redirect, which is not followed' : '';
+    throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', `the issuer answered with status ${answer.status}${redirect}`);
   }
-  return Buffer.concat(chunks);
+  return parseKeySet(answer.body);
 }
 
-function parseKeySet(body: Buffer): JSONWebKeySet {
+/** Reads the body of a key set. Throws ERR_TOKEN_KEY_SET. */
+export function parseKeySet(body: Buffer): JSONWebKeySet {
   let value: unknown;
   try {
     if (!isUtf8(body)) throw new SyntaxError('not UTF-8');
     value = parseStrictJson(body.toString('utf8'), MAX_KEY_SET_NESTING);
   } catch (error) {
-    throw refuseToken('ERR_TOKEN_KEY_SET', 'not acceptable JSON', error);
+    throw refuseToken('ERR_TOKEN_KEY_SET', 'it is not acceptable JSON', error);
   }
   return checkKeySet(value);
 }
