@@ -20,5 +20,17 @@ export type { Certificate } from './pki/certificate.js';
 export { type KeyPair, keyFolderVariable } from './pki/key-pool.js';
 export { type PublishedKey, TokenSigner, unsignedToken } from './pki/token-signer.js';
 export { type AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
-export { SimulatedCvm, type TrustedRoot } from './simulated-cvm.js';
+export {
+  type AttestationServiceOptions,
+  attestationPaths,
+  SimulatedAttestationService,
+} from './service/attestation-service.js';
+export type { EnvelopeOptions } from './service/envelope.js';
+export { attestGuest, type GuestAttestation } from './service/guest-attestation.js';
+export { type GuestRequest, parseGuestRequest } from './service/guest-request.js';
+export { attestPlatform } from './service/platform-attestation.js';
+export { ServiceRefusal } from './service/refusal.js';
+export type { ServiceTrust } from './service/trust.js';
+export { SimulatedCvm } from './simulated-cvm.js';
 export type { SoftwareTpm } from './tpm/software-tpm.js';
+export type { TrustedRoot } from './trusted-root.js';

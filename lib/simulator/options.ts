@@ -52,6 +52,8 @@ export interface SimulatedCvmOptions {
     tls?: boolean | LoopbackTlsOptions;
     /** Lifetime of tokens. Default eight hours, as Azure's. */
     tokenLifetimeSeconds?: number;
+    /** When set, attesting takes this bearer token, as private instances do. */
+    bearerToken?: string;
   };
   /** Trouble from the start; more can be asked for later on `cvm.tpm`, `cvm.imds` and `cvm.attestation`. */
   faults?: {

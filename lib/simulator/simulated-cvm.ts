@@ -1,9 +1,8 @@
-import { createHash, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Product } from '../verify/types.js';
 import { buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 import { platforms } from './evidence/platform.js';
 import { SimulatedImds } from './imds.js';
@@ -12,19 +11,15 @@ import { EmulatedNv } from './paravisor/emulated-nv.js';
 import { Paravisor } from './paravisor/paravisor.js';
 import { TpmProxy, type TpmTrace } from './paravisor/proxy.js';
 import { AmdAuthority, type SigningLeaf } from './pki/amd.js';
+import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
 import { type PublishedKey, TokenSigner } from './pki/token-signer.js';
 import { VtpmAuthority } from './pki/vtpm.js';
 import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
+import { SimulatedAttestationService } from './service/attestation-service.js';
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
 import { SoftwareTpm } from './tpm/software-tpm.js';
-
-/** A root key to trust for one product. */
-export interface TrustedRoot {
-  product: Product;
-  /** SHA-256 of the root's DER SubjectPublicKeyInfo, lower-case hexadecimal. */
-  publicKeySha256: string;
-}
+import type { TrustedRoot } from './trusted-root.js';
 
 const defaultOsRelease = [
   'PRETTY_NAME="Ubuntu 24.04.1 LTS"',
@@ -38,18 +33,17 @@ const defaultOsRelease = [
 /** Everything of a simulated CVM that its constructor gets ready-made. */
 interface Parts {
   folder: string;
-  options: SimulatedCvmOptions;
   vmId: string;
   authority: AmdAuthority;
   vtpmAuthority: VtpmAuthority;
-  signer: TokenSigner;
   leaf: SigningLeaf;
   eventLog: EventLog;
-  attestationKey: KeyObject;
   softwareTpm: SoftwareTpm;
   tpm: TpmProxy;
   paravisor: Paravisor | undefined;
   imds: SimulatedImds;
+  attestation: SimulatedAttestationService;
+  tls: LoopbackTls | undefined;
 }
 
 /**
@@ -109,6 +103,20 @@ export class SimulatedCvm implements AsyncDisposable {
     return this.#parts.imds;
   }
 
+  /** Origin of the attestation service, its tokens' issuer. */
+  get attestationUrl(): string {
+    return this.#parts.attestation.url;
+  }
+
+  get attestation(): SimulatedAttestationService {
+    return this.#parts.attestation;
+  }
+
+  /** PEM of the authority behind the attestation service's TLS certificate; undefined when it speaks plain HTTP. */
+  get ca(): string | undefined {
+    return this.#parts.tls?.ca.pem;
+  }
+
   /** File with the TCG event log. */
   get eventLogPath(): string {
     return join(this.#parts.folder, 'binary_bios_measurements');
@@ -126,9 +134,7 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** Roots that prove this VM's hardware report, in place of AMD's. */
   get trustedRoots(): TrustedRoot[] {
-    const { authority } = this.#parts;
-    const publicKeySha256 = createHash('sha256').update(authority.arkPublicKey).digest('hex');
-    return [{ product: authority.product, publicKeySha256 }];
+    return [trustedRoot(this.#parts.authority)];
   }
 
   /** The AMD-like authority of this VM's product. */
@@ -148,7 +154,7 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** Key set that the attestation service signs its tokens with. */
   get tokenKeys(): { keys: PublishedKey[] } {
-    return { keys: [this.#parts.signer.publishedKey] };
+    return this.#parts.attestation.tokenKeys;
   }
 
   /** The paravisor's HCL report as it stands; undefined on a VM that has none. */
@@ -257,27 +263,42 @@ async function startParts(
     await paravisor.boot();
     nv.define(paravisor.index);
   }
+  const tls = await loopbackTls(options);
+  const attestation = new SimulatedAttestationService({
+    trust: {
+      roots: [trustedRoot(authority)],
+      akAuthorities: [new X509Certificate(vtpmAuthority.certificate.der)],
+      now: () => new Date(),
+    },
+    signer,
+    tls,
+    tokenLifetimeSeconds: options.attestation?.tokenLifetimeSeconds,
+    bearerToken: options.attestation?.bearerToken,
+  });
+  undo.push(() => attestation.close());
   const tpm = await TpmProxy.listen(join(folder, 'tpm'), softwareTpm, nv);
   undo.push(() => tpm.close());
   for (const fault of options.faults?.tpm ?? []) tpm.injectFault(fault);
   for (const [path, behaviours] of Object.entries(options.faults?.imds ?? {})) imds.respond(path, ...behaviours);
-  await imds.listen();
+  for (const [path, behaviours] of Object.entries(options.faults?.attestation ?? {})) {
+    attestation.respond(path, ...behaviours);
+  }
+  await Promise.all([imds.listen(), attestation.listen()]);
   await writeFile(join(folder, 'binary_bios_measurements'), eventLog.bytes);
   await writeFile(join(folder, 'os-release'), options.osRelease ?? defaultOsRelease);
   return {
     folder,
-    options,
     vmId,
     authority,
     vtpmAuthority,
-    signer,
     leaf,
     eventLog,
-    attestationKey,
     softwareTpm,
     tpm,
     paravisor,
     imds,
+    attestation,
+    tls,
   };
 }
 
@@ -288,8 +309,19 @@ function issueLeaf(authority: AmdAuthority, options: SimulatedCvmOptions, chipId
     : authority.issueVcek({ tcb, hardwareId: chipId, ...options.vcek });
 }
 
-async function stopParts({ tpm, softwareTpm, imds, folder }: Parts): Promise<void> {
-  await Promise.all([tpm.close(), imds.close()]);
+const trustedRoot = (authority: AmdAuthority): TrustedRoot => ({
+  product: authority.product,
+  publicKeySha256: createHash('sha256').update(authority.arkPublicKey).digest('hex'),
+});
+
+async function loopbackTls({ attestation }: SimulatedCvmOptions): Promise<LoopbackTls | undefined> {
+  const { tls } = attestation ?? {};
+  if (!tls) return undefined;
+  return createLoopbackTls(tls === true ? {} : tls);
+}
+
+async function stopParts({ tpm, softwareTpm, imds, attestation, folder }: Parts): Promise<void> {
+  await Promise.all([tpm.close(), imds.close(), attestation.close()]);
   await softwareTpm.stop();
   await removeFolder(folder);
 }

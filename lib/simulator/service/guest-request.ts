@@ -1,0 +1,114 @@
+import { asArray, asObject, asString, asUnsigned, decodeBase64, type JsonObject, parseJsonObject } from './json.js';
+import { malformed } from './refusal.js';
+
+/** The TPM's part of a guest attestation request, decoded (guest-attestation-protocol.md 1.5). */
+export interface TpmInfo {
+  /** As in the NV index, padding allowed. */
+  akCertificate: Buffer;
+  /** TPM2B_PUBLIC. */
+  akPublic: Buffer;
+  /** TPMS_ATTEST. */
+  quote: Buffer;
+  quoteSignature: Buffer;
+  pcrSet: number[];
+  /** In the order of the request. */
+  pcrs: { index: number; digest: Buffer }[];
+  /** TPM2B_PUBLIC. */
+  encryptionKeyPublic: Buffer;
+  /** TPMS_ATTEST. */
+  certifyInfo: Buffer;
+  certifySignature: Buffer;
+}
+
+export type IsolationInfo =
+  | { type: 'TrustedLaunch' }
+  | { type: 'SevSnp'; snpReport: Buffer; certificateChain: string; runtimeData: Buffer };
+
+export interface GuestRequest {
+  protocolVersion: string;
+  /** Values as received: base64. */
+  clientPayload: Record<string, string>;
+  osType: string;
+  osDistro: string;
+  osBuild: string;
+  osVersionMajor: number;
+  osVersionMinor: number;
+  eventLog: Buffer;
+  tpm: TpmInfo;
+  isolation: IsolationInfo;
+}
+
+/** Reads the body of `POST /attest/AzureGuest`. */
+export function parseGuestRequest(body: Buffer): GuestRequest {
+  const outer = parseJsonObject(body, 'the request body');
+  const info = parseJsonObject(decodeBase64(outer.AttestationInfo, 'AttestationInfo'), 'AttestationInfo');
+  const protocolVersion = asString(info.AttestationProtocolVersion, 'AttestationProtocolVersion');
+  if (protocolVersion !== '2.0') throw malformed(`AttestationProtocolVersion ${protocolVersion} is not 2.0`);
+  return {
+    protocolVersion,
+    clientPayload: parseClientPayload(info.ClientPayload),
+    osType: requiredText(info, 'OSType'),
+    osDistro: requiredText(info, 'OSDistro'),
+    osBuild: requiredText(info, 'OSBuild'),
+    osVersionMajor: asUnsigned(info.OSVersionMajor, 'OSVersionMajor'),
+    osVersionMinor: asUnsigned(info.OSVersionMinor, 'OSVersionMinor'),
+    eventLog: decodeBase64(info.TcgLogs, 'TcgLogs'),
+    tpm: parseTpmInfo(asObject(info.TpmInfo, 'TpmInfo')),
+    isolation: parseIsolation(asObject(info.IsolationInfo, 'IsolationInfo')),
+  };
+}
+
+/** null or nothing is an empty payload; otherwise an object of base64 values. */
+function parseClientPayload(value: unknown): Record<string, string> {
+  if (value === null || value === undefined) return {};
+  const payload: Record<string, string> = {};
+  for (const [key, encoded] of Object.entries(asObject(value, 'ClientPayload'))) {
+    decodeBase64(encoded, `ClientPayload.${key}`);
+    payload[key] = encoded as string;
+  }
+  return payload;
+}
+
+function requiredText(info: JsonObject, member: string): string {
+  const text = decodeBase64(info[member], member).toString('utf8');
+  if (text === '') throw malformed(`${member} is empty`);
+  return text;
+}
+
+function parseTpmInfo(info: JsonObject): TpmInfo {
+  const bytes = (member: string): Buffer => decodeBase64(info[member], `TpmInfo.${member}`);
+  return {
+    akCertificate: bytes('AikCert'),
+    akPublic: bytes('AikPub'),
+    quote: bytes('PcrQuote'),
+    quoteSignature: bytes('PcrSignature'),
+    pcrSet: asArray(info.PcrSet, 'TpmInfo.PcrSet').map((index) => asUnsigned(index, 'an index of TpmInfo.PcrSet')),
+    pcrs: asArray(info.PCRs, 'TpmInfo.PCRs').map((entry) => {
+      const pcr = asObject(entry, 'an entry of TpmInfo.PCRs');
+      return {
+        index: asUnsigned(pcr.Index, 'Index of TpmInfo.PCRs'),
+        digest: decodeBase64(pcr.Digest, 'Digest of TpmInfo.PCRs'),
+      };
+    }),
+    encryptionKeyPublic: bytes('EncKeyPub'),
+    certifyInfo: bytes('EncKeyCertifyInfo'),
+    certifySignature: bytes('EncKeyCertifyInfoSignature'),
+  };
+}
+
+function parseIsolation(info: JsonObject): IsolationInfo {
+  const type = asString(info.Type, 'IsolationInfo.Type');
+  if (type === 'TrustedLaunch') {
+    if (info.Evidence !== undefined) throw malformed('IsolationInfo.Evidence makes no sense for TrustedLaunch');
+    return { type };
+  }
+  if (type !== 'SevSnp') throw malformed(`IsolationInfo.Type ${type} is not supported`);
+  const evidence = asObject(info.Evidence, 'IsolationInfo.Evidence');
+  const proof = parseJsonObject(decodeBase64(evidence.Proof, 'Proof'), 'Proof');
+  return {
+    type,
+    snpReport: decodeBase64(proof.SnpReport, 'Proof.SnpReport'),
+    certificateChain: decodeBase64(proof.VcekCertChain, 'Proof.VcekCertChain').toString('latin1'),
+    runtimeData: decodeBase64(evidence.RunTimeData, 'RunTimeData'),
+  };
+}

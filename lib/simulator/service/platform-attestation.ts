@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { snpClaims } from './claims.js';
+import { asObject, asString, decodeBase64, type JsonObject, parseJsonObject } from './json.js';
+import { malformed, untrusted } from './refusal.js';
+import { verifyRuntimeData, verifySnpEvidence } from './snp-evidence.js';
+import type { ServiceTrust } from './trust.js';
+
+/** Data of a `RuntimeData` or `InitTimeData` object. */
+interface AttestedData {
+  bytes: Buffer;
+  /** Parsed, when `dataType` is JSON. */
+  json: JsonObject | undefined;
+}
+
+/** Outcome of `/attest/SevSnpVm`. */
+export interface PlatformAttestation {
+  claims: JsonObject;
+  /** The token that comes of a draft policy cannot be validated: it is not signed. */
+  draftPolicy: string | undefined;
+}
+
+/** Verifies everything in a request to `/attest/SevSnpVm`. @throws ServiceRefusal with the reason */
+export function attestPlatform(body: Buffer, trust: ServiceTrust): PlatformAttestation {
+  const request = parseJsonObject(body, 'the request body');
+  const runtime = parseData(request.runtimeData, 'runtimeData');
+  const initTime = parseData(request.initTimeData, 'initTimeData');
+  const nonce = optionalString(request.nonce, 'nonce');
+  const draftPolicy = optionalString(request.draftPolicyForAttestation, 'draftPolicyForAttestation');
+  const { snpReport, certificateChain } = parseReport(request.report);
+  const evidence = verifySnpEvidence(snpReport, certificateChain, trust.roots, trust.now());
+  if (runtime) verifyRuntimeData(evidence.report, runtime.bytes);
+  if (initTime && !evidence.report.hostData.equals(createHash('sha256').update(initTime.bytes).digest())) {
+    throw untrusted('the init time data does not hash to the host data');
+  }
+  const claims = {
+    ...(nonce === undefined ? {} : { nonce }),
+    ...snpClaims(evidence),
+    ...(runtime?.json ? { 'x-ms-runtime': runtime.json } : {}),
+    ...(initTime?.json ? { 'x-ms-inittime': initTime.json } : {}),
+  };
+  return { claims, draftPolicy };
+}
+
+function parseReport(value: unknown): { snpReport: Buffer; certificateChain: string } {
+  const encoded = decodeBase64(value ?? '', 'report');
+  if (encoded.length === 0) throw malformed('report is empty');
+  const report = parseJsonObject(encoded, 'report');
+  return {
+    snpReport: decodeBase64(report.SnpReport, 'SnpReport'),
+    certificateChain: decodeBase64(report.VcekCertChain, 'VcekCertChain').toString('latin1'),
+  };
+}
+
+/** Empty data counts as none, as the service has it. */
+function parseData(value: unknown, what: string): AttestedData | undefined {
+  if (value === undefined || value === null) return undefined;
+  const { data, dataType } = asObject(value, what);
+  const bytes = decodeBase64(data ?? '', `${what}.data`);
+  if (dataType !== 'JSON' && dataType !== 'Binary') throw malformed(`${what}.dataType is neither Binary nor JSON`);
+  if (bytes.length === 0) return undefined;
+  return { bytes, json: dataType === 'JSON' ? parseJsonObject(bytes, `${what}.data`) : undefined };
+}
+
+function optionalString(value: unknown, what: string): string | undefined {
+  return value === undefined || value === null ? undefined : asString(value, what);
+}

@@ -1,0 +1,91 @@
+import { createHash, type KeyObject, verify } from 'node:crypto';
+import type { Product, Tcb } from '../../verify/types.js';
+import { snpSignedSize } from '../evidence/snp-report.js';
+import type { TrustedRoot } from '../trusted-root.js';
+import { untrusted } from './refusal.js';
+import { type VerifiedLeaf, verifySnpChain } from './snp-chain.js';
+import { policyBit, type SnpReportView, viewSnpReport } from './snp-report-view.js';
+
+/** A SEV-SNP report that has been verified. */
+export interface SnpEvidence {
+  report: SnpReportView;
+  product: Product;
+  tcb: Tcb;
+}
+
+/** Verifies a report, its signing key and its chain. What the report says about the guest's policy is checked, too. */
+export function verifySnpEvidence(
+  bytes: Buffer,
+  certificateChain: string,
+  roots: readonly TrustedRoot[],
+  now: Date,
+): SnpEvidence {
+  const report = viewSnpReport(bytes);
+  if (report.version < 2 || report.version > 5) throw untrusted(`SNP report of version ${report.version}`);
+  if (report.signatureAlgorithm !== 1) throw untrusted('the SNP report is not signed with ECDSA P-384');
+  const leaf = verifySnpChain(certificateChain, roots, now);
+  verifySigningKey(report, leaf);
+  verifySignature(report, leaf.certificate.publicKey);
+  verifyProduct(report, leaf.product);
+  const tcb = report.reportedTcb(leaf.product);
+  if (JSON.stringify(tcb) !== JSON.stringify(leaf.tcb)) throw untrusted('the leaf is for another TCB than the report');
+  verifyGuestPolicy(report);
+  return { report, product: leaf.product, tcb };
+}
+
+/** signing_key and chip id of the report against the kind of leaf and its hardware id. */
+function verifySigningKey(report: SnpReportView, leaf: VerifiedLeaf): void {
+  const signingKey = (report.keyInfo >> 2) & 7;
+  const maskedChip = (report.keyInfo & 2) !== 0;
+  if (signingKey !== (leaf.kind === 'vcek' ? 0 : 1)) {
+    throw untrusted(`the SNP report names signing key ${signingKey}, the leaf is a ${leaf.kind.toUpperCase()}`);
+  }
+  if (leaf.kind === 'vlek') return;
+  const hardwareId = leaf.hardwareId ?? Buffer.alloc(0);
+  const expected = Buffer.concat([hardwareId, Buffer.alloc(64)], 64);
+  if (maskedChip || !report.chipId.equals(expected)) throw untrusted('the leaf is of another chip than the report');
+}
+
+/** R and S are 72-byte little-endian numbers of 48 significant bytes; what follows them is zero. */
+function verifySignature(report: SnpReportView, key: KeyObject): void {
+  const signature = report.bytes.subarray(snpSignedSize);
+  const significant = (offset: number): Buffer => Buffer.from(signature.subarray(offset, offset + 48)).reverse();
+  const rest = [signature.subarray(48, 72), signature.subarray(120)];
+  if (rest.some((bytes) => bytes.some((byte) => byte !== 0))) {
+    throw untrusted('the signature of the SNP report is not in its one valid encoding');
+  }
+  const valid = verify(
+    'sha384',
+    report.bytes.subarray(0, snpSignedSize),
+    { key, dsaEncoding: 'ieee-p1363' },
+    Buffer.concat([significant(0), significant(72)]),
+  );
+  if (!valid) throw untrusted('the signature of the SNP report does not verify');
+}
+
+/** From version 3 on a report says which processor made it. */
+function verifyProduct({ version, cpuFamily, cpuModel }: SnpReportView, product: Product): void {
+  if (version < 3) return;
+  const line =
+    cpuFamily === 0x1a && cpuModel <= 0x11
+      ? 'Turin'
+      : cpuFamily === 0x19 && cpuModel <= 0x0f
+        ? 'Milan'
+        : cpuFamily === 0x19 && (cpuModel <= 0x1f || (cpuModel >= 0xa0 && cpuModel <= 0xaf))
+          ? 'Genoa'
+          : undefined;
+  if (line !== product) throw untrusted(`the SNP report is not of a ${product} processor`);
+}
+
+function verifyGuestPolicy({ vmpl, policy }: SnpReportView): void {
+  if (vmpl !== 0) throw untrusted(`the SNP report was asked for at VMPL ${vmpl}`);
+  if ((policy & policyBit.reservedOne) === 0n) throw untrusted('the guest policy is malformed');
+  if (policy & policyBit.debug) throw untrusted('the guest policy allows debugging');
+  if (policy & policyBit.migrationAgent) throw untrusted('the guest policy allows a migration agent');
+}
+
+/** report_data is the SHA-256 of the runtime data, and nothing else. */
+export function verifyRuntimeData(report: SnpReportView, runtimeData: Buffer): void {
+  const expected = Buffer.concat([createHash('sha256').update(runtimeData).digest(), Buffer.alloc(32)]);
+  if (!report.reportData.equals(expected)) throw untrusted('the runtime data does not hash to the report data');
+}
