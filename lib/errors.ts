@@ -43,11 +43,29 @@ export class AttestationError extends Error {
   }
 }
 
+/** Which link of the chain from AMD's root to the guest a check is about. */
+export type CheckSubject =
+  | 'root'
+  | 'intermediate'
+  | 'leaf'
+  | 'report'
+  | 'runtime-data'
+  | 'ak'
+  | 'quote'
+  | 'pcrs'
+  | 'event-log'
+  | 'encryption-key'
+  | 'policy';
+
 /** One check of a verification, with the values that were compared. */
 export interface Check {
   /** What was checked, as a short English sentence. */
   name: string;
   ok: boolean;
+  /** Set on checks of evidence and reports. */
+  subject?: CheckSubject;
+  /** Set, with `ok` true, on a check that nothing in the evidence or the options called for. */
+  skipped?: true;
   /** Stable code of the refusal, set when `ok` is false. */
   code?: string;
   expected?: string;

@@ -1,6 +1,13 @@
 export { encryptJwe, type JweEncryptOptions } from './envelope/jwe.js';
 export type { KeyCacheOptions } from './envelope/key-cache.js';
-export { AttestationError, type AttestationErrorDetails, type Check, ErrorCode, VerificationError } from './errors.js';
+export {
+  AttestationError,
+  type AttestationErrorDetails,
+  type Check,
+  type CheckSubject,
+  ErrorCode,
+  VerificationError,
+} from './errors.js';
 export type { Logger } from './logger.js';
 export { CloudError } from './maa/cloud-error.js';
 export type { JSONWebKeySet, TokenAlgorithm } from './maa/keys.js';
@@ -27,3 +34,46 @@ export { TOKEN_REFUSALS, type TokenErrorCode } from './maa/token-errors.js';
 export { type AlreadyVerified, tokenEncryptionKey } from './maa/token-key.js';
 export { decodeUnverifiedToken, type TokenHeader } from './maa/token-parse.js';
 export type { HexValue, MinimumSvn, TokenPolicy } from './maa/token-policy.js';
+export {
+  type CertificateTableEntry,
+  type CertificateTableName,
+  parseCertificateTable,
+} from './verify/certificate-table.js';
+export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
+export { parseHclReport } from './verify/hcl-report.js';
+export type { SnpVerificationOptions, VerificationOptions } from './verify/options.js';
+export { type HexValues, type MinimumTcb, parsePolicy, type VerificationPolicy } from './verify/policy.js';
+export type {
+  CertificateFacts,
+  EndorsementFacts,
+  VerificationFailure,
+  VerificationResult,
+  VerificationSuccess,
+} from './verify/result.js';
+export { AMD_ROOT_KEYS } from './verify/roots.js';
+export { parseSnpReport, parseTcb } from './verify/snp-report.js';
+export {
+  parseTpm2bPublic,
+  parseTpmsAttest,
+  TPM_GENERATED_VALUE,
+  TpmAttestType,
+  TpmHash,
+  type TpmPublic,
+  type TpmsAttest,
+} from './verify/tpm-structures.js';
+export {
+  type Evidence,
+  type EvidenceCertificates,
+  type EvidenceQuote,
+  type GuestPolicy,
+  type HclReport,
+  type HclReportType,
+  type PlatformInfo,
+  type Product,
+  type RuntimeClaims,
+  type RuntimeClaimsKey,
+  SigningKey,
+  type SnpReport,
+  type Tcb,
+} from './verify/types.js';
+export { assertSnpReport, type SnpCertificates, verifySnpReport } from './verify/verify-snp-report.js';

@@ -1,0 +1,63 @@
+import { AttestationError, ErrorCode } from '../errors.js';
+import { compilePolicy, type VerificationPolicy } from './policy.js';
+import { type TrustAnchors, trustAnchors } from './roots.js';
+
+/** What a relying party demands of a report, besides that it is genuine. */
+export interface SnpVerificationOptions {
+  /** Plain JSON, see docs/policy.md. Its defaults apply without one: no debugging, no migration, VMPL 0, no VLEK. */
+  policy?: VerificationPolicy;
+  /** DER or PEM certificates that **replace** AMD's pinned roots. */
+  trustedRoots?: readonly (Uint8Array | string)[];
+  /** Revocation lists, DER or PEM, of any product; when given, one must be of the root in use and be valid. */
+  crls?: readonly (Uint8Array | string)[];
+  /** The clock for validity dates; default: the system's. */
+  now?: Date;
+}
+
+/** What a relying party demands of evidence. */
+export interface VerificationOptions extends SnpVerificationOptions {
+  /** 1 to 64 bytes: compared with the quote's qualifying data. Evidence without a quote fails then. */
+  nonce?: Uint8Array;
+  /** At most 64 bytes: the runtime claims must echo them, padded with zeros. */
+  userData?: Uint8Array;
+}
+
+export interface CheckedOptions {
+  policy: VerificationPolicy;
+  anchors: TrustAnchors;
+  crls: readonly (Uint8Array | string)[] | undefined;
+  now: Date;
+}
+
+/** Refuses options that would silently check less than the caller meant. */
+export function checkOptions(options: SnpVerificationOptions): CheckedOptions {
+  const now = options.now ?? new Date();
+  if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw invalid('now is not a valid Date');
+  const { crls } = options;
+  if (crls !== undefined && !(Array.isArray(crls) && crls.every(isInput))) {
+    throw invalid('crls is an array of DER or PEM revocation lists');
+  }
+  return { policy: compilePolicy(options.policy), anchors: trustAnchors(options.trustedRoots), crls, now };
+}
+
+/** The same for the options that only evidence with a TPM has. */
+export function checkEvidenceOptions(options: VerificationOptions): CheckedOptions {
+  checkBytes('nonce', options.nonce, 1);
+  checkBytes('userData', options.userData, 0);
+  return checkOptions(options);
+}
+
+function checkBytes(name: string, value: Uint8Array | undefined, minimum: number): void {
+  if (value === undefined) return;
+  if (!(value instanceof Uint8Array) || value.length < minimum || value.length > 64) {
+    throw invalid(`${name} is a Uint8Array of ${minimum} to 64 bytes`);
+  }
+}
+
+function isInput(value: unknown): boolean {
+  return typeof value === 'string' || value instanceof Uint8Array;
+}
+
+function invalid(message: string): AttestationError {
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);
+}
