@@ -11,5 +11,5 @@ if [ -z "$tool" ]; then
   echo 'clang-format 14 is not installed: the C++ formatting was not looked at'
   [ "${1:-}" = --check ] && exit 0 || exit 1
 fi
-mapfile -t files < <(find cpp -name '*.cc' -o -name '*.h' | sort)
+mapfile -t files < <(find cpp bench/native -name '*.cc' -o -name '*.h' | sort)
 if [ "${1:-}" = --check ]; then "$tool" --dry-run --Werror "${files[@]}"; else "$tool" -i "${files[@]}"; fi
