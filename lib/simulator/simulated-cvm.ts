@@ -1,9 +1,9 @@
 import { createHash, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
+import { appendMeasurement, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 import { platforms } from './evidence/platform.js';
 import { SimulatedImds } from './imds.js';
 import type { SimulatedCvmOptions } from './options.js';
@@ -37,7 +37,7 @@ interface Parts {
   authority: AmdAuthority;
   vtpmAuthority: VtpmAuthority;
   leaf: SigningLeaf;
-  eventLog: EventLog;
+  bootLog: EventLog;
   softwareTpm: SoftwareTpm;
   tpm: TpmProxy;
   paravisor: Paravisor | undefined;
@@ -55,10 +55,12 @@ interface Parts {
  */
 export class SimulatedCvm implements AsyncDisposable {
   readonly #parts: Parts;
+  #eventLog: EventLog;
   #stopped: Promise<void> | undefined;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
+    this.#eventLog = parts.bootLog;
   }
 
   /**
@@ -167,9 +169,16 @@ export class SimulatedCvm implements AsyncDisposable {
     return this.#parts.tpm.trace();
   }
 
-  /** Extends a PCR of the SHA-256 bank with a digest of 32 bytes. */
-  async extendPcr(index: number, digest: Uint8Array): Promise<void> {
-    await pcrExtend(this.#parts.tpm.transport, index, { sha256: digest });
+  /**
+   * Measures a digest of 32 bytes into a PCR, as a boot loader would: with an entry in the event log.
+   *
+   * @param options.logged false leaves the log as it is, so that it does not replay any more
+   */
+  async extendPcr(index: number, digest: Uint8Array, options: { logged?: boolean } = {}): Promise<void> {
+    const log = appendMeasurement(this.#eventLog, index, digest);
+    const measurement = log.extends.at(-1);
+    if (measurement) await pcrExtend(this.#parts.tpm.transport, index, measurement.digests);
+    if (options.logged ?? true) await this.#setEventLog(log);
   }
 
   /** Values of the SHA-256 bank. */
@@ -188,12 +197,13 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** Reboots the VM: TPM reset, the same measured boot, a new HCL report. Keys of the null hierarchy are gone. */
   async reboot(): Promise<void> {
-    const { tpm, softwareTpm, eventLog, paravisor } = this.#parts;
+    const { tpm, softwareTpm, bootLog, paravisor } = this.#parts;
     await tpm.exclusively(async () => {
       await softwareTpm.reset();
-      await replayBoot(softwareTpm.transport, eventLog);
+      await replayBoot(softwareTpm.transport, bootLog);
       await paravisor?.boot();
     });
+    await this.#setEventLog(bootLog);
   }
 
   /** Stops everything and removes what it left on disk. Safe to call twice. */
@@ -204,6 +214,12 @@ export class SimulatedCvm implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  async #setEventLog(log: EventLog): Promise<void> {
+    this.#eventLog = log;
+    await writeFile(`${this.eventLogPath}.new`, log.bytes);
+    await rename(`${this.eventLogPath}.new`, this.eventLogPath);
   }
 }
 
@@ -240,8 +256,8 @@ async function startParts(
   const nv = new EmulatedNv();
   const { attestationKey, endorsementKey } = await provisionKeys(transport);
   await provisionAkCertificate(transport, nv, vtpmAuthority, vmId, attestationKey, options.tpm?.akCertificate);
-  const eventLog = buildEventLog(linuxBoot({ secureBoot }));
-  await replayBoot(transport, eventLog);
+  const bootLog = buildEventLog(linuxBoot({ secureBoot }));
+  await replayBoot(transport, bootLog);
   let paravisor: Paravisor | undefined;
   const hclOptions = options.tpm?.hclReport ?? {};
   if (vmType !== 'tvm' && hclOptions.state !== 'absent') {
@@ -284,7 +300,7 @@ async function startParts(
     attestation.respond(path, ...behaviours);
   }
   await Promise.all([imds.listen(), attestation.listen()]);
-  await writeFile(join(folder, 'binary_bios_measurements'), eventLog.bytes);
+  await writeFile(join(folder, 'binary_bios_measurements'), bootLog.bytes);
   await writeFile(join(folder, 'os-release'), options.osRelease ?? defaultOsRelease);
   return {
     folder,
@@ -292,7 +308,7 @@ async function startParts(
     authority,
     vtpmAuthority,
     leaf,
-    eventLog,
+    bootLog,
     softwareTpm,
     tpm,
     paravisor,

@@ -139,17 +139,30 @@ export function linuxBoot(options: { secureBoot: boolean }): BootEvent[] {
 
 /** Writes a crypto-agile log with SHA-1 and SHA-256 digests (TCG PC Client Platform Firmware Profile, 10.4). */
 export function buildEventLog(events: readonly BootEvent[]): EventLog {
-  const extensions = events.map(({ pcr, data, measured = data }) => ({
-    pcr,
-    digests: {
-      sha1: createHash('sha1').update(measured).digest(),
-      sha256: createHash('sha256').update(measured).digest(),
-    },
-  }));
-  const records = events.map((event, i) =>
-    marshalEvent(event, extensions[i]?.digests ?? { sha1: Buffer.alloc(20), sha256: Buffer.alloc(32) }),
-  );
-  return { bytes: Buffer.concat([specificationEvent(), ...records]), extends: extensions };
+  const start: EventLog = { bytes: specificationEvent(), extends: [] };
+  return events.reduce((log, event) => {
+    const { data, measured = data } = event;
+    const hash = (bank: PcrBankName): Buffer => createHash(bank).update(measured).digest();
+    return appendEvent(log, event, { sha1: hash('sha1'), sha256: hash('sha256') });
+  }, start);
+}
+
+/** The log with one more event at its end. */
+export function appendEvent(
+  log: EventLog,
+  { pcr, type, data }: BootEvent,
+  digests: Record<PcrBankName, Buffer>,
+): EventLog {
+  return {
+    bytes: Buffer.concat([log.bytes, marshalEvent(pcr, type, data, digests)]),
+    extends: [...log.extends, { pcr, digests }],
+  };
+}
+
+/** The log after something has been measured into a PCR by its digest alone. */
+export function appendMeasurement(log: EventLog, pcr: number, sha256: Uint8Array): EventLog {
+  const digests = { sha1: createHash('sha1').update(sha256).digest(), sha256: Buffer.from(sha256) };
+  return appendEvent(log, { pcr, type: EventType.ipl, data: Buffer.from('simulated measurement\0') }, digests);
 }
 
 /** TCG_EfiSpecIDEvent in the SHA-1 format of old: the log's own header. */
@@ -172,7 +185,7 @@ function specificationEvent(): Buffer {
 }
 
 /** TCG_PCR_EVENT2 */
-function marshalEvent({ pcr, type, data }: BootEvent, digests: Record<PcrBankName, Buffer>): Buffer {
+function marshalEvent(pcr: number, type: number, data: Buffer, digests: Record<PcrBankName, Buffer>): Buffer {
   const head = Buffer.alloc(12);
   head.writeUInt32LE(pcr, 0);
   head.writeUInt32LE(type, 4);

@@ -65,9 +65,10 @@ function verifyAkCertificate(
   authorities: readonly X509Certificate[],
   now: Date,
 ): X509Certificate {
+  const der = withoutPadding(bytes);
   let certificate: X509Certificate;
   try {
-    certificate = new X509Certificate(withoutPadding(bytes));
+    certificate = new X509Certificate(der);
   } catch {
     throw malformed('AikCert is not a certificate');
   }

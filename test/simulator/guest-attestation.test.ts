@@ -1,0 +1,345 @@
+import { createHash, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  AmdAuthority,
+  buildSnpReport,
+  SimulatedCvm,
+  type SnpReportFields,
+  signSnpReport,
+  VtpmAuthority,
+} from '../../lib/simulator/index.js';
+import { PermanentHandle } from '../../lib/simulator/tpm/constants.js';
+import { attestationKeyTemplate, createPrimary, flushContext } from '../../lib/simulator/tpm/keys.js';
+import {
+  attestationInfo,
+  certifiedKey,
+  certify,
+  collect,
+  ephemeralKeyTemplate,
+  post,
+  postGuest,
+  quote,
+  type RawRequest,
+  sized,
+} from './raw-guest.js';
+
+let cvm: SimulatedCvm;
+let good: RawRequest;
+
+beforeAll(async () => {
+  cvm = await SimulatedCvm.start();
+  good = await collect(cvm);
+});
+afterAll(() => cvm.stop());
+
+const flipped = (bytes: Buffer, offset: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy[offset] = (copy[offset] ?? 0) ^ 1;
+  return copy;
+};
+
+/** Key of a TPM2B_PUBLIC of RSA-2048: its modulus comes last. */
+const rsaKey = (publicArea: Buffer): KeyObject =>
+  createPublicKey({
+    key: { kty: 'RSA', n: publicArea.subarray(-256).toString('base64url'), e: 'AQAB' },
+    format: 'jwk',
+  });
+
+/** A report of this VM with other fields, signed by its own chip. */
+const reportWith = (fields: SnpReportFields): Buffer =>
+  signSnpReport(
+    buildSnpReport('Milan', {
+      chipId: good.snpReport.subarray(0x1a0, 0x1e0),
+      reportData: good.snpReport.subarray(0x50, 0x90),
+      ...fields,
+    }),
+    cvm.signingLeaf.privateKey,
+  );
+
+/** A second restricted signing key of the same TPM. */
+async function withOtherAk<T>(use: (handle: number, publicArea: Buffer) => Promise<T>): Promise<T> {
+  const tpm = cvm.tpm.transport;
+  const { handle, publicArea } = await createPrimary(tpm, PermanentHandle.owner, attestationKeyTemplate());
+  try {
+    return await use(handle, sized(publicArea));
+  } finally {
+    await flushContext(tpm, handle);
+  }
+}
+
+async function refusal(changes: Partial<RawRequest>): Promise<string> {
+  const answer = await postGuest(cvm, attestationInfo({ ...good, ...changes }));
+  expect(answer.status).toBe(400);
+  return `${answer.error?.code}: ${answer.error?.message}`;
+}
+
+describe('POST /attest/AzureGuest', () => {
+  it('answers genuine evidence with an envelope, in standard base64 and in base64url', async () => {
+    for (const encoding of ['base64', 'base64url'] as const) {
+      const answer = await postGuest(cvm, attestationInfo(good, encoding));
+      expect(answer).toMatchObject({ status: 200, token: expect.stringMatching(/^[\w-]+$/) });
+      const envelope = JSON.parse(Buffer.from(answer.token ?? '', 'base64url').toString());
+      expect(envelope.EncryptionParams).toMatchObject({
+        Cipher: 'AES',
+        BlockMode: 'ChainingModeGCM',
+        KeySizeInBits: 256,
+      });
+      expect(Buffer.from(envelope.EncryptedInnerKey, 'base64')).toHaveLength(256);
+      expect(Buffer.from(envelope.AuthenticationData, 'base64')).toHaveLength(16);
+    }
+  });
+
+  it('takes an absent client payload and an empty event log', async () => {
+    const answer = await postGuest(cvm, attestationInfo({ ...good, clientPayload: null, eventLog: Buffer.alloc(0) }));
+    expect(answer.status).toBe(200);
+  });
+
+  it('takes a key of the owner hierarchy, as other clients make it', async () => {
+    const key = await certifiedKey(cvm.tpm.transport, ephemeralKeyTemplate(good.pcrs), PermanentHandle.owner);
+    expect((await postGuest(cvm, attestationInfo({ ...good, ...key }))).status).toBe(200);
+  });
+
+  describe('refuses the attestation key', () => {
+    it('of a quote that another key of the same TPM signed', async () => {
+      const other = await withOtherAk((handle) => quote(cvm.tpm.transport, good.pcrSet, handle));
+      const changes = { quote: other.message, quoteSignature: other.signature };
+      expect(await refusal(changes)).toBe('AttestationFailed: PcrSignature is not by the attestation key');
+    });
+
+    it('that is not the one of its certificate', async () => {
+      const aikPub = await withOtherAk((_handle, publicArea) => Promise.resolve(publicArea));
+      expect(await refusal({ aikPub })).toMatch(/AikCert is not of the key in AikPub/);
+    });
+
+    it('that is certified, but not the one bound into the report', async () => {
+      const changes = await withOtherAk(async (handle, aikPub) => {
+        const tpm = cvm.tpm.transport;
+        const key = rsaKey(aikPub);
+        const quoted = await quote(tpm, good.pcrSet, handle);
+        const ephemeral = await createPrimary(tpm, PermanentHandle.null, ephemeralKeyTemplate(good.pcrs));
+        const certified = await certify(tpm, ephemeral.handle, handle);
+        await flushContext(tpm, ephemeral.handle);
+        return {
+          aikPub,
+          aikCert: cvm.vtpmAuthority.issueAkCertificate(key, cvm.vmId).der,
+          quote: quoted.message,
+          quoteSignature: quoted.signature,
+          certifyInfo: certified.message,
+          certifySignature: certified.signature,
+        };
+      });
+      expect(await refusal(changes)).toBe('AttestationFailed: HCLAkPub of RunTimeData is not the key in AikPub');
+    });
+
+    it('that is an unrestricted key', async () => {
+      const template = attestationKeyTemplate();
+      template.writeUInt32BE(template.readUInt32BE(4) & ~0x10000, 4);
+      const { handle, publicArea } = await createPrimary(cvm.tpm.transport, PermanentHandle.owner, template);
+      await flushContext(cvm.tpm.transport, handle);
+      expect(await refusal({ aikPub: sized(publicArea) })).toMatch(/restricted signing key/);
+    });
+
+    it('with a certificate by a stranger, an expired one, one with a tail, and none', async () => {
+      const key = rsaKey(good.aikPub);
+      const stranger = await VtpmAuthority.create('stranger');
+      const by = (authority: VtpmAuthority, daysToExpiry: number) =>
+        authority.issueAkCertificate(key, cvm.vmId, { daysToExpiry }).der;
+      expect(await refusal({ aikCert: by(stranger, 300) })).toMatch(/not by a trusted authority/);
+      expect(await refusal({ aikCert: by(cvm.vtpmAuthority, -1) })).toMatch(/outside its validity/);
+      expect(await refusal({ aikCert: by(cvm.vtpmAuthority, 400) })).toMatch(/outside its validity/);
+      expect(await refusal({ aikCert: Buffer.concat([good.aikCert, Buffer.from('x')]) })).toMatch(/more than padding/);
+      expect(await refusal({ aikCert: Buffer.alloc(0) })).toMatch(/not a (DER )?certificate/);
+    });
+
+    it('but not for the zero padding of its certificate', async () => {
+      const padded = Buffer.concat([good.aikCert, Buffer.alloc(4096)], 4096);
+      expect((await postGuest(cvm, attestationInfo({ ...good, aikCert: padded }))).status).toBe(200);
+    });
+  });
+
+  describe('refuses the quote', () => {
+    it('with a flipped bit in message or signature', async () => {
+      expect(await refusal({ quote: flipped(good.quote, 60) })).toMatch(/PcrSignature is not by/);
+      expect(await refusal({ quoteSignature: flipped(good.quoteSignature, 3) })).toMatch(/PcrSignature is not by/);
+    });
+
+    it('of fewer PCRs than the list says, and a list that leaves one out', async () => {
+      const fewer = await quote(cvm.tpm.transport, [0, 1, 2, 3]);
+      const changes = { quote: fewer.message, quoteSignature: fewer.signature };
+      expect(await refusal(changes)).toMatch(/selects other PCRs than PcrSet/);
+      const short = { ...changes, pcrSet: [0, 1, 2, 3], pcrs: good.pcrs.slice(0, 4) };
+      expect(await refusal(short)).toMatch(/does not hold PCRs 0 to 7/);
+      expect(await refusal({ pcrs: good.pcrs.slice(1) })).toMatch(/PCRs and PcrSet differ/);
+      expect(await refusal({ pcrSet: [...good.pcrSet].reverse() })).toMatch(/not an ascending list/);
+    });
+
+    it('whose PCR values are not the listed ones', async () => {
+      const pcrs = good.pcrs.map((pcr) => (pcr.index === 4 ? { index: 4, digest: randomBytes(32) } : pcr));
+      expect(await refusal({ pcrs })).toMatch(/not over the values in PCRs/);
+    });
+
+    it('that is no quote at all, though the attestation key signed it', async () => {
+      const changes = { quote: good.certifyInfo, quoteSignature: good.certifySignature };
+      expect(await refusal(changes)).toBe('InvalidParameter: PcrQuote has type 0x8017, not 0x8018');
+    });
+  });
+
+  describe('refuses the encryption key', () => {
+    it('that is not the certified one', async () => {
+      const other = ephemeralKeyTemplate(good.pcrs);
+      other.writeUInt8(1, other.length - 1);
+      const { encKeyPub } = await certifiedKey(cvm.tpm.transport, other);
+      expect(await refusal({ encKeyPub })).toMatch(/EncKeyCertifyInfo is of another key/);
+    });
+
+    it('whose certification another key signed', async () => {
+      const { handle } = await createPrimary(cvm.tpm.transport, PermanentHandle.null, ephemeralKeyTemplate(good.pcrs));
+      const other = await withOtherAk((ak) => certify(cvm.tpm.transport, handle, ak));
+      await flushContext(cvm.tpm.transport, handle);
+      const changes = { certifyInfo: other.message, certifySignature: other.signature };
+      expect(await refusal(changes)).toMatch(/EncKeyCertifyInfoSignature is not by the attestation key/);
+    });
+
+    it('that is bound to other PCR values, or usable without a policy', async () => {
+      const elsewhere = good.pcrs.map(({ index }) => ({ index, digest: Buffer.alloc(32) }));
+      const unbound = await certifiedKey(cvm.tpm.transport, ephemeralKeyTemplate(elsewhere));
+      expect(await refusal(unbound)).toMatch(/policy of EncKeyPub is not bound to the quoted PCRs/);
+      const withAuth = await certifiedKey(cvm.tpm.transport, ephemeralKeyTemplate(good.pcrs, 0x00020472));
+      expect(await refusal(withAuth)).toMatch(/EncKeyPub has attributes 0x20472/);
+    });
+
+    it('that was certified before a reboot', async () => {
+      await using other = await SimulatedCvm.start();
+      const before = await collect(other);
+      await other.reboot();
+      const after = await collect(other);
+      const mixed = {
+        ...after,
+        encKeyPub: before.encKeyPub,
+        certifyInfo: before.certifyInfo,
+        certifySignature: before.certifySignature,
+      };
+      expect(before.encKeyPub.equals(after.encKeyPub)).toBe(false);
+      const answer = await postGuest(other, attestationInfo(mixed));
+      expect(answer.error?.message).toMatch(/not of the same key and boot/);
+      expect((await postGuest(other, attestationInfo(after))).status).toBe(200);
+    });
+  });
+
+  describe('refuses the SEV-SNP report', () => {
+    it('with any flipped bit', async () => {
+      for (const offset of [0x04, 0x50, 0x90, 0x150, 0x29f, 0x2a0, 0x2e8]) {
+        const reason = await refusal({ snpReport: flipped(good.snpReport, offset) });
+        expect(reason, `offset ${offset}`).toMatch(/signature of the SNP report|SNP report|guest policy|leaf/);
+      }
+    });
+
+    it('with something after its signature', async () => {
+      expect(await refusal({ snpReport: flipped(good.snpReport, 1183) })).toMatch(/one valid encoding/);
+      expect(await refusal({ snpReport: flipped(good.snpReport, 0x2a0 + 50) })).toMatch(/one valid encoding/);
+    });
+
+    it('of a length that no report has', async () => {
+      expect(await refusal({ snpReport: good.snpReport.subarray(0, 1183) })).toMatch(/1183 bytes, not 1184/);
+    });
+
+    it.each<[string, SnpReportFields, RegExp]>([
+      ['a debug policy', { policy: 0xb001fn }, /allows debugging/],
+      ['a migration agent', { policy: 0x7001fn }, /allows a migration agent/],
+      ['another VMPL', { vmpl: 2 }, /VMPL 2/],
+      ['an unknown version', { version: 1 }, /version 1/],
+      ['an unknown signature algorithm', { signatureAlgorithm: 2 }, /ECDSA P-384/],
+      ['a masked chip', { keyInfo: 2 }, /another chip/],
+      ['a signing key of another kind', { keyInfo: 4 }, /names signing key 1/],
+      ['no signing key', { keyInfo: 7 << 2 }, /names signing key 7/],
+      ['another chip', { chipId: randomBytes(64) }, /another chip/],
+      ['another TCB', { reportedTcb: { bootloader: 3, tee: 0, snp: 24, microcode: 219 } }, /another TCB/],
+      ['another processor', { cpuid: [0x1a, 0x02, 0x01] }, /not of a Milan processor/],
+      ['other report data', { reportData: randomBytes(64) }, /does not hash to the report data/],
+    ])('with %s, though the chip signed it', async (_name, fields, reason) => {
+      expect(await refusal({ snpReport: reportWith(fields) })).toMatch(reason);
+    });
+
+    it('with a tail behind the hash in its report data', async () => {
+      const reportData = Buffer.from(good.snpReport.subarray(0x50, 0x90));
+      reportData[40] = 1;
+      expect(await refusal({ snpReport: reportWith({ reportData }) })).toMatch(/does not hash to the report data/);
+    });
+
+    it('with changed runtime data', async () => {
+      const runtimeData = flipped(good.runtimeData, good.runtimeData.length - 10);
+      expect(await refusal({ runtimeData })).toMatch(/does not hash to the report data/);
+    });
+
+    it('with a second HCLAkPub in its runtime data', async () => {
+      const claims = JSON.parse(good.runtimeData.toString()) as { keys: unknown[] };
+      claims.keys.push(claims.keys[0]);
+      const runtimeData = Buffer.from(JSON.stringify(claims));
+      const reportData = Buffer.concat([createHash('sha256').update(runtimeData).digest(), Buffer.alloc(32)]);
+      expect(await refusal({ runtimeData, snpReport: reportWith({ reportData }) })).toMatch(/HCLAkPub/);
+    });
+  });
+
+  describe('refuses the chain', () => {
+    it('of strangers, though all of it fits together', async () => {
+      const stranger = await AmdAuthority.create({ product: 'Milan', name: 'stranger' });
+      const leaf = await stranger.issueVcek({
+        tcb: { bootloader: 4, tee: 0, snp: 24, microcode: 219 },
+        hardwareId: good.snpReport.subarray(0x1a0, 0x1e0),
+      });
+      const snpReport = signSnpReport(Buffer.from(good.snpReport), leaf.privateKey);
+      const foreign = leaf.certificate.pem + stranger.chainPem;
+      expect(await refusal({ certificateChain: foreign, snpReport })).toMatch(/root key of Milan .* is not trusted/);
+      const mixed = leaf.certificate.pem + cvm.authority.chainPem;
+      expect(await refusal({ certificateChain: mixed, snpReport })).toMatch(/SEV-VCEK is not signed by SEV-Milan/);
+    });
+
+    it('that is incomplete or garbage', async () => {
+      const { pem } = cvm.signingLeaf.certificate;
+      expect(await refusal({ certificateChain: pem })).toMatch(/1 certificates, not 3/);
+      expect(await refusal({ certificateChain: 'no certificate' })).toMatch(/0 certificates, not 3/);
+    });
+  });
+
+  describe('refuses the event log', () => {
+    it('that does not replay to the quoted PCRs', async () => {
+      expect(await refusal({ eventLog: flipped(good.eventLog, 120) })).toMatch(/TcgLogs/);
+      const lastEventSize = 12 + (2 + 20) + (2 + 32) + 4 + 'Exit Boot Services Returned with Success'.length;
+      const withoutLast = good.eventLog.subarray(0, good.eventLog.length - lastEventSize);
+      expect(await refusal({ eventLog: withoutLast })).toMatch(/does not replay to PCR 5/);
+    });
+
+    it('that is cut off or no log', async () => {
+      expect(await refusal({ eventLog: good.eventLog.subarray(0, -1) })).toMatch(/middle of an event/);
+      expect(await refusal({ eventLog: randomBytes(200) })).toMatch(/TcgLogs/);
+    });
+  });
+
+  it.each([
+    ['no body', null, /request body/],
+    ['no AttestationInfo', {}, /AttestationInfo is not a string/],
+    ['AttestationInfo that is not base64', { AttestationInfo: '***' }, /AttestationInfo is not base64/],
+    ['AttestationInfo that is not JSON', { AttestationInfo: 'AAAA' }, /AttestationInfo is not JSON/],
+    ['an empty request', { AttestationInfo: Buffer.from('{}').toString('base64url') }, /AttestationProtocolVersion/],
+  ])('refuses %s', async (_name, body, reason) => {
+    const answer = await post(cvm, '/attest/AzureGuest?api-version=2020-10-01', body);
+    expect(answer).toMatchObject({
+      status: 400,
+      error: { code: 'InvalidParameter', message: expect.stringMatching(reason) },
+    });
+  });
+
+  it.each(['Tdx', 'Vbs', ''])('refuses isolation type "%s"', async (isolationType) => {
+    expect(await refusal({ isolationType })).toMatch(/not supported/);
+  });
+
+  it('refuses another api-version, method, path and media type with their own status', async () => {
+    const url = `${cvm.attestationUrl}/attest/AzureGuest`;
+    expect((await post(cvm, '/attest/AzureGuest?api-version=2018-09-01', {})).error?.code).toBe(
+      'UnsupportedApiVersion',
+    );
+    expect((await post(cvm, '/attest/Nothing?api-version=2020-10-01', {})).status).toBe(404);
+    expect((await fetch(`${url}?api-version=2020-10-01`)).status).toBe(405);
+    expect((await fetch(`${url}?api-version=2020-10-01`, { method: 'POST', body: '{}' })).status).toBe(415);
+  });
+});
