@@ -1,3 +1,16 @@
+export { AttestationClient, type AttestParameters } from './client.js';
+export type { AttestationClientOptions } from './client-options.js';
+export type { ObservedOperation, OperationEvent } from './diagnostics.js';
+export { encrypt } from './encrypt/encrypt.js';
+export {
+  type DecryptOptions,
+  EncryptionType,
+  type EncryptOptions,
+  type EncryptResult,
+  type OaepHash,
+  type RsaScheme,
+} from './encrypt/options.js';
+export type { RsaPublicJwk } from './encrypt/token-key.js';
 export { encryptJwe, type JweEncryptOptions } from './envelope/jwe.js';
 export type { KeyCacheOptions } from './envelope/key-cache.js';
 export {
@@ -8,6 +21,10 @@ export {
   ErrorCode,
   VerificationError,
 } from './errors.js';
+export type { EvidenceOptions } from './guest/evidence.js';
+export type { RetryOptions } from './http/retry.js';
+export type { ImdsOptions } from './imds/imds.js';
+export { fetchThimCertificates } from './imds/thim.js';
 export type { Logger } from './logger.js';
 export { CloudError } from './maa/cloud-error.js';
 export type { JSONWebKeySet, TokenAlgorithm } from './maa/keys.js';

@@ -1,0 +1,107 @@
+import { AttestationError, ErrorCode } from './errors.js';
+import { DEFAULT_EVENT_LOG_PATH } from './guest/event-log-file.js';
+import { fetchTransport } from './http/fetch-transport.js';
+import { nodeTransport } from './http/node-transport.js';
+import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from './http/retry.js';
+import { type Imds, imdsOf } from './imds/imds.js';
+import { type Logger, silentLogger } from './logger.js';
+import { MAX_SERVICE_ANSWER_BYTES } from './maa/guest-service.js';
+
+export interface AttestationClientOptions {
+  /**
+   * tpm2-tss TCTI string of the TPM, for instance `device:/dev/tpmrm0` or `swtpm:path=…`. Default: the environment
+   * variable `TSS2_TCTI`, else `device:/dev/tpmrm0`. The TPM is opened by the first call that needs it.
+   */
+  tcti?: string;
+  /** How long the TPM may take for one command, in milliseconds. Default 30,000. */
+  tpmTimeoutMs?: number;
+  /** Base URL of instance metadata. Default `http://169.254.169.254`. Always reached directly, never through a proxy. */
+  imdsUrl?: string;
+  /** Default: nothing is logged. */
+  logger?: Logger;
+  /** Repetition of requests that the attestation service or instance metadata are too busy for. */
+  retry?: RetryOptions;
+  /** One HTTP exchange, from connecting to the last byte, in milliseconds. Default 60,000. */
+  timeoutMs?: number;
+  /** Connecting, TLS included, in milliseconds. Default 10,000. */
+  connectTimeoutMs?: number;
+  /** Used for the attestation service in place of own connections: for a proxy or client certificates. */
+  fetch?: typeof fetch;
+  /** Certificates in PEM that the attestation service's is checked against, in place of Node's. Not with `fetch`. */
+  ca?: string | Uint8Array;
+  /** Plain `http` to an attestation service that is not on this machine. Default false. */
+  allowInsecureHttp?: boolean;
+  /** Default `/sys/kernel/security/tpm0/binary_bios_measurements`. */
+  eventLogPath?: string;
+  /** Default `/etc/os-release`. */
+  osReleasePath?: string;
+  /** Whether attest() renews an attestation key certificate that expires within 90 days. Default true. */
+  renewAkCertificate?: boolean;
+}
+
+export interface ClientSettings {
+  tpm: { tcti?: string; commandTimeoutMs?: number };
+  imds: Imds;
+  service: HttpSettings;
+  logger: Logger;
+  allowInsecureHttp: boolean;
+  eventLogPath: string;
+  osReleasePath: string;
+  renewAkCertificate: boolean;
+}
+
+/** Longer times do not fit a Node timer. */
+const MAX_MILLISECONDS = 2 ** 31 - 1;
+
+/** Checks every option. @throws AttestationError 8 */
+export function clientSettings(options: AttestationClientOptions): ClientSettings {
+  if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
+  for (const name of ['tcti', 'imdsUrl', 'eventLogPath', 'osReleasePath'] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && (typeof value !== 'string' || value === '')) throw invalid(`${name} must be a string`);
+  }
+  for (const name of ['timeoutMs', 'connectTimeoutMs', 'tpmTimeoutMs'] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_MILLISECONDS)) {
+      throw invalid(`${name} must be an integer of milliseconds, from 1`);
+    }
+  }
+  const { timeoutMs = 60_000, connectTimeoutMs = 10_000, tcti, tpmTimeoutMs } = options;
+  const logger = checkedLogger(options.logger);
+  return {
+    tpm: {
+      ...(tcti !== undefined && { tcti }),
+      ...(tpmTimeoutMs !== undefined && { commandTimeoutMs: tpmTimeoutMs }),
+    },
+    imds: imdsOf({ ...options, logger }),
+    service: {
+      transport: serviceTransport(options),
+      limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_SERVICE_ANSWER_BYTES },
+      retry: retrySettings(options.retry),
+      retryOn: retryOnOverload,
+      logger,
+    },
+    logger,
+    allowInsecureHttp: options.allowInsecureHttp === true,
+    eventLogPath: options.eventLogPath ?? DEFAULT_EVENT_LOG_PATH,
+    osReleasePath: options.osReleasePath ?? '/etc/os-release',
+    renewAkCertificate: options.renewAkCertificate !== false,
+  };
+}
+
+function serviceTransport({ fetch: fetchFunction, ca }: AttestationClientOptions): HttpSettings['transport'] {
+  if (fetchFunction === undefined) return nodeTransport(ca === undefined ? {} : { ca });
+  if (typeof fetchFunction !== 'function') throw invalid('fetch must be a function');
+  if (ca !== undefined) throw invalid('ca has no effect on a fetch of your own: configure its own trust');
+  return fetchTransport(fetchFunction);
+}
+
+function checkedLogger(logger: Logger | undefined): Logger {
+  if (logger === undefined) return silentLogger;
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    if (typeof logger?.[level] !== 'function') throw invalid(`logger must have the method ${level}`);
+  }
+  return logger;
+}
+
+const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

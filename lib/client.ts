@@ -1,0 +1,183 @@
+import { abortError, throwIfAborted } from './abort.js';
+import { type AttestationClientOptions, type ClientSettings, clientSettings } from './client-options.js';
+import { observed } from './diagnostics.js';
+import { decryptRsaBlock } from './encrypt/decrypt-block.js';
+import { encrypt } from './encrypt/encrypt.js';
+import {
+  type DecryptOptions,
+  EncryptionType,
+  type EncryptOptions,
+  type EncryptResult,
+  encryptionType,
+} from './encrypt/options.js';
+import type { RsaPublicJwk } from './encrypt/token-key.js';
+import { decryptEnvelope } from './envelope/envelope.js';
+import { decryptJwe } from './envelope/jwe.js';
+import type { UnwrapKey } from './envelope/unwrap.js';
+import { AttestationError, ErrorCode } from './errors.js';
+import { AkCertificate } from './guest/ak-certificate.js';
+import { attest } from './guest/attest.js';
+import { ATTESTED_PCRS } from './guest/azure-tpm.js';
+import { collectEvidence, type EvidenceOptions } from './guest/evidence.js';
+import { UserDataReports } from './guest/user-data.js';
+import { parseServiceUrl } from './http/service-url.js';
+import { encodeClientPayload } from './maa/client-payload.js';
+import { NativeTpm } from './tpm/native-tpm.js';
+import type { Evidence } from './verify/types.js';
+
+/** What is attested, and where. */
+export interface AttestParameters {
+  /** Version of these parameters. Default 1, which is the only one. */
+  version?: 1;
+  /** Address of the attestation service: `https://host[:port]` or a bare host name; path and query are ignored. */
+  attestationUrl: string;
+  /**
+   * Names and values that the token returns in `x-ms-runtime.client-payload`, each value in base64: a nonce, for
+   * instance. An object, or a JSON text as the reference library takes it. At most 64 KiB.
+   */
+  clientPayload?: string | Record<string, unknown>;
+}
+
+/**
+ * Guest attestation from inside a confidential VM. One client owns one connection to the TPM and one thread that its
+ * commands queue up on; calls may run at the same time. Nothing is opened before the first call that needs the TPM.
+ *
+ * Every promise rejects with an {@link AttestationError}, or with an `AbortError` once the caller's signal has aborted.
+ */
+export class AttestationClient implements AsyncDisposable {
+  readonly #settings: ClientSettings;
+  readonly #tpm: NativeTpm;
+  readonly #akCertificate: AkCertificate;
+  readonly #userDataReports = new UserDataReports();
+  #closed = false;
+
+  /** @throws AttestationError 8 for an option that is not what it must be. */
+  constructor(options: AttestationClientOptions = {}) {
+    this.#settings = clientSettings(options);
+    this.#tpm = new NativeTpm(this.#settings.tpm);
+    const { imds, logger, renewAkCertificate: renew } = this.#settings;
+    this.#akCertificate = new AkCertificate({ tpm: this.#tpm, imds, logger, renew });
+  }
+
+  /**
+   * Attests this VM: collects its evidence, shows it to the attestation service and returns the token, decrypted by the
+   * TPM. The token is not verified here; that is for whoever relies on it (`verifyToken`).
+   *
+   * @returns the token, a compact JWT
+   * @throws AttestationError; docs/errors.md has every code with its causes
+   */
+  attest(params: AttestParameters, options: { signal?: AbortSignal } = {}): Promise<string> {
+    return observed('attest', () =>
+      this.#guarded(options.signal, async () => {
+        const { url, clientPayload } = this.#checked(params);
+        return attest(this.#guest(), { url, settings: this.#settings.service }, clientPayload, options.signal);
+      }),
+    );
+  }
+
+  /** Encrypts to the key in a token; the same as the function {@link encrypt}, and needs no TPM. */
+  encrypt(token: string | RsaPublicJwk, data: Uint8Array, options: EncryptOptions = {}): Promise<EncryptResult> {
+    return encrypt(token, data, options);
+  }
+
+  /**
+   * Reverses {@link encrypt}, with the private key that never leaves the TPM and is bound to PCRs 0–7.
+   *
+   * @throws AttestationError 8 for wrong arguments, 24 for an unknown scheme or hash, 26 when the TPM cannot decrypt
+   * (another key, changed data, changed PCRs, no TPM), 12 for more than 512 bytes with {@link EncryptionType.None}
+   */
+  decrypt(encryptedData: Uint8Array, options: DecryptOptions = {}): Promise<Buffer> {
+    return observed('decrypt', () =>
+      this.#guarded(options.signal, async () => {
+        if (encryptionType(options.type) === EncryptionType.None) {
+          return decryptRsaBlock(this.#tpm, encryptedData, options);
+        }
+        const { encryptionMetadata } = options;
+        if (encryptionMetadata === undefined) {
+          throw new AttestationError(
+            ErrorCode.INVALID_INPUT_PARAMETER,
+            'encryptionMetadata is needed; data of the reference library has none and needs type None',
+          );
+        }
+        return decryptEnvelope(encryptedData, encryptionMetadata, this.#unwrapKey, options);
+      }),
+    );
+  }
+
+  /** Decrypts a compact JWE made by `encryptJwe` or by any JOSE library with the token's key (RSA-OAEP-256, A256GCM). */
+  decryptJwe(jwe: string, options: { signal?: AbortSignal } = {}): Promise<Buffer> {
+    return observed('decrypt', () => this.#guarded(options.signal, () => decryptJwe(jwe, this.#unwrapKey, options)));
+  }
+
+  /** Zeroes a buffer that decrypt returned. Safe to call twice, and with nothing. */
+  free(data: Uint8Array | null | undefined): void {
+    if (data === null || data === undefined) return;
+    if (!(data instanceof Uint8Array)) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'free takes a Uint8Array');
+    }
+    data.fill(0);
+  }
+
+  /**
+   * Collects everything that this VM can show about itself, for a verifier that needs no attestation service
+   * (`verifyEvidence`).
+   *
+   * @throws AttestationError 8, 13 and others; docs/errors.md
+   */
+  getEvidence(options: EvidenceOptions = {}): Promise<Evidence> {
+    return observed('evidence', () =>
+      this.#guarded(options.signal, () =>
+        collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, options),
+      ),
+    );
+  }
+
+  /**
+   * Flushes what is loaded in the TPM and ends the thread. Calls under way reject with code 12, later ones with code 8;
+   * encrypt and free go on working. Safe to call twice.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#tpm.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #guest() {
+    const { imds, logger, eventLogPath, osReleasePath } = this.#settings;
+    return { tpm: this.#tpm, akCertificate: this.#akCertificate, imds, logger, eventLogPath, osReleasePath };
+  }
+
+  #checked(params: AttestParameters) {
+    if (typeof params !== 'object' || params === null || (params.version ?? 1) !== 1) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'attest takes parameters of version 1');
+    }
+    return {
+      url: parseServiceUrl(params.attestationUrl, this.#settings),
+      clientPayload: encodeClientPayload(params.clientPayload),
+    };
+  }
+
+  /** The TPM as the envelope formats see it. Its failures go up as they are: what they mean is decided there. */
+  readonly #unwrapKey: UnwrapKey = (ciphertext, { signal } = {}) =>
+    this.#tpm.rsaDecrypt(
+      { ciphertext, pcrs: ATTESTED_PCRS, scheme: { scheme: 'RSA-OAEP', hash: 'SHA-256' } },
+      { ...(signal && { signal }) },
+    );
+
+  /** Nothing but an AttestationError or an AbortError leaves a call. */
+  async #guarded<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
+    throwIfAborted(signal);
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted) throw abortError(signal);
+      if (error instanceof AttestationError) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, message, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { channel } from 'node:diagnostics_channel';
+import { AttestationError } from './errors.js';
+
+/** Operations that are published, on `cvm-guest-attestation:` and their name. */
+export type ObservedOperation = 'attest' | 'encrypt' | 'decrypt' | 'evidence';
+
+/** What a subscriber of `cvm-guest-attestation:<operation>` gets when an operation has ended. */
+export interface OperationEvent {
+  operation: ObservedOperation;
+  durationMs: number;
+  ok: boolean;
+  /** Code of the AttestationError; absent when the operation succeeded or was aborted. */
+  code?: number;
+  /** TSS2_RC where a TPM call failed. */
+  tpmErrorCode?: number;
+}
+
+const channels = {
+  attest: channel('cvm-guest-attestation:attest'),
+  encrypt: channel('cvm-guest-attestation:encrypt'),
+  decrypt: channel('cvm-guest-attestation:decrypt'),
+  evidence: channel('cvm-guest-attestation:evidence'),
+} as const;
+
+/** Runs an operation and publishes how it went, where somebody listens. Neither data nor tokens are published. */
+export async function observed<T>(operation: ObservedOperation, work: () => Promise<T>): Promise<T> {
+  const observers = channels[operation];
+  if (!observers.hasSubscribers) return work();
+  const started = performance.now();
+  const publish = (outcome: Omit<OperationEvent, 'operation' | 'durationMs'>): void =>
+    observers.publish({ operation, durationMs: performance.now() - started, ...outcome } satisfies OperationEvent);
+  try {
+    const result = await work();
+    publish({ ok: true });
+    return result;
+  } catch (error) {
+    publish({
+      ok: false,
+      ...(error instanceof AttestationError && { code: error.code, tpmErrorCode: error.tpmErrorCode }),
+    });
+    throw error;
+  }
+}

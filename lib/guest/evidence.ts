@@ -1,0 +1,128 @@
+import { AttestationError, ErrorCode } from '../errors.js';
+import { thimCertificates } from '../imds/thim.js';
+import type { CertifiedEphemeralKey } from '../tpm/tpm.js';
+import { parseHclReport } from '../verify/hcl-report.js';
+import type { Evidence, EvidenceCertificates } from '../verify/types.js';
+import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
+import { readEventLog } from './event-log-file.js';
+import type { Guest } from './guest.js';
+import { collectHclReport } from './hcl-report.js';
+import { together } from './together.js';
+import { collectQuote } from './tpm-evidence.js';
+import { tpmCall } from './tpm-failure.js';
+import { USER_DATA_BYTES, type UserDataReports } from './user-data.js';
+
+export interface EvidenceOptions {
+  /** Qualifying data of the quote: the verifier's challenge, at most 64 bytes. Default none. */
+  nonce?: Uint8Array;
+  /** Put into the hardware-signed report by way of its runtime claims, at most 64 bytes, zero-padded. Takes up to 3 s. */
+  userData?: Uint8Array;
+  /** PCRs that are quoted, from the SHA-256 bank. Default all 24. */
+  pcrs?: readonly number[];
+  /** Whether the TPM is asked for a quote, and to certify the ephemeral key. Default true. */
+  quote?: boolean;
+  /** Whether the host's certificate service (THIM) is asked for VCEK and chain. Default true. */
+  certificates?: boolean;
+  signal?: AbortSignal;
+}
+
+/** TPM2B_DATA: as long as the longest digest that a TPM implements. */
+const MAX_NONCE_BYTES = 64;
+const PCR_COUNT = 24;
+/** TPM_RC_HANDLE for the first handle: what NV_Read answers for an index that is not defined. */
+const RC_NO_SUCH_INDEX = 0x18b;
+const NO_DATA = new Uint8Array();
+
+/**
+ * Everything that this guest can show about itself: HCL report, certificates, quote over PCRs, certified ephemeral key,
+ * attestation key certificate, event log. What a verifier makes of it: `verifyEvidence`.
+ *
+ * @throws AttestationError 8 for options out of range; 13 when the TPM fails or has no HCL report; 9, 20, 21 when what it
+ * returns is no evidence; 4, 5, 7, 16, 17, 18 when the certificates cannot be had; an `AbortError` when `signal` aborts.
+ */
+export async function collectEvidence(
+  guest: Guest & { userDataReports: UserDataReports },
+  options: EvidenceOptions = {},
+): Promise<Evidence> {
+  const { signal } = options;
+  const nonce = atMost(options.nonce, MAX_NONCE_BYTES, 'nonce') ?? NO_DATA;
+  const userData = atMost(options.userData, USER_DATA_BYTES, 'userData');
+  const pcrs = pcrIndices(options.pcrs);
+
+  const { bytes, isSevSnp } = await hclReport(guest, userData, signal);
+  const [certificates, fromTpm] = await together(
+    signal,
+    async (s) => (isSevSnp && options.certificates !== false ? certificatesOf(guest, s) : undefined),
+    (s) => tpmEvidence(guest, options.quote === false ? undefined : { qualifyingData: nonce, pcrs }, s),
+  );
+  const eventLog = await readEventLog(guest.eventLogPath, guest.logger, signal);
+  return {
+    version: 1,
+    hclReport: bytes,
+    ...fromTpm,
+    ...(certificates && { certificates }),
+    ...(eventLog.length > 0 && { eventLog }),
+  };
+}
+
+async function hclReport(
+  guest: Guest & { userDataReports: UserDataReports },
+  userData: Uint8Array | undefined,
+  signal: AbortSignal | undefined,
+): Promise<{ bytes: Buffer; isSevSnp: boolean }> {
+  if (userData !== undefined) {
+    const bytes = await guest.userDataReports.collect(guest.tpm, userData, signal);
+    return { bytes, isSevSnp: parseHclReport(bytes).reportType === 'snp' };
+  }
+  const hcl = await collectHclReport(guest.tpm, signal);
+  if (hcl === undefined) {
+    throw new AttestationError(
+      ErrorCode.TPM_OPERATION_FAILURE,
+      'NV index 0x01400001 is not defined: this is no confidential VM',
+      { tpmErrorCode: RC_NO_SUCH_INDEX },
+    );
+  }
+  return { bytes: hcl.bytes, isSevSnp: hcl.report.reportType === 'snp' };
+}
+
+async function certificatesOf(guest: Guest, signal: AbortSignal): Promise<EvidenceCertificates> {
+  const { vcekCert, certificateChain } = await thimCertificates(guest.imds, signal);
+  return { vcek: vcekCert, chain: certificateChain };
+}
+
+async function tpmEvidence(
+  { tpm }: Guest,
+  request: { qualifyingData: Uint8Array; pcrs: readonly number[] } | undefined,
+  signal: AbortSignal,
+): Promise<Pick<Evidence, 'akCertificate' | 'quote'> & { ephemeralKey?: CertifiedEphemeralKey }> {
+  const what = "the attestation key's certificate cannot be read";
+  const index = await tpmCall(what, tpm.nvReadPublic(AzureTpm.AK_CERTIFICATE, { signal }), { signal });
+  const akCertificate = index && (await tpmCall(what, tpm.nvRead(AzureTpm.AK_CERTIFICATE, { signal }), { signal }));
+  const evidence = { ...(akCertificate && { akCertificate }) };
+  if (request === undefined) return evidence;
+
+  // A verifier can tell that the key is bound to PCRs 0–7 only when it sees them quoted.
+  const certifyKey = ATTESTED_PCRS.every((pcr) => request.pcrs.includes(pcr));
+  const { quote, pcrs, ephemeralKey } = await collectQuote(tpm, { ...request, certifyKey }, signal);
+  return {
+    ...evidence,
+    quote: { ...quote, pcrs: { alg: 'sha256', values: Object.fromEntries(pcrs) } },
+    ...(ephemeralKey && { ephemeralKey }),
+  };
+}
+
+function atMost(value: Uint8Array | undefined, limit: number, name: string): Uint8Array | undefined {
+  if (value !== undefined && (!(value instanceof Uint8Array) || value.length > limit)) {
+    throw invalid(`${name} must be a Uint8Array of at most ${limit} bytes`);
+  }
+  return value;
+}
+
+function pcrIndices(pcrs: readonly number[] | undefined): readonly number[] {
+  if (pcrs === undefined) return Array.from({ length: PCR_COUNT }, (_, index) => index);
+  const valid = Array.isArray(pcrs) && pcrs.every((pcr) => Number.isInteger(pcr) && pcr >= 0 && pcr < PCR_COUNT);
+  if (!valid || pcrs.length === 0) throw invalid('pcrs must be an array of one or more integers from 0 to 23');
+  return [...new Set(pcrs)];
+}
+
+const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

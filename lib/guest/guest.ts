@@ -1,0 +1,14 @@
+import type { Imds } from '../imds/imds.js';
+import type { Logger } from '../logger.js';
+import type { GuestTpm } from '../tpm/tpm.js';
+import type { AkCertificate } from './ak-certificate.js';
+
+/** The virtual machine that this process runs in, as far as attestation looks at it. */
+export interface Guest {
+  tpm: GuestTpm;
+  imds: Imds;
+  akCertificate: AkCertificate;
+  logger: Logger;
+  eventLogPath: string;
+  osReleasePath: string;
+}

@@ -1,0 +1,68 @@
+import { AttestationError, ErrorCode } from '../errors.js';
+import { exchange } from '../http/exchange.js';
+import { nodeTransport } from '../http/node-transport.js';
+import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from '../http/retry.js';
+import { type Logger, silentLogger } from '../logger.js';
+
+/** Where every Azure VM finds its instance metadata: link-local, plain HTTP, unauthenticated. */
+export const DEFAULT_IMDS_URL = 'http://169.254.169.254';
+
+const MAX_ANSWER_BYTES = 256 * 1024;
+
+export interface ImdsOptions {
+  /** Default {@link DEFAULT_IMDS_URL}. */
+  imdsUrl?: string;
+  retry?: RetryOptions;
+  /** One exchange, from connecting to the last byte. Default 60,000 ms. */
+  timeoutMs?: number;
+  /** Default 10,000 ms. */
+  connectTimeoutMs?: number;
+  logger?: Logger;
+}
+
+/** The metadata service of this VM, reached directly: never through a proxy, whatever the environment says. */
+export interface Imds {
+  base: URL;
+  settings: HttpSettings;
+}
+
+/** 404 is what THIM says while a certificate is not there yet. */
+const retryOn = (status: number): boolean => status === 404 || retryOnOverload(status);
+
+/** @throws AttestationError 8 for an option out of range. */
+export function imdsOf(options: ImdsOptions = {}): Imds {
+  const { imdsUrl = DEFAULT_IMDS_URL, timeoutMs = 60_000, connectTimeoutMs = 10_000 } = options;
+  if (typeof imdsUrl !== 'string' || !URL.canParse(imdsUrl) || !/^https?:$/.test(new URL(imdsUrl).protocol)) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'imdsUrl must be an http or https URL');
+  }
+  return {
+    base: new URL(imdsUrl),
+    settings: {
+      transport: nodeTransport(),
+      limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_ANSWER_BYTES },
+      retry: retrySettings(options.retry),
+      retryOn,
+      logger: options.logger ?? silentLogger,
+    },
+  };
+}
+
+/** A request to the metadata service, down to the body of its 200. */
+export function askImds(
+  imds: Imds,
+  request: { method: 'GET' | 'POST'; path: string; contentType?: string; body?: string },
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const { method, path, contentType, body } = request;
+  return exchange(
+    imds.settings,
+    {
+      method,
+      url: new URL(path, imds.base),
+      headers: { Metadata: 'true', ...(contentType !== undefined && { 'Content-Type': contentType }) },
+      ...(body !== undefined && { body }),
+    },
+    { name: 'the instance metadata service', unreadable: ErrorCode.INVALID_JSON_RESPONSE },
+    signal,
+  );
+}

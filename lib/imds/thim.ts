@@ -1,0 +1,64 @@
+import { AttestationError, ErrorCode } from '../errors.js';
+import { askImds, type Imds, type ImdsOptions, imdsOf } from './imds.js';
+
+/** What the host's certificate service (THIM) knows about its chip. Unverified: a verifier checks it against AMD's root. */
+export interface ThimCertificates {
+  /** VCEK in PEM, exactly as it was returned. */
+  vcekCert: string;
+  /** ASK and ARK in PEM, exactly as they were returned. */
+  certificateChain: string;
+}
+
+/**
+ * VCEK and chain of the host, from `GET /metadata/THIM/amd/certification`.
+ *
+ * @throws AttestationError 18 for an empty answer, 16 for one that is no JSON object, 17 when a certificate is missing
+ * or no PEM; 4, 5 and 7 as for every exchange.
+ */
+export async function thimCertificates(imds: Imds, signal?: AbortSignal): Promise<ThimCertificates> {
+  const body = await askImds(imds, { method: 'GET', path: '/metadata/THIM/amd/certification' }, signal);
+  if (body.length === 0) {
+    throw new AttestationError(ErrorCode.EMPTY_RESPONSE, "the host's certificate service returned nothing");
+  }
+  const answer = jsonObject(body);
+  return { vcekCert: pem(answer, 'vcekCert'), certificateChain: pem(answer, 'certificateChain') };
+}
+
+/**
+ * The same for a caller without a client, for instance to verify a saved report on the VM that made it.
+ *
+ * @throws AttestationError as {@link thimCertificates}, and 8 for an option out of range.
+ */
+export async function fetchThimCertificates(
+  options: ImdsOptions & { signal?: AbortSignal } = {},
+): Promise<{ vcek: string; chain: string }> {
+  const { vcekCert, certificateChain } = await thimCertificates(imdsOf(options), options.signal);
+  return { vcek: vcekCert, chain: certificateChain };
+}
+
+function jsonObject(body: Buffer): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (cause) {
+    throw notJson(cause);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notJson();
+  return value as Record<string, unknown>;
+}
+
+function pem(answer: Record<string, unknown>, member: string): string {
+  const text = answer[member];
+  if (typeof text === 'string' && /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.test(text)) return text;
+  throw new AttestationError(
+    ErrorCode.EMPTY_VCEK_CERT,
+    `the answer of the host's certificate service has no certificate in ${member}`,
+  );
+}
+
+const notJson = (cause?: unknown): AttestationError =>
+  new AttestationError(
+    ErrorCode.INVALID_JSON_RESPONSE,
+    "the answer of the host's certificate service is no JSON object",
+    cause === undefined ? {} : { cause },
+  );
