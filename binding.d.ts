@@ -206,6 +206,29 @@ export interface CryptoBinding {
   readonly ContentKey: new (
     source?: NativeContentKey | Uint8Array,
   ) => NativeContentKey;
+  /** Derives a session's key from `key` and `info`; `limit` messages at most. */
+  readonly SessionSealer: new (
+    key: NativeContentKey,
+    info: Uint8Array,
+    limit: number,
+  ) => NativeSessionSealer;
+  readonly SessionOpener: new (
+    key: NativeContentKey,
+    info: Uint8Array,
+    ordered: boolean,
+    replayWindow: number,
+  ) => NativeSessionOpener;
+  /** C2SP chunked encryption with a random salt. */
+  readonly ChunkSealer: new (
+    key: NativeContentKey,
+    context: Uint8Array,
+  ) => NativeChunkSealer;
+  /** Throws kind `crypto` when the commitment in `prefix` (salt and commitment, 56 bytes) is not the key's. */
+  readonly ChunkOpener: new (
+    key: NativeContentKey,
+    prefix: Uint8Array,
+    context: Uint8Array,
+  ) => NativeChunkOpener;
 }
 
 export interface NativeRsaPublicKey {
@@ -244,5 +267,53 @@ export interface NativeContentKey {
   /** Opens what sealKey made into `into`, whose former value is dropped. */
   openKey(iv: Uint8Array, aad: Uint8Array, tag: Uint8Array, ciphertext: Uint8Array, into: NativeContentKey): void;
   /** Zeroes the key. Later calls throw kind `aborted`. Safe twice. */
+  destroy(): void;
+}
+
+/** Messages grow by 24 bytes. Outputs never overlap messages. */
+export interface NativeSessionSealer {
+  /** Messages so far. */
+  readonly sent: number;
+  /** Bytes written to `output`, which may be longer. `last` ends an ordered session. */
+  seal(message: Uint8Array, output: Uint8Array, last?: boolean): number;
+  sealAsync(message: Uint8Array, output: Uint8Array, threads?: number): Promise<void>;
+  /** On all cores; `output` takes all results one behind the other. */
+  sealMany(messages: readonly Uint8Array[], output: Uint8Array): void;
+  sealPacked(packed: Uint8Array, lengths: Uint32Array, output: Uint8Array, threads?: number): Promise<void>;
+  destroy(): void;
+}
+
+/** What does not open throws kind `crypto`, with the output zeroed. */
+export interface NativeSessionOpener {
+  /** Whether the last message of an ordered session was opened. */
+  readonly finished: boolean;
+  open(message: Uint8Array, output: Uint8Array): number;
+  openAsync(message: Uint8Array, output: Uint8Array, threads?: number): Promise<void>;
+  /** All or nothing. */
+  openMany(messages: readonly Uint8Array[], output: Uint8Array): void;
+  openPacked(packed: Uint8Array, lengths: Uint32Array, output: Uint8Array, threads?: number): Promise<void>;
+  destroy(): void;
+}
+
+/** Outputs have exactly the size announced. Runs on all cores, the calling thread among them. */
+export interface NativeChunkSealer {
+  /** Salt and commitment, 56 bytes. */
+  readonly prefix: Buffer;
+  updateSize(inputSize: number): number;
+  update(input: Uint8Array, output: Uint8Array): number;
+  readonly finishSize: number;
+  /** Writes the last chunk and destroys the key. */
+  finish(output: Uint8Array): number;
+  destroy(): void;
+}
+
+/** After the first failure every call throws kind `crypto`. */
+export interface NativeChunkOpener {
+  updateSize(inputSize: number): number;
+  update(input: Uint8Array, output: Uint8Array): number;
+  readonly finishSize: number;
+  finish(output: Uint8Array): number;
+  /** Opens whole sealed chunks from number `first` on; only the stream's last chunk may be shorter. */
+  openAt(first: number, input: Uint8Array, output: Uint8Array): void;
   destroy(): void;
 }

@@ -2,7 +2,16 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Binding, NativeError } from '../binding.js';
 
-export type { Binding, NativeContentKey, NativeError, NativeRsaPublicKey } from '../binding.js';
+export type {
+  Binding,
+  NativeChunkOpener,
+  NativeChunkSealer,
+  NativeContentKey,
+  NativeError,
+  NativeRsaPublicKey,
+  NativeSessionOpener,
+  NativeSessionSealer,
+} from '../binding.js';
 
 const require = createRequire(import.meta.url);
 let binding: Binding | undefined;

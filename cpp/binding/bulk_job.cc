@@ -10,8 +10,12 @@ namespace {
 
 class BulkJob final : public Napi::AsyncWorker {
  public:
-  BulkJob(Napi::Env env, std::initializer_list<Napi::Value> kept, std::function<void()> work)
-      : Napi::AsyncWorker(env, "cga.bulk"), deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)) {
+  BulkJob(Napi::Env env, std::initializer_list<Napi::Value> kept, std::function<void()> work,
+          std::function<void()> done)
+      : Napi::AsyncWorker(env, "cga.bulk"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        work_(std::move(work)),
+        done_(std::move(done)) {
     for (const Napi::Value& value : kept) {
       if (value.IsObject()) kept_.push_back(Napi::Persistent(value.As<Napi::Object>()));
     }
@@ -30,6 +34,11 @@ class BulkJob final : public Napi::AsyncWorker {
   }
 
   void OnOK() override {
+    try {
+      if (!error_ && done_) done_();
+    } catch (...) {
+      error_ = std::current_exception();
+    }
     if (error_) {
       deferred_.Reject(make_error(Env(), error_).Value());
     } else {
@@ -40,13 +49,15 @@ class BulkJob final : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
   std::vector<Napi::ObjectReference> kept_;
   std::function<void()> work_;
+  std::function<void()> done_;
   std::exception_ptr error_;
 };
 
 }  // namespace
 
-Napi::Value run_bulk_job(Napi::Env env, std::initializer_list<Napi::Value> kept, std::function<void()> work) {
-  auto* const job = new BulkJob(env, kept, std::move(work));
+Napi::Value run_bulk_job(Napi::Env env, std::initializer_list<Napi::Value> kept, std::function<void()> work,
+                         std::function<void()> done) {
+  auto* const job = new BulkJob(env, kept, std::move(work), std::move(done));
   const Napi::Promise promise = job->promise();
   job->Queue();
   return promise;
