@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { type Check, VerificationError } from '../errors.js';
 import { isJsonObject } from './strict-json.js';
 import { TOKEN_REFUSALS, type TokenErrorCode } from './token-errors.js';
@@ -21,38 +21,63 @@ const BOOT_DEBUG_CLAIMS = [
   'x-ms-azurevm-hypervisordebug-enabled',
 ] as const;
 
+/** One check as it was made; put into words only when the token is refused. */
+interface Finding {
+  code: TokenErrorCode;
+  name: string;
+  ok: boolean;
+  expected?: unknown;
+  actual?: unknown;
+}
+
 /** Every check of a token's claims, made one after the other whatever the earlier ones found. */
 class ClaimChecks {
-  readonly list: Check[] = [];
-  failed: (Check & { code: string }) | undefined;
+  readonly #findings: Finding[] = [];
 
-  check(code: TokenErrorCode, name: string, ok: boolean, expected?: string, actual?: string): void {
-    const check: Check = { name, ok };
-    if (expected !== undefined) check.expected = expected;
-    if (actual !== undefined) check.actual = actual;
-    if (!ok) {
-      check.code = code;
-      this.failed ??= { ...check, code };
-    }
-    this.list.push(check);
+  /** For values that must not be shown. */
+  check(code: TokenErrorCode, name: string, ok: boolean): void {
+    this.#findings.push({ code, name, ok });
   }
 
-  /** `actual` is shown; whatever else a claim holds is not. */
+  compare(code: TokenErrorCode, name: string, ok: boolean, expected: unknown, actual: unknown): void {
+    this.#findings.push({ code, name, ok, expected, actual });
+  }
+
   equal(code: TokenErrorCode, name: string, expected: string | number | boolean, actual: unknown): void {
-    this.check(code, name, actual === expected, String(expected), show(actual));
+    this.compare(code, name, actual === expected, expected, actual);
   }
 
-  throwIfFailed(): void {
-    if (this.failed === undefined) return;
-    const { code, expected, actual } = this.failed;
-    const values = expected === undefined ? '' : ` (expected ${expected}, found ${actual ?? 'something else'})`;
-    const sentence = TOKEN_REFUSALS[code as TokenErrorCode].slice(0, -1);
-    throw new VerificationError(code, `${sentence}${values}.`, this.list);
+  oneOf(code: TokenErrorCode, name: string, expected: readonly string[], actual: unknown): void {
+    this.compare(code, name, typeof actual === 'string' && expected.includes(actual), expected, actual);
+  }
+
+  /** The first failure, with the list of all checks; undefined when there was none. */
+  refusal(): VerificationError | undefined {
+    const failed = this.#findings.find(({ ok }) => !ok);
+    if (failed === undefined) return undefined;
+    const { code, expected, actual } = inWords(failed);
+    const values = expected === undefined ? '' : ` (expected ${expected}, found ${actual})`;
+    const message = `${TOKEN_REFUSALS[failed.code].slice(0, -1)}${values}.`;
+    return new VerificationError(code ?? failed.code, message, this.#findings.map(inWords));
   }
 }
 
-/** Checks the claims of a token whose signature and issuer are already known to be right. Throws VerificationError. */
-export function checkClaims(claims: JsonObject, policy: NormalisedPolicy, time: TimeRules): void {
+function inWords({ code, name, ok, expected, actual }: Finding): Check {
+  const check: Check = { name, ok };
+  if (!ok) check.code = code;
+  if (expected !== undefined) {
+    check.expected = Array.isArray(expected) ? expected.join(' or ') : String(expected);
+    check.actual = show(actual);
+  }
+  return check;
+}
+
+/** What is wrong with the claims of a token, signature and issuer apart; undefined when nothing is. */
+export function checkClaims(
+  claims: JsonObject,
+  policy: NormalisedPolicy,
+  time: TimeRules,
+): VerificationError | undefined {
   const checks = new ClaimChecks();
   checkTimes(checks, claims, time);
   const guest = claims['x-ms-attestation-type'] === 'azurevm';
@@ -64,35 +89,27 @@ export function checkClaims(claims: JsonObject, policy: NormalisedPolicy, time: 
   checkFreshness(checks, claims, guest, policy);
   checkIdentity(checks, claims, tee, configuration, guest, policy);
   for (const [component, minimum] of policy.minimumSvn) checkSvn(checks, tee, component, minimum);
-  checks.throwIfFailed();
+  return checks.refusal();
 }
 
 function checkTimes(checks: ClaimChecks, claims: JsonObject, { now, tolerance, maxTokenAge }: TimeRules): void {
   const { exp, nbf, iat } = claims;
   const numeric = isTime(exp) && (nbf === undefined || isTime(nbf)) && (iat === undefined || isTime(iat));
   checks.check('ERR_TOKEN_TIME_CLAIM', 'exp, nbf and iat are numbers', numeric);
-  const at = `at ${now}, ${tolerance} s tolerated`;
-  if (isTime(exp))
-    checks.check('ERR_TOKEN_EXPIRED', 'not expired', exp + tolerance > now, `exp after ${at}`, show(exp));
-  if (isTime(nbf)) {
-    checks.check('ERR_TOKEN_NOT_YET_VALID', 'already valid', nbf - tolerance <= now, `nbf not after ${at}`, show(nbf));
-  }
-  if (isTime(iat)) {
-    const name = 'issued in the past';
-    checks.check('ERR_TOKEN_ISSUED_IN_FUTURE', name, iat - tolerance <= now, `iat not after ${at}`, show(iat));
-  }
+  const earliest = now - tolerance;
+  const latest = now + tolerance;
+  if (isTime(exp)) checks.compare('ERR_TOKEN_EXPIRED', 'exp is later than', exp > earliest, earliest, exp);
+  if (isTime(nbf)) checks.compare('ERR_TOKEN_NOT_YET_VALID', 'nbf is not later than', nbf <= latest, latest, nbf);
+  if (isTime(iat)) checks.compare('ERR_TOKEN_ISSUED_IN_FUTURE', 'iat is not later than', iat <= latest, latest, iat);
   if (maxTokenAge !== undefined) {
-    const young = isTime(iat) && now - iat <= maxTokenAge + tolerance;
-    checks.check('ERR_TOKEN_TOO_OLD', 'young enough', young, `issued within ${maxTokenAge} s ${at}`, show(iat));
+    const oldest = earliest - maxTokenAge;
+    checks.compare('ERR_TOKEN_TOO_OLD', 'iat is not earlier than', isTime(iat) && iat >= oldest, oldest, iat);
   }
 }
 
 function checkType(checks: ClaimChecks, claims: JsonObject, tee: JsonObject, policy: NormalisedPolicy): void {
   const type = claims['x-ms-attestation-type'];
-  const accepted = policy.attestationTypes;
-  const name = 'attestation type';
-  const known = typeof type === 'string' && accepted.includes(type);
-  checks.check('ERR_TOKEN_ATTESTATION_TYPE', name, known, accepted.join(' or '), show(type));
+  checks.oneOf('ERR_TOKEN_ATTESTATION_TYPE', 'attestation type', policy.attestationTypes, type);
   checks.equal('ERR_TOKEN_ISOLATION', 'SEV-SNP isolation', 'sevsnpvm', tee['x-ms-attestation-type']);
 }
 
@@ -128,14 +145,16 @@ function checkState(
 }
 
 function checkFreshness(checks: ClaimChecks, claims: JsonObject, guest: boolean, policy: NormalisedPolicy): void {
-  const payload = object(object(claims['x-ms-runtime'])['client-payload']);
+  const payload = guest ? object(object(claims['x-ms-runtime'])['client-payload']) : NOTHING;
   if (policy.nonce !== undefined) {
-    const actual = guest ? decoded(own(payload, 'nonce') ?? own(payload, 'Nonce')) : claims.nonce;
-    checks.check('ERR_TOKEN_NONCE', 'nonce', sameText(actual, policy.nonce));
+    const ok = guest
+      ? sameText(own(payload, 'nonce') ?? own(payload, 'Nonce'), base64(policy.nonce))
+      : sameText(claims.nonce, policy.nonce);
+    checks.check('ERR_TOKEN_NONCE', 'nonce', ok);
   }
   for (const [name, value] of policy.clientPayload) {
-    const actual = guest ? decoded(own(payload, name)) : undefined;
-    checks.check('ERR_TOKEN_CLIENT_PAYLOAD', `client payload ${JSON.stringify(name)}`, sameText(actual, value));
+    const ok = sameText(own(payload, name), base64(value));
+    checks.check('ERR_TOKEN_CLIENT_PAYLOAD', `client payload ${JSON.stringify(name)}`, ok);
   }
 }
 
@@ -147,13 +166,11 @@ function checkIdentity(
   guest: boolean,
   policy: NormalisedPolicy,
 ): void {
-  const oneOf = (code: TokenErrorCode, name: string, accepted: readonly string[] | undefined, actual: unknown) => {
-    if (accepted === undefined) return;
-    const ok = typeof actual === 'string' && accepted.includes(actual);
-    checks.check(code, name, ok, accepted.join(' or '), show(actual));
-  };
+  const { policyHashes, launchMeasurements, hostData, idKeyDigests } = policy;
   const hex = (claim: string) => lowerCase(tee[claim]);
-  oneOf('ERR_TOKEN_POLICY_HASH', 'policy hash', policy.policyHashes, claims['x-ms-policy-hash']);
+  if (policyHashes !== undefined) {
+    checks.oneOf('ERR_TOKEN_POLICY_HASH', 'policy hash', policyHashes, claims['x-ms-policy-hash']);
+  }
   if (policy.vmId !== undefined) {
     const ids = [configuration.vmUniqueId];
     // The guest token names the machine twice: by the AK's certificate and by the HCL. One of them may be absent,
@@ -161,20 +178,25 @@ function checkIdentity(
     if (guest) ids.unshift(claims['x-ms-azurevm-vmid']);
     const named = ids.filter((id) => id !== undefined).map(lowerCase);
     const ok = named.length > 0 && named.every((id) => id === policy.vmId);
-    checks.check('ERR_TOKEN_VM_ID', 'VM id', ok, policy.vmId, named.map(show).join(', ') || 'none');
+    checks.compare('ERR_TOKEN_VM_ID', 'VM id', ok, policy.vmId, named.map(show).join(', ') || undefined);
   }
-  const { launchMeasurements, hostData, idKeyDigests } = policy;
-  const measured = hex('x-ms-sevsnpvm-launchmeasurement');
-  oneOf('ERR_TOKEN_LAUNCH_MEASUREMENT', 'launch measurement', launchMeasurements, measured);
-  oneOf('ERR_TOKEN_HOST_DATA', 'host data', hostData, hex('x-ms-sevsnpvm-hostdata'));
-  oneOf('ERR_TOKEN_ID_KEY', 'ID key digest', idKeyDigests, hex('x-ms-sevsnpvm-idkeydigest'));
+  if (launchMeasurements !== undefined) {
+    const measured = hex('x-ms-sevsnpvm-launchmeasurement');
+    checks.oneOf('ERR_TOKEN_LAUNCH_MEASUREMENT', 'launch measurement', launchMeasurements, measured);
+  }
+  if (hostData !== undefined) {
+    checks.oneOf('ERR_TOKEN_HOST_DATA', 'host data', hostData, hex('x-ms-sevsnpvm-hostdata'));
+  }
+  if (idKeyDigests !== undefined) {
+    checks.oneOf('ERR_TOKEN_ID_KEY', 'ID key digest', idKeyDigests, hex('x-ms-sevsnpvm-idkeydigest'));
+  }
 }
 
 function checkSvn(checks: ClaimChecks, tee: JsonObject, component: keyof MinimumSvn, minimum: number): void {
   // The guest's own claim has no hyphen, the others do.
   const svn = tee[component === 'guest' ? 'x-ms-sevsnpvm-guestsvn' : `x-ms-sevsnpvm-${component}-svn`];
   const ok = typeof svn === 'number' && Number.isSafeInteger(svn) && svn >= minimum;
-  checks.check('ERR_TOKEN_SVN', `${component} SVN`, ok, `at least ${minimum}`, show(svn));
+  checks.compare('ERR_TOKEN_SVN', `${component} SVN is at least`, ok, minimum, svn);
 }
 
 function isTime(value: unknown): value is number {
@@ -193,21 +215,16 @@ function lowerCase(value: unknown): unknown {
   return typeof value === 'string' ? value.toLowerCase() : value;
 }
 
-/** Text behind a client payload's value, which the service returns in base64; undefined when it is not base64. */
-function decoded(value: unknown): Buffer | undefined {
-  if (typeof value !== 'string') return undefined;
-  const bytes = Buffer.from(value, 'base64');
-  return bytes.toString('base64').replace(/=+$/, '') === value.replace(/=+$/, '') ? bytes : undefined;
+/** As the service returns the values of a client payload. */
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
 }
 
-/** Compares in a time that does not depend on where the two differ. */
+/** Compares in a time that does not depend on where two texts of one length differ. */
 function sameText(actual: unknown, expected: string): boolean {
-  if (typeof actual !== 'string' && !Buffer.isBuffer(actual)) return false;
-  return timingSafeEqual(digest(actual), digest(expected));
-}
-
-function digest(text: string | Buffer): Buffer {
-  return createHash('sha256').update(text).digest();
+  if (typeof actual !== 'string') return false;
+  const [bytes, wanted] = [Buffer.from(actual), Buffer.from(expected)];
+  return bytes.length === wanted.length && timingSafeEqual(bytes, wanted);
 }
 
 /** A claim's value for a message: scalars, cut short. */

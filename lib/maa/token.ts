@@ -2,12 +2,13 @@ import type { KeyObject } from 'node:crypto';
 import type { JSONWebKeySet } from 'jose';
 import { JWSSignatureVerificationFailed } from 'jose/errors';
 import { compactVerify } from 'jose/jws/compact/verify';
+import type { VerificationError } from '../errors.js';
 import { checkKeySet, findKeys, TOKEN_ALGORITHMS, type TokenAlgorithm } from './keys.js';
 import { findInRemoteKeys, type KeyFetchOptions } from './keys-remote.js';
 import { checkClaims, type TimeRules } from './token-checks.js';
 import type { AttestationClaims } from './token-claims.js';
 import { refuseToken } from './token-errors.js';
-import { type ParsedToken, parseToken, type TokenHeader } from './token-parse.js';
+import { parseClaims, splitToken, type TokenHeader } from './token-parse.js';
 import { invalid, normalisePolicy, type TokenPolicy } from './token-policy.js';
 
 /** Whose tokens are accepted, by which keys, at which time, and what they must say. */
@@ -56,17 +57,30 @@ export async function verifyToken(token: string, options: VerifyTokenOptions): P
   const issuers = configuredIssuers(options.issuer);
   const algorithms = configuredAlgorithms(options.algorithms);
 
-  const { header, claims } = parseToken(token);
+  const parts = splitToken(token);
+  const { header } = parts;
   const algorithm = algorithms.find((allowed) => allowed === header.alg);
-  if (algorithm === undefined)
+  if (algorithm === undefined) {
     throw refuseToken('ERR_TOKEN_ALGORITHM', `alg is ${JSON.stringify(header.alg.slice(0, 32))}`);
+  }
   // jose understands `b64` (RFC 7797), which makes another payload of the same text than the one parsed here.
   if (header.crit !== undefined || header.b64 !== undefined) throw refuseToken('ERR_TOKEN_CRITICAL_HEADER');
+  const { kid } = header;
+  if (kid === undefined || kid === '') throw refuseToken('ERR_TOKEN_KEY_ID');
+  const { keys } = options;
+  const signature = (found: KeyObject[]) => checkSignature(token, found, algorithm, kid);
+  // The signature is checked on another thread: with the keys at hand, the claims are read meanwhile.
+  const early =
+    keys === undefined || keys instanceof URL ? undefined : signature(findKeys(checkKeySet(keys), kid, algorithm));
+
+  const claims = parseClaims(parts);
   const issuer = issuerOf(claims, issuers);
-  if (!jkuBelongsTo(header, issuer, options.keys)) throw refuseToken('ERR_TOKEN_JKU');
-  const keys = await signatureKeys(header, algorithm, issuer, options);
-  await verifySignature(token, keys, algorithm);
-  checkClaims(claims, policy, time);
+  if (!jkuBelongsTo(header, issuer, keys)) throw refuseToken('ERR_TOKEN_JKU');
+  const refusal = checkClaims(claims, policy, time);
+  const forged = await (early ?? signature(await remoteKeys(kid, algorithm, issuer, options)));
+  // Nothing that the claims say matters, not even to an error, unless the issuer has said it.
+  if (forged !== undefined) throw forged;
+  if (refusal !== undefined) throw refusal;
   return claims as unknown as AttestationClaims;
 }
 
@@ -99,7 +113,7 @@ function timeRules(options: VerifyTokenOptions): TimeRules {
 }
 
 /** The configured issuer that an unverified token names: chooses the keys, so it comes before the signature. */
-function issuerOf(claims: ParsedToken['claims'], issuers: readonly string[]): string {
+function issuerOf(claims: Record<string, unknown>, issuers: readonly string[]): string {
   const named = claims.iss;
   if (typeof named !== 'string') throw refuseToken('ERR_TOKEN_ISSUER', 'iss is missing or not a string');
   const issuer = withoutSlash(named);
@@ -119,22 +133,14 @@ function sameOrigin(one: URL, other: URL): boolean {
   return one.origin !== 'null' && one.origin === other.origin && one.username === '' && one.password === '';
 }
 
-async function signatureKeys(
-  header: TokenHeader,
+function remoteKeys(
+  kid: string,
   algorithm: TokenAlgorithm,
   issuer: string,
   { keys, keyFetch = {} }: VerifyTokenOptions,
 ): Promise<KeyObject[]> {
-  const { kid } = header;
-  if (kid === undefined || kid === '') throw refuseToken('ERR_TOKEN_KEY_ID');
-  let found: KeyObject[];
-  if (keys !== undefined && !(keys instanceof URL)) {
-    found = findKeys(checkKeySet(keys), kid, algorithm);
-  } else {
-    found = await findInRemoteKeys(keys ?? certsUrl(issuer), keyFetch, (set) => findKeys(set, kid, algorithm));
-  }
-  if (found.length === 0) throw refuseToken('ERR_TOKEN_KEY_UNKNOWN', `kid is ${JSON.stringify(kid.slice(0, 100))}`);
-  return found;
+  const url = keys instanceof URL ? keys : certsUrl(issuer);
+  return findInRemoteKeys(url, keyFetch, (set) => findKeys(set, kid, algorithm));
 }
 
 function certsUrl(issuer: string): URL {
@@ -142,17 +148,24 @@ function certsUrl(issuer: string): URL {
   return new URL(`${issuer}/certs`);
 }
 
-async function verifySignature(token: string, keys: readonly KeyObject[], algorithm: TokenAlgorithm): Promise<void> {
+/** Never rejects: the refusal, or undefined when one of the keys has signed. */
+async function checkSignature(
+  token: string,
+  keys: readonly KeyObject[],
+  algorithm: TokenAlgorithm,
+  kid: string,
+): Promise<VerificationError | undefined> {
+  if (keys.length === 0) return refuseToken('ERR_TOKEN_KEY_UNKNOWN', `kid is ${JSON.stringify(kid.slice(0, 100))}`);
   for (const key of keys) {
     try {
       await compactVerify(token, key, { algorithms: [algorithm] });
-      return;
+      return undefined;
     } catch (error) {
-      if (error instanceof JWSSignatureVerificationFailed) continue;
-      throw refuseToken('ERR_TOKEN_SIGNATURE', undefined, error);
+      if (!(error instanceof JWSSignatureVerificationFailed))
+        return refuseToken('ERR_TOKEN_SIGNATURE', undefined, error);
     }
   }
-  throw refuseToken('ERR_TOKEN_SIGNATURE');
+  return refuseToken('ERR_TOKEN_SIGNATURE');
 }
 
 function withoutSlash(issuer: string): string {
