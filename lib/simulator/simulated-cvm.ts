@@ -1,7 +1,5 @@
 import { createHash, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { appendMeasurement, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 import { platforms } from './evidence/platform.js';
@@ -15,6 +13,7 @@ import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
 import { type PublishedKey, TokenSigner } from './pki/token-signer.js';
 import { VtpmAuthority } from './pki/vtpm.js';
 import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
+import { ScratchFolder } from './scratch-folder.js';
 import { SimulatedAttestationService } from './service/attestation-service.js';
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
@@ -32,7 +31,7 @@ const defaultOsRelease = [
 
 /** Everything of a simulated CVM that its constructor gets ready-made. */
 interface Parts {
-  folder: string;
+  folder: ScratchFolder;
   vmId: string;
   authority: AmdAuthority;
   vtpmAuthority: VtpmAuthority;
@@ -70,9 +69,8 @@ export class SimulatedCvm implements AsyncDisposable {
    * @throws Error when there is no `swtpm` program
    */
   static async start(options: SimulatedCvmOptions = {}): Promise<SimulatedCvm> {
-    const folder = await mkdtemp(join(tmpdir(), 'cvm-sim-'));
-    removeAtExit.add(folder);
-    const undo: (() => Promise<unknown>)[] = [() => removeFolder(folder)];
+    const folder = await ScratchFolder.create();
+    const undo: (() => Promise<unknown>)[] = [() => folder.remove()];
     try {
       return new SimulatedCvm(await startParts(folder, options, undo));
     } catch (error) {
@@ -121,12 +119,12 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** File with the TCG event log. */
   get eventLogPath(): string {
-    return join(this.#parts.folder, 'binary_bios_measurements');
+    return join(this.#parts.folder.path, 'binary_bios_measurements');
   }
 
   /** File with the os-release text. */
   get osReleasePath(): string {
-    return join(this.#parts.folder, 'os-release');
+    return join(this.#parts.folder.path, 'os-release');
   }
 
   /** UUID in upper case. */
@@ -224,14 +222,14 @@ export class SimulatedCvm implements AsyncDisposable {
 }
 
 async function startParts(
-  folder: string,
+  folder: ScratchFolder,
   options: SimulatedCvmOptions,
   undo: (() => Promise<unknown>)[],
 ): Promise<Parts> {
   const { product = 'Milan', vmType = 'snp', secureBoot = true } = options;
   const vmId = options.vmId ?? randomUUID().toUpperCase();
   const startTpm = async (): Promise<SoftwareTpm> => {
-    const tpm = await SoftwareTpm.start(folder);
+    const tpm = await SoftwareTpm.start(folder.path);
     undo.push(() => tpm.stop());
     return tpm;
   };
@@ -292,7 +290,7 @@ async function startParts(
     bearerToken: options.attestation?.bearerToken,
   });
   undo.push(() => attestation.close());
-  const tpm = await TpmProxy.listen(join(folder, 'tpm'), softwareTpm, nv);
+  const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv);
   undo.push(() => tpm.close());
   for (const fault of options.faults?.tpm ?? []) tpm.injectFault(fault);
   for (const [path, behaviours] of Object.entries(options.faults?.imds ?? {})) imds.respond(path, ...behaviours);
@@ -300,8 +298,8 @@ async function startParts(
     attestation.respond(path, ...behaviours);
   }
   await Promise.all([imds.listen(), attestation.listen()]);
-  await writeFile(join(folder, 'binary_bios_measurements'), bootLog.bytes);
-  await writeFile(join(folder, 'os-release'), options.osRelease ?? defaultOsRelease);
+  await writeFile(join(folder.path, 'binary_bios_measurements'), bootLog.bytes);
+  await writeFile(join(folder.path, 'os-release'), options.osRelease ?? defaultOsRelease);
   return {
     folder,
     vmId,
@@ -339,17 +337,5 @@ async function loopbackTls({ attestation }: SimulatedCvmOptions): Promise<Loopba
 async function stopParts({ tpm, softwareTpm, imds, attestation, folder }: Parts): Promise<void> {
   await Promise.all([tpm.close(), imds.close(), attestation.close()]);
   await softwareTpm.stop();
-  await removeFolder(folder);
+  await folder.remove();
 }
-
-const removeAtExit = new Set<string>();
-
-async function removeFolder(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
-  removeAtExit.delete(folder);
-}
-
-// The kernel ends the software TPMs with this process; their folders go here when nobody called stop().
-process.once('exit', () => {
-  for (const folder of removeAtExit) rmSync(folder, { recursive: true, force: true });
-});
