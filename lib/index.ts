@@ -57,6 +57,10 @@ export {
   parseCertificateTable,
 } from './verify/certificate-table.js';
 export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
+export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './verify/check-event-log.js';
+export type { EncryptionKeyJwk } from './verify/encryption-key.js';
+export { describeEvent } from './verify/event-description.js';
+export { type EventHash, type EventLog, parseEventLog, replayEventLog, type TcgEvent } from './verify/event-log.js';
 export { parseHclReport } from './verify/hcl-report.js';
 export type { SnpVerificationOptions, VerificationOptions } from './verify/options.js';
 export { type HexValues, type MinimumTcb, parsePolicy, type VerificationPolicy } from './verify/policy.js';
@@ -81,6 +85,7 @@ export {
 export {
   type Evidence,
   type EvidenceCertificates,
+  type EvidenceEphemeralKey,
   type EvidenceQuote,
   type GuestPolicy,
   type HclReport,
@@ -93,4 +98,5 @@ export {
   type SnpReport,
   type Tcb,
 } from './verify/types.js';
+export { assertEvidence, verifyEvidence } from './verify/verify-evidence.js';
 export { assertSnpReport, type SnpCertificates, verifySnpReport } from './verify/verify-snp-report.js';

@@ -15,10 +15,15 @@ const HASH_TYPES = [undefined, 'sha256', 'sha384', 'sha512'] as const;
  * `HCL_REPORT_PARSING_FAILURE` (20) for anything malformed.
  */
 export function parseHclReport(bytes: Uint8Array): HclReport {
+  const report = parseHclStructure(bytes);
+  return { ...report, claims: parseRuntimeClaims(report.variableData) };
+}
+
+/** The report without a look into its claims. */
+export function parseHclStructure(bytes: Uint8Array): Omit<HclReport, 'claims'> {
   const raw = plainBytes(bytes);
   const parsed = parsing(() => native().parseHclReport(raw));
-  const variableData = raw.subarray(...parsed.variableData);
-  const report: HclReport = {
+  const report: Omit<HclReport, 'claims'> = {
     headerVersion: parsed.headerVersion,
     reportSize: parsed.reportSize,
     requestType: parsed.requestType,
@@ -26,8 +31,7 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
     reportType: REPORT_TYPES[parsed.reportType] as HclReportType,
     hashType: HASH_TYPES[parsed.hashType] as HclReport['hashType'],
     hardwareReport: raw.subarray(...parsed.hardwareReport),
-    variableData,
-    claims: parseClaims(variableData),
+    variableData: raw.subarray(...parsed.variableData),
     bound: parsed.bound,
     warnings: [],
   };
@@ -39,7 +43,12 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   return report;
 }
 
-function parseClaims(bytes: Uint8Array): RuntimeClaims {
+/**
+ * The runtime claims as JSON: UTF-8, no doubled member name, `keys` a list of RSA keys.
+ *
+ * @throws {AttestationError} `HCL_REPORT_PARSING_FAILURE` (20).
+ */
+export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
   let value: unknown;
   try {
     value = parseStrictJson(bytes);

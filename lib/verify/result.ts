@@ -1,6 +1,8 @@
 import type { Check } from '../errors.js';
 import type { ChainCertificate } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
+import type { ReplayedEventLog } from './check-event-log.js';
+import type { EncryptionKeyJwk } from './encryption-key.js';
 import type { TpmsAttest } from './tpm-structures.js';
 import type { HclReport, Product, RuntimeClaims, SnpReport, Tcb } from './types.js';
 
@@ -41,8 +43,10 @@ interface VerificationFacts {
   quote?: TpmsAttest;
   /** SHA-256 PCR values in hex, present only when a good quote covers them. */
   pcrs?: Record<number, string>;
+  /** The event log compared with the quote; `measured` says how far an event is to be believed. */
+  eventLog?: ReplayedEventLog;
   /** RSA key of the TPM to encrypt to, present only when everything passed. */
-  encryptionKey?: { kty: 'RSA'; kid: string; n: string; e: string };
+  encryptionKey?: EncryptionKeyJwk;
   /** What nothing signs or nothing explains, in sentences. Never a reason to refuse. */
   warnings: string[];
 }

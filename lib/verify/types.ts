@@ -1,5 +1,3 @@
-import type { Check } from '../errors.js';
-
 /** AMD product line, as in the names of its root keys and KDS URLs. */
 export type Product = 'Milan' | 'Genoa' | 'Turin';
 
@@ -201,6 +199,16 @@ export interface EvidenceQuote {
   pcrs: { alg: 'sha256'; values: Record<number, Uint8Array> };
 }
 
+/** The TPM's ephemeral key with the attestation key's word for it: what a relying party can encrypt to. */
+export interface EvidenceEphemeralKey {
+  /** TPM2B_PUBLIC, with its 2-byte size. */
+  publicArea: Uint8Array;
+  /** TPMS_ATTEST of the TPM2_Certify, no size prefix. */
+  certifyInfo: Uint8Array;
+  /** Raw RSASSA-PKCS1-v1_5 SHA-256 signature over `certifyInfo`. */
+  certifySignature: Uint8Array;
+}
+
 /** Everything that a guest can show about itself. Bytes are Uint8Array in memory and base64url in JSON. */
 export interface Evidence {
   version: 1;
@@ -212,6 +220,5 @@ export interface Evidence {
   akCertificate?: Uint8Array;
   /** TCG event log as the firmware wrote it. */
   eventLog?: Uint8Array;
+  ephemeralKey?: EvidenceEphemeralKey;
 }
-
-export type { Check };

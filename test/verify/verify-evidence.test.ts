@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { verifyEvidence } from '../../lib/index.js';
+import { fixture, withFixtures } from '../fixtures.js';
+import { azureEvidence, failedCodes, NONCE, NOW } from './genuine.js';
+
+describe.skipIf(!withFixtures)('genuine evidence', () => {
+  it.each(['azure-milan-v2', 'azure-milan-v3'] as const)('%s is accepted', async (name) => {
+    const result = await verifyEvidence(azureEvidence(name), { nonce: NONCE, now: NOW });
+    expect(failedCodes(result)).toEqual([]);
+    expect(result).toMatchObject({ ok: true, product: 'Milan', warnings: [] });
+    expect(result.claims?.['vm-configuration']?.['secure-boot']).toBe(true);
+    expect(Object.keys(result.pcrs ?? {})).toHaveLength(24);
+  });
+
+  it('recognises a TDX guest: bound and quoted, but no SNP report', async () => {
+    const result = await verifyEvidence(azureEvidence('azure-tdx'), { nonce: NONCE, now: NOW });
+    expect(failedCodes(result)).toEqual(['ERR_REPORT_TYPE', 'ERR_NOT_CHECKED']);
+    expect(result.hclReport).toMatchObject({ reportType: 'tdx', bound: true });
+    expect(result.claims).toBeUndefined();
+  });
+
+  it('refuses a report with the certificates of another machine', async () => {
+    const evidence = {
+      version: 1 as const,
+      hclReport: fixture('hcl-mismatched-vcek/hcl-report.bin'),
+      certificates: { vcek: fixture('hcl-mismatched-vcek/certs.pem') },
+    };
+    const result = await verifyEvidence(evidence, { now: NOW });
+    expect(failedCodes(result)).toEqual(['ERR_HWID_MISMATCH', 'ERR_SNP_SIGNATURE']);
+    expect(result.hclReport?.bound).toBe(true);
+    expect(result.claims).toBeUndefined();
+  });
+});
