@@ -40,6 +40,7 @@ describe('the npm package', () => {
       'binding.d.ts',
       'package.json',
       'prebuilds/README.md',
+      'schema/verification-policy.schema.json',
     ]);
   });
 
