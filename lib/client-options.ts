@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { AttestationError, ErrorCode } from './errors.js';
 import { DEFAULT_EVENT_LOG_PATH } from './guest/event-log-file.js';
 import { fetchTransport } from './http/fetch-transport.js';
@@ -53,7 +54,7 @@ export interface ClientSettings {
 /** Longer times do not fit a Node timer. */
 const MAX_MILLISECONDS = 2 ** 31 - 1;
 
-/** Checks every option. @throws AttestationError 8 */
+/** Checks every option. @throws AttestationError 8, and 1 for certificates that cannot be loaded. */
 export function clientSettings(options: AttestationClientOptions): ClientSettings {
   if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
   for (const name of ['tcti', 'imdsUrl', 'eventLogPath', 'osReleasePath'] as const) {
@@ -90,10 +91,23 @@ export function clientSettings(options: AttestationClientOptions): ClientSetting
 }
 
 function serviceTransport({ fetch: fetchFunction, ca }: AttestationClientOptions): HttpSettings['transport'] {
-  if (fetchFunction === undefined) return nodeTransport(ca === undefined ? {} : { ca });
+  if (fetchFunction === undefined) return nodeTransport(ca === undefined ? {} : { ca: loadableCertificates(ca) });
   if (typeof fetchFunction !== 'function') throw invalid('fetch must be a function');
   if (ca !== undefined) throw invalid('ca has no effect on a fetch of your own: configure its own trust');
   return fetchTransport(fetchFunction);
+}
+
+/** Node takes a `ca` without any certificate in it, and trusts nobody then. @throws AttestationError 1 */
+function loadableCertificates(ca: unknown): string {
+  const pem = typeof ca === 'string' ? ca : ca instanceof Uint8Array ? Buffer.from(ca).toString('latin1') : '';
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (blocks.length === 0) throw new RangeError('no certificate in PEM');
+    for (const block of blocks) new X509Certificate(block);
+  } catch (cause) {
+    throw new AttestationError(ErrorCode.CURL_INITIALIZATION, 'the certificates in ca cannot be loaded', { cause });
+  }
+  return pem;
 }
 
 function checkedLogger(logger: Logger | undefined): Logger {

@@ -51,7 +51,7 @@ export class AttestationClient implements AsyncDisposable {
   readonly #userDataReports = new UserDataReports();
   #closed = false;
 
-  /** @throws AttestationError 8 for an option that is not what it must be. */
+  /** @throws AttestationError 8 for an option that is not what it must be, 1 for certificates that cannot be loaded. */
   constructor(options: AttestationClientOptions = {}) {
     this.#settings = clientSettings(options);
     this.#tpm = new NativeTpm(this.#settings.tpm);

@@ -21,8 +21,8 @@ export interface EvidenceOptions {
   pcrs?: readonly number[];
   /** Whether the TPM is asked for a quote, and to certify the ephemeral key. Default true. */
   quote?: boolean;
-  /** Whether the host's certificate service (THIM) is asked for VCEK and chain. Default true. */
-  certificates?: boolean;
+  /** VCEK and chain: true (the default) asks the host's certificate service (THIM), false leaves them out. */
+  certificates?: boolean | EvidenceCertificates;
   signal?: AbortSignal;
 }
 
@@ -52,7 +52,7 @@ export async function collectEvidence(
   const { bytes, isSevSnp } = await hclReport(guest, userData, signal);
   const [certificates, fromTpm] = await together(
     signal,
-    async (s) => (isSevSnp && options.certificates !== false ? certificatesOf(guest, s) : undefined),
+    (s) => certificatesFor(guest, isSevSnp ? options.certificates : false, s),
     (s) => tpmEvidence(guest, options.quote === false ? undefined : { qualifyingData: nonce, pcrs }, s),
   );
   const eventLog = await readEventLog(guest.eventLogPath, guest.logger, signal);
@@ -85,7 +85,13 @@ async function hclReport(
   return { bytes: hcl.bytes, isSevSnp: hcl.report.reportType === 'snp' };
 }
 
-async function certificatesOf(guest: Guest, signal: AbortSignal): Promise<EvidenceCertificates> {
+async function certificatesFor(
+  guest: Guest,
+  source: boolean | EvidenceCertificates | undefined,
+  signal: AbortSignal,
+): Promise<EvidenceCertificates | undefined> {
+  if (source === false) return undefined;
+  if (typeof source === 'object') return source;
   const { vcekCert, certificateChain } = await thimCertificates(guest.imds, signal);
   return { vcek: vcekCert, chain: certificateChain };
 }

@@ -12,7 +12,7 @@ import {
 
 export interface NodeTransportOptions {
   /** Certificates in PEM that are trusted in place of the bundled roots. */
-  ca?: string | Uint8Array;
+  ca?: string;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface NodeTransportOptions {
  */
 export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   const agents = { http: new http.Agent(), https: new https.Agent() };
-  const ca = options.ca === undefined || typeof options.ca === 'string' ? options.ca : Buffer.from(options.ca);
+  const { ca } = options;
   return (request, limits, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { AttestationClient, type AttestationClientOptions } from '../../lib/index.js';
 import type { SimulatedCvm } from '../../lib/simulator/index.js';
 
@@ -11,4 +12,38 @@ export function clientOf(cvm: SimulatedCvm, options: AttestationClientOptions = 
     retry: { baseDelayMs: 10, maxRetryAfterMs: 50 },
     ...options,
   });
+}
+
+/** What an AttestationError must say. */
+export interface Expected {
+  code: number;
+  tpmErrorCode?: number;
+  status?: number;
+  message?: string;
+}
+
+/** Runs a call that must fail as expected, and leave nothing in the TPM. */
+export async function fails(
+  machine: SimulatedCvm,
+  expected: Expected,
+  call: (client: AttestationClient) => Promise<unknown>,
+  options: AttestationClientOptions = {},
+): Promise<void> {
+  const client = clientOf(machine, options);
+  try {
+    const error = await call(client).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({
+      name: 'AttestationError',
+      code: expected.code,
+      tpmErrorCode: expected.tpmErrorCode ?? 0,
+      ...(expected.status !== undefined && { status: expected.status }),
+      ...(expected.message !== undefined && { message: expect.stringContaining(expected.message) }),
+    });
+  } finally {
+    await client.close();
+  }
+  expect(await machine.loadedHandles()).toEqual({ transient: [], sessions: [] });
 }
