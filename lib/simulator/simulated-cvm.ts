@@ -1,6 +1,8 @@
-import { createHash, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AttestationClient } from '../client.js';
+import type { AttestationClientOptions } from '../client-options.js';
 import { appendMeasurement, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 import { platforms } from './evidence/platform.js';
 import { SimulatedImds } from './imds.js';
@@ -18,7 +20,6 @@ import { SimulatedAttestationService } from './service/attestation-service.js';
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
 import { SoftwareTpm } from './tpm/software-tpm.js';
-import type { TrustedRoot } from './trusted-root.js';
 
 const defaultOsRelease = [
   'PRETTY_NAME="Ubuntu 24.04.1 LTS"',
@@ -132,9 +133,9 @@ export class SimulatedCvm implements AsyncDisposable {
     return this.#parts.vmId;
   }
 
-  /** Roots that prove this VM's hardware report, in place of AMD's. */
-  get trustedRoots(): TrustedRoot[] {
-    return [trustedRoot(this.#parts.authority)];
+  /** PEM certificates of the roots that prove this VM's hardware report, in place of AMD's. */
+  get trustedRoots(): string[] {
+    return [this.#parts.authority.ark.pem];
   }
 
   /** The AMD-like authority of this VM's product. */
@@ -160,6 +161,19 @@ export class SimulatedCvm implements AsyncDisposable {
   /** The paravisor's HCL report as it stands; undefined on a VM that has none. */
   get hclReport(): Buffer | undefined {
     return this.#parts.paravisor?.current;
+  }
+
+  /** A client in this VM: its TPM, metadata service, event log and os-release; any option can be overridden. */
+  client(options: AttestationClientOptions = {}): AttestationClient {
+    const { ca } = this;
+    return new AttestationClient({
+      tcti: this.tcti,
+      imdsUrl: this.imdsUrl,
+      eventLogPath: this.eventLogPath,
+      osReleasePath: this.osReleasePath,
+      ...(ca === undefined || options.fetch ? {} : { ca }),
+      ...options,
+    });
   }
 
   /** Records the TPM commands of the guest until it is stopped. */
@@ -280,7 +294,7 @@ async function startParts(
   const tls = await loopbackTls(options);
   const attestation = new SimulatedAttestationService({
     trust: {
-      roots: [trustedRoot(authority)],
+      roots: [new X509Certificate(authority.ark.der)],
       akAuthorities: [new X509Certificate(vtpmAuthority.certificate.der)],
       now: () => new Date(),
     },
@@ -322,11 +336,6 @@ function issueLeaf(authority: AmdAuthority, options: SimulatedCvmOptions, chipId
     ? authority.issueVlek({ tcb, ...options.vcek })
     : authority.issueVcek({ tcb, hardwareId: chipId, ...options.vcek });
 }
-
-const trustedRoot = (authority: AmdAuthority): TrustedRoot => ({
-  product: authority.product,
-  publicKeySha256: createHash('sha256').update(authority.arkPublicKey).digest('hex'),
-});
 
 async function loopbackTls({ attestation }: SimulatedCvmOptions): Promise<LoopbackTls | undefined> {
   const { tls } = attestation ?? {};

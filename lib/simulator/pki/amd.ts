@@ -104,11 +104,6 @@ export class AmdAuthority {
     return amdName(`SEV-${this.product}`);
   }
 
-  /** DER SubjectPublicKeyInfo of the root key. */
-  get arkPublicKey(): Buffer {
-    return this.#keys.ark.publicKey.export({ type: 'spki', format: 'der' });
-  }
-
   /** ASK and ARK as the key service and THIM hand them out. */
   get chainPem(): string {
     return this.ask.pem + this.ark.pem;

@@ -1,6 +1,5 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { Product, Tcb } from '../../verify/types.js';
-import type { TrustedRoot } from '../trusted-root.js';
 import { readDer, readExtensions } from './der-reader.js';
 import { malformed, untrusted } from './refusal.js';
 
@@ -20,7 +19,7 @@ const pemPattern = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFI
 const commonName = (name: string): string => /^CN=(.+)$/m.exec(name)?.[1] ?? '';
 
 /** Verifies leaf ← ASK or ASVK ← ARK, with an ARK that is among the roots, and reads what the leaf says about its chip. */
-export function verifySnpChain(pems: string, roots: readonly TrustedRoot[], now: Date): VerifiedLeaf {
+export function verifySnpChain(pems: string, roots: readonly X509Certificate[], now: Date): VerifiedLeaf {
   const certificates = (pems.match(pemPattern) ?? []).map(parseCertificate);
   if (certificates.length !== 3) throw malformed(`VcekCertChain has ${certificates.length} certificates, not 3`);
   const named = (pattern: RegExp): X509Certificate | undefined =>
@@ -33,11 +32,8 @@ export function verifySnpChain(pems: string, roots: readonly TrustedRoot[], now:
     throw malformed('VcekCertChain is not a leaf, an intermediate and a root of AMD');
   const product = commonName(root.subject).slice('ARK-'.length) as Product;
 
-  const rootKey = root.publicKey.export({ type: 'spki', format: 'der' });
-  const pin = createHash('sha256').update(rootKey).digest('hex');
-  if (!roots.some((trusted) => trusted.product === product && trusted.publicKeySha256 === pin)) {
-    throw untrusted(`the root key of ${product} in VcekCertChain is not trusted`);
-  }
+  const trusted = roots.some(({ publicKey, subject }) => subject === root.subject && publicKey.equals(root.publicKey));
+  if (!trusted) throw untrusted(`the root key of ${product} in VcekCertChain is not trusted`);
   verifyIssued(root, root, now);
   verifyIssued(intermediate, root, now);
   verifyIssued(leaf, intermediate, now);

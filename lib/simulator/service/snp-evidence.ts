@@ -1,7 +1,6 @@
-import { createHash, type KeyObject, verify } from 'node:crypto';
+import { createHash, type KeyObject, verify, type X509Certificate } from 'node:crypto';
 import type { Product, Tcb } from '../../verify/types.js';
 import { snpSignedSize } from '../evidence/snp-report.js';
-import type { TrustedRoot } from '../trusted-root.js';
 import { untrusted } from './refusal.js';
 import { type VerifiedLeaf, verifySnpChain } from './snp-chain.js';
 import { policyBit, type SnpReportView, viewSnpReport } from './snp-report-view.js';
@@ -17,7 +16,7 @@ export interface SnpEvidence {
 export function verifySnpEvidence(
   bytes: Buffer,
   certificateChain: string,
-  roots: readonly TrustedRoot[],
+  roots: readonly X509Certificate[],
   now: Date,
 ): SnpEvidence {
   const report = viewSnpReport(bytes);

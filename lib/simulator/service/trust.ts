@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
-import type { TrustedRoot } from '../trusted-root.js';
 
 /** What the attestation service believes without proof. */
 export interface ServiceTrust {
-  roots: readonly TrustedRoot[];
+  /** Roots of AMD-like chains; a chain has to end in one of their keys. */
+  roots: readonly X509Certificate[];
   /** Authorities of attestation key certificates. */
   akAuthorities: readonly X509Certificate[];
   now: () => Date;
