@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { encrypt, type Product, parseHclReport, parseSnpReport, parseTcb, verifySnpReport, verifyToken } from '../../lib/index.js';
-import { AmdAuthority, SimulatedCvm } from '../../lib/simulator/index.js';
+import {
+  encrypt,
+  type Product,
+  parseHclReport,
+  parseSnpReport,
+  parseTcb,
+  verifySnpReport,
+  verifyToken,
+} from '../../lib/index.js';
 import { decodeTcb } from '../../lib/simulator/evidence/tcb.js';
+import { SimulatedCvm } from '../../lib/simulator/index.js';
 
 const text = Buffer.from('for the guest only');
 
@@ -20,7 +28,11 @@ describe.each<Product>(['Milan', 'Genoa', 'Turin'])('a simulated CVM on %s', (pr
     await using cvm = await SimulatedCvm.start({ product });
     const hcl = parseHclReport(cvm.hclReport ?? Buffer.alloc(0));
     expect(hcl).toMatchObject({ reportType: 'snp', bound: true, hashType: 'sha256' });
-    const { vcek, ...chain } = { vcek: cvm.signingLeaf.certificate.pem, ask: cvm.authority.ask.pem, ark: cvm.authority.ark.pem };
+    const { vcek, ...chain } = {
+      vcek: cvm.signingLeaf.certificate.pem,
+      ask: cvm.authority.ask.pem,
+      ark: cvm.authority.ark.pem,
+    };
     const { trustedRoots } = cvm;
     const crls = [cvm.authority.revocationList()];
     const result = verifySnpReport(hcl.hardwareReport, { vcek, ...chain }, { trustedRoots, crls });
