@@ -79,12 +79,9 @@ function endOfString(text: string, start: number): number {
 
 function countKept(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
-  let count = 0;
-  if (Array.isArray(value)) {
-    for (const item of value) count += countKept(item);
-    return count;
-  }
-  for (const member of Object.values(value)) count += 1 + countKept(member);
+  const members: unknown[] = Array.isArray(value) ? value : Object.values(value);
+  let count = members === value ? 0 : members.length;
+  for (const member of members) if (typeof member === 'object') count += countKept(member);
   return count;
 }
 

@@ -2,7 +2,6 @@ import type { KeyObject } from 'node:crypto';
 import type { JSONWebKeySet } from 'jose';
 import { JWSSignatureVerificationFailed } from 'jose/errors';
 import { compactVerify } from 'jose/jws/compact/verify';
-import type { VerificationError } from '../errors.js';
 import { checkKeySet, findKeys, TOKEN_ALGORITHMS, type TokenAlgorithm } from './keys.js';
 import { findInRemoteKeys, type KeyFetchOptions } from './keys-remote.js';
 import { checkClaims, type TimeRules } from './token-checks.js';
@@ -65,21 +64,12 @@ export async function verifyToken(token: string, options: VerifyTokenOptions): P
   }
   // jose understands `b64` (RFC 7797), which makes another payload of the same text than the one parsed here.
   if (header.crit !== undefined || header.b64 !== undefined) throw refuseToken('ERR_TOKEN_CRITICAL_HEADER');
-  const { kid } = header;
-  if (kid === undefined || kid === '') throw refuseToken('ERR_TOKEN_KEY_ID');
-  const { keys } = options;
-  const signature = (found: KeyObject[]) => checkSignature(token, found, algorithm, kid);
-  // The signature is checked on another thread: with the keys at hand, the claims are read meanwhile.
-  const early =
-    keys === undefined || keys instanceof URL ? undefined : signature(findKeys(checkKeySet(keys), kid, algorithm));
-
   const claims = parseClaims(parts);
   const issuer = issuerOf(claims, issuers);
-  if (!jkuBelongsTo(header, issuer, keys)) throw refuseToken('ERR_TOKEN_JKU');
+  if (!jkuBelongsTo(header, issuer, options.keys)) throw refuseToken('ERR_TOKEN_JKU');
+  const keys = await signatureKeys(header, algorithm, issuer, options);
+  await checkSignature(token, keys, algorithm);
   const refusal = checkClaims(claims, policy, time);
-  const forged = await (early ?? signature(await remoteKeys(kid, algorithm, issuer, options)));
-  // Nothing that the claims say matters, not even to an error, unless the issuer has said it.
-  if (forged !== undefined) throw forged;
   if (refusal !== undefined) throw refusal;
   return claims as unknown as AttestationClaims;
 }
@@ -133,14 +123,18 @@ function sameOrigin(one: URL, other: URL): boolean {
   return one.origin !== 'null' && one.origin === other.origin && one.username === '' && one.password === '';
 }
 
-function remoteKeys(
-  kid: string,
+async function signatureKeys(
+  { kid }: TokenHeader,
   algorithm: TokenAlgorithm,
   issuer: string,
   { keys, keyFetch = {} }: VerifyTokenOptions,
 ): Promise<KeyObject[]> {
-  const url = keys instanceof URL ? keys : certsUrl(issuer);
-  return findInRemoteKeys(url, keyFetch, (set) => findKeys(set, kid, algorithm));
+  if (kid === undefined || kid === '') throw refuseToken('ERR_TOKEN_KEY_ID');
+  const find = (set: JSONWebKeySet): KeyObject[] => findKeys(set, kid, algorithm);
+  const given = keys !== undefined && !(keys instanceof URL);
+  const found = given ? find(checkKeySet(keys)) : await findInRemoteKeys(keys ?? certsUrl(issuer), keyFetch, find);
+  if (found.length === 0) throw refuseToken('ERR_TOKEN_KEY_UNKNOWN', `kid is ${JSON.stringify(kid.slice(0, 100))}`);
+  return found;
 }
 
 function certsUrl(issuer: string): URL {
@@ -148,24 +142,18 @@ function certsUrl(issuer: string): URL {
   return new URL(`${issuer}/certs`);
 }
 
-/** Never rejects: the refusal, or undefined when one of the keys has signed. */
-async function checkSignature(
-  token: string,
-  keys: readonly KeyObject[],
-  algorithm: TokenAlgorithm,
-  kid: string,
-): Promise<VerificationError | undefined> {
-  if (keys.length === 0) return refuseToken('ERR_TOKEN_KEY_UNKNOWN', `kid is ${JSON.stringify(kid.slice(0, 100))}`);
+/** Throws unless one of the keys has made the signature. */
+async function checkSignature(token: string, keys: readonly KeyObject[], algorithm: TokenAlgorithm): Promise<void> {
   for (const key of keys) {
     try {
       await compactVerify(token, key, { algorithms: [algorithm] });
-      return undefined;
+      return;
     } catch (error) {
       if (!(error instanceof JWSSignatureVerificationFailed))
-        return refuseToken('ERR_TOKEN_SIGNATURE', undefined, error);
+        throw refuseToken('ERR_TOKEN_SIGNATURE', undefined, error);
     }
   }
-  return refuseToken('ERR_TOKEN_SIGNATURE');
+  throw refuseToken('ERR_TOKEN_SIGNATURE');
 }
 
 function withoutSlash(issuer: string): string {
