@@ -117,7 +117,8 @@ export interface NativeCertificateInfo {
 
 export interface NativeEndorsement {
   structVersion: 0 | 1;
-  productName: string;
+  /** Absent when it is no proper IA5String. */
+  productName?: string;
   tcb: { fmc?: number; bootloader: number; tee: number; snp: number; microcode: number };
   hwid?: Uint8Array;
   cspId?: string;

@@ -71,7 +71,7 @@ export type {
   VerificationResult,
   VerificationSuccess,
 } from './verify/result.js';
-export { AMD_ROOT_KEYS } from './verify/roots.js';
+export { AMD_ROOT_KEYS, type TrustedRootInput } from './verify/roots.js';
 export { parseSnpReport, parseTcb } from './verify/snp-report.js';
 export {
   parseTpm2bPublic,
@@ -97,6 +97,7 @@ export {
   SigningKey,
   type SnpReport,
   type Tcb,
+  type TrustedRoot,
 } from './verify/types.js';
 export { assertEvidence, verifyEvidence } from './verify/verify-evidence.js';
 export { assertSnpReport, type SnpCertificates, verifySnpReport } from './verify/verify-snp-report.js';

@@ -81,7 +81,7 @@ class CertificateObject : public Napi::ObjectWrap<CertificateObject> {
       tcb.Set("microcode", extensions.tcb.microcode);
       Napi::Object result = Napi::Object::New(env);
       result.Set("structVersion", static_cast<std::uint32_t>(extensions.struct_version));
-      result.Set("productName", extensions.product_name);
+      if (extensions.product_name) result.Set("productName", *extensions.product_name);
       result.Set("tcb", tcb);
       if (extensions.hwid) result.Set("hwid", copy_bytes(env, *extensions.hwid));
       if (extensions.csp_id) result.Set("cspId", *extensions.csp_id);

@@ -67,25 +67,26 @@ export function checkLeafType(list: CheckList, chain: EndorsementChain, report: 
   });
   list.add('leaf', 'leaf certificate extensions', 'ERR_CERTIFICATE_FORMAT', endorsement !== undefined, {
     expected: 'structVersion, productName, patch levels',
-    actual: endorsement === undefined ? (chain.endorsementError ?? 'absent') : endorsement.productName,
+    actual: endorsement === undefined ? (chain.endorsementError ?? 'absent') : (endorsement.productName ?? 'unnamed'),
   });
 }
 
-/** Product line by the report's CPUID and by the certificate: they must agree, and its TCB layout must be the report's. */
+/**
+ * Product line by the report's CPUID, by the certificate's own name and by its issuer: they must agree, and the TCB layout
+ * must be the product's. A report before version 3 has no CPUID, and a name that cannot be read says nothing.
+ */
 export function checkProduct(list: CheckList, chain: EndorsementChain, report: SnpReport): Product | undefined {
   const { endorsement, leaf } = chain;
-  const certified = endorsement === undefined ? undefined : productOfName(endorsement.productName);
-  const issuer = leaf.info.issuer.replace(/^SEV-(VLEK-)?/, '');
-  const expectedLayout = certified === 'Turin' ? 1 : 0;
-  const known = report.version < 3 || report.product !== undefined;
-  const product = report.version < 3 ? certified : report.product;
-  const agreed = known && product !== undefined && certified === product && issuer === product;
-  const layout = endorsement?.structVersion === expectedLayout;
-  list.add('leaf', 'product', 'ERR_PRODUCT', agreed && layout, {
+  const issuer = productOfName(leaf.info.issuer.replace(/^SEV-(VLEK-)?/, ''));
+  const named = endorsement?.productName === undefined ? issuer : productOfName(endorsement.productName);
+  const reported = report.version < 3 ? issuer : report.product;
+  const layout = issuer === 'Turin' ? 1 : 0;
+  const agreed = issuer !== undefined && named === issuer && reported === issuer;
+  list.add('leaf', 'product', 'ERR_PRODUCT', agreed && endorsement?.structVersion === layout, {
     expected: report.version < 3 ? 'Milan, Genoa or Turin' : (report.product ?? 'a known product'),
-    actual: `${endorsement?.productName ?? 'unknown'}, issued by ${leaf.info.issuer}`,
+    actual: `${endorsement?.productName ?? 'unnamed'}, issued by ${leaf.info.issuer}`,
   });
-  return agreed ? product : undefined;
+  return agreed ? issuer : undefined;
 }
 
 function productOfName(name: string): Product | undefined {

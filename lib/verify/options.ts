@@ -1,13 +1,13 @@
 import { AttestationError, ErrorCode } from '../errors.js';
 import { compilePolicy, type VerificationPolicy } from './policy.js';
-import { type TrustAnchors, trustAnchors } from './roots.js';
+import { type TrustAnchors, type TrustedRootInput, trustAnchors } from './roots.js';
 
 /** What a relying party demands of a report, besides that it is genuine. */
 export interface SnpVerificationOptions {
   /** Plain JSON, see docs/policy.md. Its defaults apply without one: no debugging, no migration, VMPL 0, no VLEK. */
   policy?: VerificationPolicy;
-  /** DER or PEM certificates that **replace** AMD's pinned roots. */
-  trustedRoots?: readonly (Uint8Array | string)[];
+  /** Roots that **replace** AMD's pinned ones: certificates (DER, PEM) or products with key digests, in any mixture. */
+  trustedRoots?: readonly TrustedRootInput[];
   /** Revocation lists, DER or PEM, of any product; when given, one must be of the root in use and be valid. */
   crls?: readonly (Uint8Array | string)[];
   /** The clock for validity dates; default: the system's. */

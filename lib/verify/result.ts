@@ -71,8 +71,8 @@ export function certificateFacts(chain: EndorsementChain): NonNullable<Verificat
   const vcek: EndorsementFacts = factsOf(chain.leaf);
   if (chain.endorsement !== undefined) {
     const { productName, tcb, hwid, cspId } = chain.endorsement;
-    vcek.productName = productName;
     vcek.tcb = tcb;
+    if (productName !== undefined) vcek.productName = productName;
     if (hwid !== undefined) vcek.hwid = hwid;
     if (cspId !== undefined) vcek.cspId = cspId;
   }

@@ -1,6 +1,11 @@
 import { AttestationError, ErrorCode } from '../errors.js';
 import { type ChainCertificate, loadCertificates } from './certificate.js';
-import type { Product } from './types.js';
+import type { Product, TrustedRoot } from './types.js';
+
+/** A root in any of the shapes that callers have it in: certificate (DER, PEM) or product and key digest. */
+export type TrustedRootInput = Uint8Array | string | TrustedRoot;
+
+const PRODUCTS: readonly Product[] = ['Milan', 'Genoa', 'Turin'];
 
 /**
  * AMD's root keys (ARK): SHA-256 of the DER SubjectPublicKeyInfo, recomputed from the chains that AMD publishes at
@@ -24,29 +29,60 @@ const AMD_ANCHORS: TrustAnchors = { keysOf: (product) => [AMD_ROOT_KEYS[product]
 
 /**
  * Roots given by the caller replace AMD's pins altogether: with a simulated machine's root, genuine evidence is refused,
- * and the reverse. A root is for the product in its common name (`ARK-Milan`, `ARK-Genoa`, `ARK-Turin`).
+ * and the reverse. A certificate is for the product in its common name (`ARK-Milan`, `ARK-Genoa`, `ARK-Turin`).
  */
-export function trustAnchors(roots: readonly (Uint8Array | string)[] | undefined): TrustAnchors {
+export function trustAnchors(roots: readonly TrustedRootInput[] | undefined): TrustAnchors {
   if (roots === undefined) return AMD_ANCHORS;
-  if (!Array.isArray(roots) || roots.length === 0) {
-    throw new AttestationError(
-      ErrorCode.INVALID_INPUT_PARAMETER,
-      'trustedRoots is an array of one or more certificates',
-    );
+  if (!Array.isArray(roots) || roots.length === 0) throw invalid('is an array of one or more roots');
+  const pins: TrustedRoot[] = [];
+  const certificates: ChainCertificate[] = [];
+  for (const root of roots as readonly TrustedRootInput[]) {
+    if (typeof root === 'string' || root instanceof Uint8Array) {
+      const found = rootCertificates(root);
+      certificates.push(...found);
+      pins.push(...found.flatMap(pinOfCertificate));
+    } else {
+      pins.push(pinOf(root));
+    }
   }
+  return {
+    keysOf: (product) => pins.filter((pin) => pin.product === product).map((pin) => pin.publicKeySha256),
+    certificates,
+  };
+}
+
+// PEM text may hold the whole chain: only the roots in it become trusted.
+function rootCertificates(input: Uint8Array | string): ChainCertificate[] {
   let certificates: ChainCertificate[];
   try {
-    certificates = roots.flatMap((root) => loadCertificates(root));
+    certificates = loadCertificates(input);
   } catch (cause) {
-    throw new AttestationError(
-      ErrorCode.INVALID_INPUT_PARAMETER,
-      'trustedRoots holds something else than certificates',
-      {
-        cause,
-      },
-    );
+    throw invalid('holds something that is no certificate', cause);
   }
-  const keysOf = (product: Product): string[] =>
-    certificates.filter(({ info }) => info.subject === `ARK-${product}`).map(({ info }) => info.publicKeyDigest);
-  return { keysOf, certificates };
+  if (certificates.flatMap(pinOfCertificate).length === 0) {
+    throw invalid('holds a certificate that is not of ARK-Milan, ARK-Genoa or ARK-Turin');
+  }
+  return certificates;
+}
+
+function pinOfCertificate({ info }: ChainCertificate): TrustedRoot[] {
+  const product = PRODUCTS.find((candidate) => info.subject === `ARK-${candidate}`);
+  return product === undefined ? [] : [{ product, publicKeySha256: info.publicKeyDigest }];
+}
+
+function pinOf(root: TrustedRoot): TrustedRoot {
+  const { product, publicKeySha256 } = root ?? {};
+  if (
+    !PRODUCTS.includes(product) ||
+    typeof publicKeySha256 !== 'string' ||
+    !/^[0-9a-fA-F]{64}$/.test(publicKeySha256)
+  ) {
+    throw invalid('holds something that is neither a certificate nor a product with the SHA-256 of its public key');
+  }
+  return { product, publicKeySha256: publicKeySha256.toLowerCase() };
+}
+
+function invalid(what: string, cause?: unknown): AttestationError {
+  const details = cause === undefined ? {} : { cause };
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, `trustedRoots ${what}`, details);
 }

@@ -1,6 +1,13 @@
 /** AMD product line, as in the names of its root keys and KDS URLs. */
 export type Product = 'Milan' | 'Genoa' | 'Turin';
 
+/** A root key that chains may end in: what `trustedRoots` takes besides certificates. */
+export interface TrustedRoot {
+  product: Product;
+  /** SHA-256 of the DER SubjectPublicKeyInfo, hex. */
+  publicKeySha256: string;
+}
+
 /** Security patch levels of a TCB_VERSION. Each is 0–255; `fmc` exists on Turin only. */
 export interface Tcb {
   fmc?: number;

@@ -37,15 +37,15 @@ std::uint8_t decode_spl(Bytes der) {
   refuse("a patch level is no DER INTEGER of 0 to 255");
 }
 
-std::string decode_ia5_string(Bytes der) {
+std::optional<std::string> read_ia5_string(Bytes der) {
   if (der.size() < 3 || der[0] != 0x16 || der[1] > 64 || der.size() != std::size_t{2} + der[1]) {
-    refuse("a text is no IA5String of 1 to 64 characters");
+    return std::nullopt;
   }
   const Bytes text = der.subspan(2);
   for (const std::uint8_t character : text) {
-    if (character < 0x20 || character > 0x7E) refuse("a text holds control characters");
+    if (character < 0x20 || character > 0x7E) return std::nullopt;
   }
-  return {text.begin(), text.end()};
+  return std::string(text.begin(), text.end());
 }
 
 std::vector<std::uint8_t> decode_hwid(Bytes value) {
@@ -59,7 +59,7 @@ EndorsementExtensions endorsement_extensions(const Certificate& certificate) {
   const std::uint8_t struct_version = decode_spl(extension(certificate, "1"));
   if (struct_version > 1) refuse("unknown structVersion");
   result.struct_version = static_cast<TcbLayout>(struct_version);
-  result.product_name = decode_ia5_string(extension(certificate, "2"));
+  result.product_name = read_ia5_string(extension(certificate, "2"));
   result.tcb.bootloader = decode_spl(extension(certificate, "3.1"));
   result.tcb.tee = decode_spl(extension(certificate, "3.2"));
   result.tcb.snp = decode_spl(extension(certificate, "3.3"));
@@ -70,7 +70,10 @@ EndorsementExtensions endorsement_extensions(const Certificate& certificate) {
     refuse("fmcSPL in a certificate of structVersion 0");
   }
   if (const auto hwid = find_extension(certificate, "4")) result.hwid = decode_hwid(*hwid);
-  if (const auto csp_id = find_extension(certificate, "5")) result.csp_id = decode_ia5_string(*csp_id);
+  if (const auto csp_id = find_extension(certificate, "5")) {
+    result.csp_id = read_ia5_string(*csp_id);
+    if (!result.csp_id) refuse("CSP_ID is no IA5String of 1 to 64 printable characters");
+  }
   return result;
 }
 

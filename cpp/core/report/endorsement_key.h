@@ -13,7 +13,9 @@ namespace cga {
 
 struct EndorsementExtensions {
   TcbLayout struct_version = TcbLayout::kMilan;
-  std::string product_name;  ///< for instance "Milan-B0", "Genoa", "Turin"
+  /// For instance "Milan-B0", "Genoa", "Turin". Absent when the extension is not a proper IA5String: the name only
+  /// repeats what the issuer's name says, so it is not worth refusing a certificate over.
+  std::optional<std::string> product_name;
   Tcb tcb;
   std::optional<std::vector<std::uint8_t>> hwid;  ///< VCEK: 64 bytes, on Turin 8
   std::optional<std::string> csp_id;              ///< VLEK: who runs the machine
@@ -24,8 +26,8 @@ struct EndorsementExtensions {
 
 /// A DER INTEGER of 0 to 255; one of 0x80 and above takes a leading zero byte. Throws kParse.
 [[nodiscard]] std::uint8_t decode_spl(Bytes der);
-/// A DER IA5String of at most 64 printable characters. Throws kParse.
-[[nodiscard]] std::string decode_ia5_string(Bytes der);
+/// A DER IA5String of 1 to 64 printable characters; nothing for anything else.
+[[nodiscard]] std::optional<std::string> read_ia5_string(Bytes der);
 /// HWID: raw 64 or 8 bytes, or 64 bytes inside an OCTET STRING. Told apart by length: a raw one may begin with 04.
 [[nodiscard]] std::vector<std::uint8_t> decode_hwid(Bytes value);
 
