@@ -1,6 +1,5 @@
 import { AttestationError, ErrorCode } from '../errors.js';
 import { thimCertificates } from '../imds/thim.js';
-import type { CertifiedEphemeralKey } from '../tpm/tpm.js';
 import { parseHclReport } from '../verify/hcl-report.js';
 import type { Evidence, EvidenceCertificates } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
@@ -100,7 +99,7 @@ async function tpmEvidence(
   { tpm }: Guest,
   request: { qualifyingData: Uint8Array; pcrs: readonly number[] } | undefined,
   signal: AbortSignal,
-): Promise<Pick<Evidence, 'akCertificate' | 'quote'> & { ephemeralKey?: CertifiedEphemeralKey }> {
+): Promise<Pick<Evidence, 'akCertificate' | 'quote' | 'ephemeralKey'>> {
   const what = "the attestation key's certificate cannot be read";
   const index = await tpmCall(what, tpm.nvReadPublic(AzureTpm.AK_CERTIFICATE, { signal }), { signal });
   const akCertificate = index && (await tpmCall(what, tpm.nvRead(AzureTpm.AK_CERTIFICATE, { signal }), { signal }));
