@@ -11,7 +11,8 @@ export { buildSnpReport, type SnpReportFields, signSnpReport } from './evidence/
 export type { Answer, Behaviour } from './http/behaviour.js';
 export type { ReceivedRequest } from './http/loopback-server.js';
 export { imdsPaths, type SimulatedImds } from './imds.js';
-export type { AkCertificateIndexOptions, SimulatedCvmOptions } from './options.js';
+export { type FaultName, type NamedFault, namedFaults } from './named-faults.js';
+export type { AkCertificateIndexOptions, DetailedFaults, SimulatedCvmOptions } from './options.js';
 export type { HclReportOptions } from './paravisor/paravisor.js';
 export type { TpmProxy, TpmTrace, TracedCommand } from './paravisor/proxy.js';
 export type { TpmFault, TpmFaultAction } from './paravisor/tpm-faults.js';

@@ -1,11 +1,13 @@
 import type { Product } from '../verify/types.js';
 import type { SnpReportFields } from './evidence/snp-report.js';
 import type { Behaviour } from './http/behaviour.js';
+import type { FaultName } from './named-faults.js';
 import type { HclReportOptions } from './paravisor/paravisor.js';
 import type { TpmFault } from './paravisor/tpm-faults.js';
 import type { LeafOptions } from './pki/amd.js';
 import type { LoopbackTlsOptions } from './pki/tls.js';
 import type { AkCertificateOptions } from './pki/vtpm.js';
+import type { EnvelopeOptions } from './service/envelope.js';
 
 /** How the attestation key's certificate lies in NV 0x01C101D0. */
 export interface AkCertificateIndexOptions extends AkCertificateOptions {
@@ -19,8 +21,8 @@ export interface AkCertificateIndexOptions extends AkCertificateOptions {
   contents?: Uint8Array;
 }
 
-/** Options of {@link SimulatedCvm.start}; every one has a default that makes an ordinary Azure confidential VM. */
-export interface SimulatedCvmOptions {
+/** Everything that can be chosen about a simulated CVM; the defaults make an ordinary Azure confidential VM. */
+export interface CvmConfiguration {
   /** AMD product of the host. Default Milan. */
   product?: Product;
   /** SEV-SNP (default), trusted launch without any hardware report, or TDX. */
@@ -54,12 +56,26 @@ export interface SimulatedCvmOptions {
     tokenLifetimeSeconds?: number;
     /** When set, attesting takes this bearer token, as private instances do. */
     bearerToken?: string;
+    /** How the first guest tokens are put into envelopes, where that is not to be as it should. */
+    envelopes?: EnvelopeOptions[];
   };
+  /** Changes the event log that the guest finds; undefined for a guest without one. */
+  eventLog?: (log: Buffer) => Buffer | undefined;
   /** Trouble from the start; more can be asked for later on `cvm.tpm`, `cvm.imds` and `cvm.attestation`. */
-  faults?: {
-    tpm?: TpmFault[];
-    /** By path, without query. */
-    imds?: Record<string, Behaviour[]>;
-    attestation?: Record<string, Behaviour[]>;
-  };
+  faults?: DetailedFaults;
+}
+
+/** Options of {@link SimulatedCvm.start}. */
+export interface SimulatedCvmOptions extends Omit<CvmConfiguration, 'faults'> {
+  /** Names of ready-made faults, or faults in detail. */
+  faults?: FaultName[] | DetailedFaults;
+}
+
+/** What each part of a simulated CVM is to do wrong. */
+export interface DetailedFaults {
+  tpm?: TpmFault[];
+  /** By path, without query; see `imdsPaths`. */
+  imds?: Record<string, Behaviour[]>;
+  /** By path, without query; see `attestationPaths`. */
+  attestation?: Record<string, Behaviour[]>;
 }

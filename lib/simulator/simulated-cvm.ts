@@ -1,50 +1,21 @@
-import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { AttestationClient } from '../client.js';
 import type { AttestationClientOptions } from '../client-options.js';
-import { appendMeasurement, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
-import { platforms } from './evidence/platform.js';
-import { SimulatedImds } from './imds.js';
+import { appendMeasurement, type EventLog } from './evidence/event-log.js';
+import type { SimulatedImds } from './imds.js';
+import { configurationOf } from './named-faults.js';
 import type { SimulatedCvmOptions } from './options.js';
-import { EmulatedNv } from './paravisor/emulated-nv.js';
-import { Paravisor } from './paravisor/paravisor.js';
-import { TpmProxy, type TpmTrace } from './paravisor/proxy.js';
-import { AmdAuthority, type SigningLeaf } from './pki/amd.js';
-import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
-import { type PublishedKey, TokenSigner } from './pki/token-signer.js';
-import { VtpmAuthority } from './pki/vtpm.js';
-import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
+import type { TpmProxy, TpmTrace } from './paravisor/proxy.js';
+import { eventLogFile, osReleaseFile, type Parts, startParts, stopParts } from './parts.js';
+import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
+import type { PublishedKey } from './pki/token-signer.js';
+import type { VtpmAuthority } from './pki/vtpm.js';
+import { replayBoot } from './provisioning.js';
 import { ScratchFolder } from './scratch-folder.js';
-import { SimulatedAttestationService } from './service/attestation-service.js';
+import type { SimulatedAttestationService } from './service/attestation-service.js';
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
-import { SoftwareTpm } from './tpm/software-tpm.js';
-
-const defaultOsRelease = [
-  'PRETTY_NAME="Ubuntu 24.04.1 LTS"',
-  'NAME="Ubuntu"',
-  'VERSION_ID="24.04"',
-  'VERSION="24.04.1 LTS (Noble Numbat)"',
-  'ID=ubuntu',
-  '',
-].join('\n');
-
-/** Everything of a simulated CVM that its constructor gets ready-made. */
-interface Parts {
-  folder: ScratchFolder;
-  vmId: string;
-  authority: AmdAuthority;
-  vtpmAuthority: VtpmAuthority;
-  leaf: SigningLeaf;
-  bootLog: EventLog;
-  softwareTpm: SoftwareTpm;
-  tpm: TpmProxy;
-  paravisor: Paravisor | undefined;
-  imds: SimulatedImds;
-  attestation: SimulatedAttestationService;
-  tls: LoopbackTls | undefined;
-}
+import type { SoftwareTpm } from './tpm/software-tpm.js';
 
 /**
  * A confidential VM on Azure, simulated on any Linux machine: a software TPM provisioned as the platform does it, a
@@ -73,7 +44,7 @@ export class SimulatedCvm implements AsyncDisposable {
     const folder = await ScratchFolder.create();
     const undo: (() => Promise<unknown>)[] = [() => folder.remove()];
     try {
-      return new SimulatedCvm(await startParts(folder, options, undo));
+      return new SimulatedCvm(await startParts(folder, configurationOf(options), undo));
     } catch (error) {
       for (const step of undo.reverse()) await step().catch(() => {});
       throw error;
@@ -120,12 +91,12 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** File with the TCG event log. */
   get eventLogPath(): string {
-    return join(this.#parts.folder.path, 'binary_bios_measurements');
+    return eventLogFile(this.#parts.folder);
   }
 
   /** File with the os-release text. */
   get osReleasePath(): string {
-    return join(this.#parts.folder.path, 'os-release');
+    return osReleaseFile(this.#parts.folder);
   }
 
   /** UUID in upper case. */
@@ -135,17 +106,17 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** PEM certificates of the roots that prove this VM's hardware report, in place of AMD's. */
   get trustedRoots(): string[] {
-    return [this.#parts.authority.ark.pem];
+    return [this.#parts.authorities.amd.ark.pem];
   }
 
   /** The AMD-like authority of this VM's product. */
   get authority(): AmdAuthority {
-    return this.#parts.authority;
+    return this.#parts.authorities.amd;
   }
 
   /** The authority that certified the attestation key. */
   get vtpmAuthority(): VtpmAuthority {
-    return this.#parts.vtpmAuthority;
+    return this.#parts.authorities.vtpm;
   }
 
   /** Certificate and private key of the chip, for tests that forge reports. */
@@ -233,118 +204,4 @@ export class SimulatedCvm implements AsyncDisposable {
     await writeFile(`${this.eventLogPath}.new`, log.bytes);
     await rename(`${this.eventLogPath}.new`, this.eventLogPath);
   }
-}
-
-async function startParts(
-  folder: ScratchFolder,
-  options: SimulatedCvmOptions,
-  undo: (() => Promise<unknown>)[],
-): Promise<Parts> {
-  const { product = 'Milan', vmType = 'snp', secureBoot = true } = options;
-  const vmId = options.vmId ?? randomUUID().toUpperCase();
-  const startTpm = async (): Promise<SoftwareTpm> => {
-    const tpm = await SoftwareTpm.start(folder.path);
-    undo.push(() => tpm.stop());
-    return tpm;
-  };
-  const [authority, vtpmAuthority, signer, softwareTpm] = await Promise.all([
-    AmdAuthority.create({ product, ...(options.authority === undefined ? {} : { name: options.authority }) }),
-    VtpmAuthority.create(options.authority),
-    TokenSigner.create(options.authority),
-    startTpm(),
-  ]);
-  const chipId = options.snpReport?.chipId ?? randomBytes(platforms[product].hardwareIdSize);
-  const leaf = await issueLeaf(authority, options, chipId);
-  const imds = new SimulatedImds({
-    vmId,
-    product,
-    tcb: options.snpReport?.reportedTcb ?? platforms[product].tcb,
-    vcekPem: leaf.certificate.pem,
-    chainPem: leaf.issuer.pem + authority.ark.pem,
-    vtpmAuthority,
-  });
-  undo.push(() => imds.close());
-  const { transport } = softwareTpm;
-  const nv = new EmulatedNv();
-  const { attestationKey, endorsementKey } = await provisionKeys(transport);
-  await provisionAkCertificate(transport, nv, vtpmAuthority, vmId, attestationKey, options.tpm?.akCertificate);
-  const bootLog = buildEventLog(linuxBoot({ secureBoot }));
-  await replayBoot(transport, bootLog);
-  let paravisor: Paravisor | undefined;
-  const hclOptions = options.tpm?.hclReport ?? {};
-  if (vmType !== 'tvm' && hclOptions.state !== 'absent') {
-    paravisor = new Paravisor(
-      {
-        vmType,
-        product,
-        vmId,
-        secureBoot,
-        chipId: leaf.kind === 'vlek' ? new Uint8Array(64) : chipId,
-        attestationKey: attestationKey.export({ format: 'jwk' }),
-        endorsementKey: endorsementKey.export({ format: 'jwk' }),
-        signingKey: leaf.privateKey,
-      },
-      hclOptions,
-      leaf.kind === 'vlek' ? { keyInfo: 1 << 2, ...options.snpReport } : { ...options.snpReport },
-      transport,
-    );
-    await paravisor.boot();
-    nv.define(paravisor.index);
-  }
-  const tls = await loopbackTls(options);
-  const attestation = new SimulatedAttestationService({
-    trust: {
-      roots: [new X509Certificate(authority.ark.der)],
-      akAuthorities: [new X509Certificate(vtpmAuthority.certificate.der)],
-      now: () => new Date(),
-    },
-    signer,
-    tls,
-    tokenLifetimeSeconds: options.attestation?.tokenLifetimeSeconds,
-    bearerToken: options.attestation?.bearerToken,
-  });
-  undo.push(() => attestation.close());
-  const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv);
-  undo.push(() => tpm.close());
-  for (const fault of options.faults?.tpm ?? []) tpm.injectFault(fault);
-  for (const [path, behaviours] of Object.entries(options.faults?.imds ?? {})) imds.respond(path, ...behaviours);
-  for (const [path, behaviours] of Object.entries(options.faults?.attestation ?? {})) {
-    attestation.respond(path, ...behaviours);
-  }
-  await Promise.all([imds.listen(), attestation.listen()]);
-  await writeFile(join(folder.path, 'binary_bios_measurements'), bootLog.bytes);
-  await writeFile(join(folder.path, 'os-release'), options.osRelease ?? defaultOsRelease);
-  return {
-    folder,
-    vmId,
-    authority,
-    vtpmAuthority,
-    leaf,
-    bootLog,
-    softwareTpm,
-    tpm,
-    paravisor,
-    imds,
-    attestation,
-    tls,
-  };
-}
-
-function issueLeaf(authority: AmdAuthority, options: SimulatedCvmOptions, chipId: Uint8Array): Promise<SigningLeaf> {
-  const tcb = options.snpReport?.reportedTcb ?? platforms[authority.product].tcb;
-  return options.signedBy === 'vlek'
-    ? authority.issueVlek({ tcb, ...options.vcek })
-    : authority.issueVcek({ tcb, hardwareId: chipId, ...options.vcek });
-}
-
-async function loopbackTls({ attestation }: SimulatedCvmOptions): Promise<LoopbackTls | undefined> {
-  const { tls } = attestation ?? {};
-  if (!tls) return undefined;
-  return createLoopbackTls(tls === true ? {} : tls);
-}
-
-async function stopParts({ tpm, softwareTpm, imds, attestation, folder }: Parts): Promise<void> {
-  await Promise.all([tpm.close(), imds.close(), attestation.close()]);
-  await softwareTpm.stop();
-  await folder.remove();
 }

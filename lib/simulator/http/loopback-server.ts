@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoopbackTls } from '../pki/tls.js';
 import { type Answer, type Behaviour, encodeBody, textAnswer } from './behaviour.js';
@@ -176,16 +177,12 @@ async function drip(response: ServerResponse, { status, headers, body }: Answer,
 
 /** `{"token":"AAAA…` without a length in advance, so that a client has to count for itself. */
 async function sendOversized(response: ServerResponse, bytes: number): Promise<void> {
-  const piece = Buffer.alloc(64 * 1024, 'A');
   response.writeHead(200, { 'content-type': 'application/json' });
-  response.write('{"token":"');
-  for (let left = bytes; left > 0 && !response.destroyed; left -= piece.length) {
-    if (!response.write(piece.subarray(0, left))) {
-      await new Promise<void>((resolve) => {
-        response.once('drain', resolve);
-        response.once('close', resolve);
-      });
-    }
-  }
-  response.end('"}');
+  await pipeline(function* () {
+    yield '{"token":"';
+    for (let left = bytes; left > 0; left -= oversizedPiece.length) yield oversizedPiece.subarray(0, left);
+    yield '"}';
+  }, response);
 }
+
+const oversizedPiece = Buffer.alloc(64 * 1024, 'A');

@@ -43,7 +43,7 @@ export interface AttestationServiceOptions {
  */
 export class SimulatedAttestationService extends LoopbackServer {
   readonly #options: AttestationServiceOptions;
-  readonly #envelopes: EnvelopeOptions[] = [];
+  readonly #envelopes: { options: EnvelopeOptions; left: number }[] = [];
   /** Signs the tokens from now on; its key replaces the published one. */
   signer: TokenSigner;
   /** Claims that are added to every token from now on, or replace what the service would say. */
@@ -60,9 +60,9 @@ export class SimulatedAttestationService extends LoopbackServer {
     return { keys: [this.signer.publishedKey] };
   }
 
-  /** Makes the next guest tokens come in envelopes of these kinds, one each. */
+  /** Makes the next guest tokens come in envelopes of these kinds, `times` each. */
   sealNext(...envelopes: EnvelopeOptions[]): void {
-    this.#envelopes.push(...envelopes);
+    this.#envelopes.push(...envelopes.map((options) => ({ options, left: options.times ?? 1 })));
   }
 
   protected override answer(request: ReceivedRequest): Answer {
@@ -116,7 +116,13 @@ export class SimulatedAttestationService extends LoopbackServer {
     }
     const { claims, evidence } = attestGuest(parseGuestRequest(body), this.#options.trust);
     const token = this.#sign(this.#complete(claims, defaultPolicy));
-    return jsonAnswer(200, { token: sealToken(token, evidence.encryptionKey, this.#envelopes.shift()) });
+    return jsonAnswer(200, { token: sealToken(token, evidence.encryptionKey, this.#takeEnvelope()) });
+  }
+
+  #takeEnvelope(): EnvelopeOptions | undefined {
+    const entry = this.#envelopes[0];
+    if (entry && --entry.left <= 0) this.#envelopes.shift();
+    return entry?.options;
   }
 
   /** Adds who says it and for how long; members in the order of their names, as the service writes them. */

@@ -2,6 +2,8 @@ import { constants, createCipheriv, type KeyObject, publicEncrypt, randomBytes }
 
 /** How a token is put under the guest's ephemeral key; tests ask for wrong ones. */
 export interface EnvelopeOptions {
+  /** How many tokens in a row come so, where a queue of them is asked for. Default 1. */
+  times?: number;
   keySizeInBits?: 128 | 192 | 256;
   ivLength?: number;
   /** Default the bytes `Transport Key`. */

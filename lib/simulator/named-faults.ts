@@ -1,0 +1,193 @@
+import type { Behaviour } from './http/behaviour.js';
+import { imdsPaths } from './imds.js';
+import type { CvmConfiguration, SimulatedCvmOptions } from './options.js';
+import { attestationPaths } from './service/attestation-service.js';
+
+/** A ready-made fault: what goes wrong, in one sentence, and the options that make it happen. */
+export interface NamedFault {
+  description: string;
+  options: CvmConfiguration;
+}
+
+const always = { times: Number.POSITIVE_INFINITY };
+
+const thim = (behaviour: Behaviour): CvmConfiguration => ({
+  faults: { imds: { [imdsPaths.thimCertification]: [behaviour] } },
+});
+
+const service = (behaviour: Behaviour): CvmConfiguration => ({
+  faults: { attestation: { [attestationPaths.guest]: [behaviour] } },
+});
+
+const replaceLastDigit = (claims: Buffer): Buffer => {
+  const copy = Buffer.from(claims);
+  const at = copy.lastIndexOf('"vmUniqueId":"') + '"vmUniqueId":"'.length;
+  copy[at] = copy[at] === 0x30 ? 0x31 : 0x30;
+  return copy;
+};
+
+/** Faults by name, as `SimulatedCvm.start({ faults: [name] })` takes them. */
+export const namedFaults = {
+  'ak-certificate-missing': {
+    description: 'NV index 0x01C101D0, where the certificate of the attestation key belongs, is not defined.',
+    options: { tpm: { akCertificate: { state: 'absent' } } },
+  },
+  'ak-certificate-unwritten': {
+    description: 'The NV index of the attestation key certificate is defined and was never written.',
+    options: { tpm: { akCertificate: { state: 'unwritten' } } },
+  },
+  'ak-certificate-expiring': {
+    description: 'The attestation key certificate expires in 30 days, so a client renews it.',
+    options: { tpm: { akCertificate: { daysToExpiry: 30 } } },
+  },
+  'ak-certificate-temporary': {
+    description: 'The attestation key certificate is the one from before provisioning, which the protocol refuses.',
+    options: { tpm: { akCertificate: { issuerCommonName: 'MICROSOFT AZURE TRUSTED VM RSA' } } },
+  },
+  'hcl-report-missing': {
+    description: 'There is no HCL report, as on a trusted launch VM.',
+    options: { tpm: { hclReport: { state: 'absent' } } },
+  },
+  'hcl-report-unwritten': {
+    description: 'The NV index of the HCL report is defined and was never written.',
+    options: { tpm: { hclReport: { state: 'unwritten' } } },
+  },
+  'hcl-report-unbound': {
+    description: 'The runtime claims are not the ones that the hardware report was made for.',
+    options: {
+      tpm: {
+        hclReport: {
+          modify: (report) => Buffer.concat([report.subarray(0, 1236), replaceLastDigit(report.subarray(1236))]),
+        },
+      },
+    },
+  },
+  'debug-policy': {
+    description: 'The guest was launched with debugging allowed.',
+    options: { snpReport: { policy: 0xb001fn } },
+  },
+  'stranger-chip': {
+    description: 'The metadata service hands out the certificate of another chip.',
+    options: { vcek: { hardwareId: new Uint8Array(64).fill(0x5a) } },
+  },
+  'outdated-vcek': {
+    description: 'The metadata service hands out a certificate for an older firmware.',
+    options: { vcek: { tcb: { bootloader: 1, tee: 0, snp: 1, microcode: 1 } } },
+  },
+  'expired-vcek': {
+    description: 'The certificate of the chip has expired.',
+    options: { vcek: { notBefore: new Date('2019-01-01T00:00:00Z'), notAfter: new Date('2020-01-01T00:00:00Z') } },
+  },
+  'event-log-missing': {
+    description: 'The firmware left no event log.',
+    options: { eventLog: () => undefined },
+  },
+  'event-log-tampered': {
+    description: 'An event is missing from the end of the event log, which does not replay any more.',
+    options: { eventLog: (log) => log.subarray(0, log.length - 112) },
+  },
+  'tpm-decrypt-fails': {
+    description: 'The TPM answers every RSA_Decrypt with TPM_RC_FAILURE.',
+    options: {
+      faults: { tpm: [{ command: 'RSA_Decrypt', action: { kind: 'error', responseCode: 0x101 }, ...always }] },
+    },
+  },
+  'tpm-slow': {
+    description: 'Every TPM command takes 200 ms longer.',
+    options: { faults: { tpm: [{ action: { kind: 'delay', ms: 200 }, ...always }] } },
+  },
+  'tpm-silent': {
+    description: 'The TPM never answers a Quote.',
+    options: { faults: { tpm: [{ command: 'Quote', action: { kind: 'silence' }, ...always }] } },
+  },
+  'thim-not-found': {
+    description: 'The metadata service has no certificates for this chip (404).',
+    options: thim({ kind: 'answer', status: 404, ...always }),
+  },
+  'thim-empty': {
+    description: 'The metadata service answers with nothing.',
+    options: thim({ kind: 'answer', body: '', ...always }),
+  },
+  'thim-not-json': {
+    description: 'The metadata service answers with something else than JSON.',
+    options: thim({ kind: 'answer', body: '<html>', ...always }),
+  },
+  'thim-without-certificate': {
+    description: 'The metadata service answers without a certificate.',
+    options: thim({ kind: 'answer', body: { cacheControl: '0' }, ...always }),
+  },
+  'thim-hangs': {
+    description: 'The metadata service takes requests and never answers.',
+    options: thim({ kind: 'hang', ...always }),
+  },
+  'service-busy': {
+    description: 'The attestation service is too busy for the first two requests (503), then answers.',
+    options: service({ kind: 'answer', status: 503, headers: { 'retry-after': '1' }, times: 2 }),
+  },
+  'service-down': {
+    description: 'The attestation service answers every request with 503.',
+    options: service({ kind: 'answer', status: 503, ...always }),
+  },
+  'service-unauthorized': {
+    description: 'The attestation service answers every request with 401.',
+    options: service({ kind: 'answer', status: 401, ...always }),
+  },
+  'service-redirects': {
+    description: 'The attestation service sends its callers elsewhere.',
+    options: service({ kind: 'answer', status: 302, headers: { location: 'http://127.0.0.1:9/' }, ...always }),
+  },
+  'service-not-json': {
+    description: 'The attestation service answers with something else than JSON.',
+    options: service({ kind: 'answer', body: '<html>', ...always }),
+  },
+  'service-hangs': {
+    description: 'The attestation service takes requests and never answers.',
+    options: service({ kind: 'hang', ...always }),
+  },
+  'service-closes': {
+    description: 'The attestation service closes the connection in the middle of its answer.',
+    options: service({ kind: 'close-mid-body', ...always }),
+  },
+  'service-oversized': {
+    description: 'The attestation service answers with 64 MiB.',
+    options: service({ kind: 'oversized', bytes: 64 * 1024 * 1024, ...always }),
+  },
+  'envelope-short-tag': {
+    description: 'Tokens come in an envelope whose authentication tag is cut to 12 bytes.',
+    options: { attestation: { envelopes: [{ tagLength: 12, ...always }] } },
+  },
+  'envelope-wrong-aad': {
+    description: 'Tokens come in an envelope with other additional data than the protocol says.',
+    options: { attestation: { envelopes: [{ additionalData: 'Other Key', ...always }] } },
+  },
+} satisfies Record<string, NamedFault>;
+
+export type FaultName = keyof typeof namedFaults;
+
+/** The configuration that these options ask for, named faults included. @throws TypeError for a name that is none */
+export function configurationOf({ faults = {}, ...rest }: SimulatedCvmOptions): CvmConfiguration {
+  if (!Array.isArray(faults)) return { ...rest, faults };
+  let all: Mergeable = rest;
+  for (const name of faults as string[]) {
+    if (!Object.hasOwn(namedFaults, name)) throw new TypeError(`${name} is not the name of a simulated fault`);
+    all = merge(all, namedFaults[name as FaultName].options as Mergeable);
+  }
+  return all as CvmConfiguration;
+}
+
+type Mergeable = Record<string, unknown>;
+
+const isPlainObject = (value: unknown): value is Mergeable =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+
+/** Objects are merged, arrays joined; in everything else the later one wins. */
+function merge(first: Mergeable, second: Mergeable): Mergeable {
+  const merged = { ...first };
+  for (const [name, value] of Object.entries(second)) {
+    const before = merged[name];
+    if (isPlainObject(before) && isPlainObject(value)) merged[name] = merge(before, value);
+    else if (Array.isArray(before) && Array.isArray(value)) merged[name] = [...before, ...value];
+    else merged[name] = value;
+  }
+  return merged;
+}

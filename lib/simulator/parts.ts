@@ -1,0 +1,184 @@
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Product } from '../verify/types.js';
+import { buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
+import { platforms } from './evidence/platform.js';
+import { SimulatedImds } from './imds.js';
+import type { CvmConfiguration } from './options.js';
+import { EmulatedNv } from './paravisor/emulated-nv.js';
+import { Paravisor, type ParavisorIdentity } from './paravisor/paravisor.js';
+import { TpmProxy } from './paravisor/proxy.js';
+import { AmdAuthority, type SigningLeaf } from './pki/amd.js';
+import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
+import { TokenSigner } from './pki/token-signer.js';
+import { VtpmAuthority } from './pki/vtpm.js';
+import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
+import type { ScratchFolder } from './scratch-folder.js';
+import { SimulatedAttestationService } from './service/attestation-service.js';
+import { SoftwareTpm } from './tpm/software-tpm.js';
+
+/** The parts of a simulated CVM, started and wired to each other. */
+export interface Parts {
+  folder: ScratchFolder;
+  vmId: string;
+  authorities: Authorities;
+  /** Key of the chip, or of the provider, that signs the hardware report. */
+  leaf: SigningLeaf;
+  /** What the boot measured. */
+  bootLog: EventLog;
+  softwareTpm: SoftwareTpm;
+  tpm: TpmProxy;
+  /** Undefined on a VM without a hardware report. */
+  paravisor: Paravisor | undefined;
+  imds: SimulatedImds;
+  attestation: SimulatedAttestationService;
+  tls: LoopbackTls | undefined;
+}
+
+interface Authorities {
+  amd: AmdAuthority;
+  vtpm: VtpmAuthority;
+  signer: TokenSigner;
+}
+
+/** How to take back what has been started, for a start that fails half way. */
+type Undo = (() => Promise<unknown>)[];
+
+export const eventLogFile = (folder: ScratchFolder): string => join(folder.path, 'binary_bios_measurements');
+export const osReleaseFile = (folder: ScratchFolder): string => join(folder.path, 'os-release');
+
+const defaultOsRelease = [
+  'PRETTY_NAME="Ubuntu 24.04.1 LTS"',
+  'NAME="Ubuntu"',
+  'VERSION_ID="24.04"',
+  'VERSION="24.04.1 LTS (Noble Numbat)"',
+  'ID=ubuntu',
+  '',
+].join('\n');
+
+export async function startParts(folder: ScratchFolder, configuration: CvmConfiguration, undo: Undo): Promise<Parts> {
+  const { product = 'Milan', secureBoot = true } = configuration;
+  const vmId = configuration.vmId ?? randomUUID().toUpperCase();
+  const softwareTpm = await SoftwareTpm.start(folder.path);
+  undo.push(() => softwareTpm.stop());
+  const authorities = await createAuthorities(product, configuration.authority);
+  const chipId = configuration.snpReport?.chipId ?? randomBytes(platforms[product].hardwareIdSize);
+  const leaf = await issueLeaf(authorities.amd, configuration, chipId);
+  const { transport } = softwareTpm;
+  const nv = new EmulatedNv();
+  const keys = await provisionKeys(transport);
+  await provisionAkCertificate(
+    transport,
+    nv,
+    authorities.vtpm,
+    vmId,
+    keys.attestationKey,
+    configuration.tpm?.akCertificate,
+  );
+  const bootLog = buildEventLog(linuxBoot({ secureBoot }));
+  await replayBoot(transport, bootLog);
+  const identity = {
+    product,
+    vmId,
+    secureBoot,
+    chipId: leaf.kind === 'vlek' ? new Uint8Array(64) : chipId,
+    attestationKey: keys.attestationKey.export({ format: 'jwk' }),
+    endorsementKey: keys.endorsementKey.export({ format: 'jwk' }),
+    signingKey: leaf.privateKey,
+  };
+  const paravisor = await startParavisor(identity, configuration, leaf, softwareTpm, nv);
+  const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv);
+  undo.push(() => tpm.close());
+  for (const fault of configuration.faults?.tpm ?? []) tpm.injectFault(fault);
+  const services = await startServices(configuration, vmId, authorities, leaf, undo);
+  await writeGuestFiles(folder, configuration, bootLog);
+  return { folder, vmId, authorities, leaf, bootLog, softwareTpm, tpm, paravisor, ...services };
+}
+
+export async function stopParts({ tpm, softwareTpm, imds, attestation, folder }: Parts): Promise<void> {
+  await Promise.all([tpm.close(), imds.close(), attestation.close()]);
+  await softwareTpm.stop();
+  await folder.remove();
+}
+
+async function createAuthorities(product: Product, name = 'default'): Promise<Authorities> {
+  const [amd, vtpm, signer] = await Promise.all([
+    AmdAuthority.create({ product, name }),
+    VtpmAuthority.create(name),
+    TokenSigner.create(name),
+  ]);
+  return { amd, vtpm, signer };
+}
+
+function issueLeaf(authority: AmdAuthority, configuration: CvmConfiguration, chipId: Uint8Array): Promise<SigningLeaf> {
+  const { snpReport, signedBy, vcek } = configuration;
+  const tcb = snpReport?.reportedTcb ?? platforms[authority.product].tcb;
+  return signedBy === 'vlek'
+    ? authority.issueVlek({ tcb, ...vcek })
+    : authority.issueVcek({ tcb, hardwareId: chipId, ...vcek });
+}
+
+async function startParavisor(
+  identity: Omit<ParavisorIdentity, 'vmType'>,
+  { vmType = 'snp', tpm, snpReport }: CvmConfiguration,
+  leaf: SigningLeaf,
+  { transport }: SoftwareTpm,
+  nv: EmulatedNv,
+): Promise<Paravisor | undefined> {
+  const options = tpm?.hclReport ?? {};
+  if (vmType === 'tvm' || options.state === 'absent') return undefined;
+  // signing_key 1: the provider's
+  const report = leaf.kind === 'vlek' ? { keyInfo: 1 << 2, ...snpReport } : { ...snpReport };
+  const paravisor = new Paravisor({ ...identity, vmType }, options, report, transport);
+  await paravisor.boot();
+  nv.define(paravisor.index);
+  return paravisor;
+}
+
+async function startServices(
+  configuration: CvmConfiguration,
+  vmId: string,
+  { amd, vtpm, signer }: Authorities,
+  leaf: SigningLeaf,
+  undo: Undo,
+): Promise<Pick<Parts, 'imds' | 'attestation' | 'tls'>> {
+  const { faults, snpReport, attestation: options } = configuration;
+  const imds = new SimulatedImds({
+    vmId,
+    product: amd.product,
+    tcb: snpReport?.reportedTcb ?? platforms[amd.product].tcb,
+    vcekPem: leaf.certificate.pem,
+    chainPem: leaf.issuer.pem + amd.ark.pem,
+    vtpmAuthority: vtpm,
+  });
+  undo.push(() => imds.close());
+  const tls = options?.tls ? await createLoopbackTls(options.tls === true ? {} : options.tls) : undefined;
+  const attestation = new SimulatedAttestationService({
+    trust: {
+      roots: [new X509Certificate(amd.ark.der)],
+      akAuthorities: [new X509Certificate(vtpm.certificate.der)],
+      now: () => new Date(),
+    },
+    signer,
+    tls,
+    tokenLifetimeSeconds: options?.tokenLifetimeSeconds,
+    bearerToken: options?.bearerToken,
+  });
+  undo.push(() => attestation.close());
+  for (const [path, behaviours] of Object.entries(faults?.imds ?? {})) imds.respond(path, ...behaviours);
+  for (const [path, behaviours] of Object.entries(faults?.attestation ?? {})) attestation.respond(path, ...behaviours);
+  attestation.sealNext(...(options?.envelopes ?? []));
+  await Promise.all([imds.listen(), attestation.listen()]);
+  return { imds, attestation, tls };
+}
+
+async function writeGuestFiles(
+  folder: ScratchFolder,
+  { eventLog = (log) => log, osRelease = defaultOsRelease }: CvmConfiguration,
+  { bytes }: EventLog,
+): Promise<void> {
+  const log = eventLog(bytes);
+  if (log) await writeFile(eventLogFile(folder), log);
+  await writeFile(osReleaseFile(folder), osRelease);
+}
