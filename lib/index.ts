@@ -37,6 +37,7 @@ export {
   type OpenIdConfiguration,
   type TokenCredential,
 } from './maa/maa-client.js';
+export { buildSevSnpVmRequest, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
 export { type VerifyTokenOptions, verifyToken } from './maa/token.js';
 export type {
@@ -51,6 +52,12 @@ export { TOKEN_REFUSALS, type TokenErrorCode } from './maa/token-errors.js';
 export { type AlreadyVerified, tokenEncryptionKey } from './maa/token-key.js';
 export { decodeUnverifiedToken, type TokenHeader } from './maa/token-parse.js';
 export type { HexValue, MinimumSvn, TokenPolicy } from './maa/token-policy.js';
+export {
+  type AttestationGuard,
+  attestationOf,
+  type RequireAttestationOptions,
+  requireAttestation,
+} from './middleware/require-attestation.js';
 export {
   type CertificateTableEntry,
   type CertificateTableName,

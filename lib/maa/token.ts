@@ -51,11 +51,7 @@ const DEFAULT_ALGORITHMS: readonly TokenAlgorithm[] = ['RS256'];
  * @throws {AttestationError} 8 when the options are wrong.
  */
 export async function verifyToken(token: string, options: VerifyTokenOptions): Promise<AttestationClaims> {
-  const policy = normalisePolicy(options);
-  const time = timeRules(options);
-  const issuers = configuredIssuers(options.issuer);
-  const algorithms = configuredAlgorithms(options.algorithms);
-
+  const { policy, time, issuers, algorithms } = checkTokenOptions(options);
   const parts = splitToken(token);
   const { header } = parts;
   const algorithm = algorithms.find((allowed) => allowed === header.alg);
@@ -72,6 +68,16 @@ export async function verifyToken(token: string, options: VerifyTokenOptions): P
   const refusal = checkClaims(claims, policy, time);
   if (refusal !== undefined) throw refusal;
   return claims as unknown as AttestationClaims;
+}
+
+/** Checks the caller's side. Throws AttestationError 8. */
+export function checkTokenOptions(options: VerifyTokenOptions) {
+  return {
+    policy: normalisePolicy(options),
+    time: timeRules(options),
+    issuers: configuredIssuers(options.issuer),
+    algorithms: configuredAlgorithms(options.algorithms),
+  };
 }
 
 function configuredIssuers(issuer: VerifyTokenOptions['issuer']): readonly string[] {
