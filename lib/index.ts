@@ -68,6 +68,8 @@ export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './ve
 export type { EncryptionKeyJwk } from './verify/encryption-key.js';
 export { describeEvent } from './verify/event-description.js';
 export { type EventHash, type EventLog, parseEventLog, replayEventLog, type TcgEvent } from './verify/event-log.js';
+export { importBincodeQuote, importTrusteeEvidence } from './verify/evidence-import.js';
+export { evidenceFromJson, evidenceToJson } from './verify/evidence-json.js';
 export { parseHclReport } from './verify/hcl-report.js';
 export type { SnpVerificationOptions, VerificationOptions } from './verify/options.js';
 export { type HexValues, type MinimumTcb, parsePolicy, type VerificationPolicy } from './verify/policy.js';
