@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { abortError, throwIfAborted } from './abort.js';
 import { type AttestationClientOptions, type ClientSettings, clientSettings } from './client-options.js';
 import { observed } from './diagnostics.js';
@@ -170,7 +171,12 @@ export class AttestationClient implements AsyncDisposable {
   /** Nothing but an AttestationError or an AbortError leaves a call. */
   async #guarded<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'signal must be an AbortSignal');
+    }
     throwIfAborted(signal);
+    // Any number of calls may share a signal: Node would take the eleventh listener for a leak.
+    if (signal) setMaxListeners(0, signal);
     try {
       return await work();
     } catch (error) {
