@@ -27,6 +27,7 @@ export type { ImdsOptions } from './imds/imds.js';
 export { fetchThimCertificates } from './imds/thim.js';
 export type { Logger } from './logger.js';
 export { CloudError } from './maa/cloud-error.js';
+export { explainToken, type TokenVerification } from './maa/explain-token.js';
 export type { JSONWebKeySet, TokenAlgorithm } from './maa/keys.js';
 export type { KeyFetchOptions } from './maa/keys-remote.js';
 export {

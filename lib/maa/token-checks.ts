@@ -58,7 +58,11 @@ class ClaimChecks {
     const { code, expected, actual } = inWords(failed);
     const values = expected === undefined ? '' : ` (expected ${expected}, found ${actual})`;
     const message = `${TOKEN_REFUSALS[failed.code].slice(0, -1)}${values}.`;
-    return new VerificationError(code ?? failed.code, message, this.#findings.map(inWords));
+    return new VerificationError(code ?? failed.code, message, this.inWords());
+  }
+
+  inWords(): Check[] {
+    return this.#findings.map(inWords);
   }
 }
 
@@ -78,6 +82,15 @@ export function checkClaims(
   policy: NormalisedPolicy,
   time: TimeRules,
 ): VerificationError | undefined {
+  return examine(claims, policy, time).refusal();
+}
+
+/** Every check of {@link checkClaims} in words, passed or failed. */
+export function explainClaims(claims: JsonObject, policy: NormalisedPolicy, time: TimeRules): Check[] {
+  return examine(claims, policy, time).inWords();
+}
+
+function examine(claims: JsonObject, policy: NormalisedPolicy, time: TimeRules): ClaimChecks {
   const checks = new ClaimChecks();
   checkTimes(checks, claims, time);
   const guest = claims['x-ms-attestation-type'] === 'azurevm';
@@ -89,7 +102,7 @@ export function checkClaims(
   checkFreshness(checks, claims, guest, policy);
   checkIdentity(checks, claims, tee, configuration, guest, policy);
   for (const [component, minimum] of policy.minimumSvn) checkSvn(checks, tee, component, minimum);
-  return checks.refusal();
+  return checks;
 }
 
 function checkTimes(checks: ClaimChecks, claims: JsonObject, { now, tolerance, maxTokenAge }: TimeRules): void {

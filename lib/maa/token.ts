@@ -96,7 +96,8 @@ function configuredAlgorithms(algorithms: VerifyTokenOptions['algorithms']): rea
   return algorithms;
 }
 
-function timeRules(options: VerifyTokenOptions): TimeRules {
+/** The clock and the tolerances of the options. Throws AttestationError 8. */
+export function timeRules(options: VerifyTokenOptions): TimeRules {
   const { now = new Date(), clockTolerance: tolerance = DEFAULT_TOLERANCE_SECONDS, maxTokenAge } = options;
   if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw invalid('now must be a valid Date');
   if (!Number.isFinite(tolerance) || tolerance < 0 || tolerance > MAX_TOLERANCE_SECONDS) {

@@ -1,0 +1,90 @@
+import { Command, Option } from 'commander';
+import type { Context } from '../context.js';
+import { examine } from '../doctor/examine.js';
+import type { Finding } from '../doctor/finding.js';
+import { Exit } from '../exit.js';
+import { readRoots } from '../input/certificates.js';
+import { addGuestOptions, ENV, type GuestOptions, jsonOption } from '../options.js';
+import { printable } from '../output/printable.js';
+import { wrap } from '../output/table.js';
+import type { Terminal } from '../output/terminal.js';
+
+interface DoctorOptions extends GuestOptions {
+  url?: string;
+  trustedRoot?: string[] | string;
+  json?: boolean;
+}
+
+export function doctorCommand(context: Context): Command {
+  const command = new Command('doctor')
+    .summary('find out why attestation does not work here')
+    .description(
+      'Looks at everything that attestation needs, from the TPM device to the attestation service, and says for each what it means and what to do. Exit code 1 when something is wrong.',
+    )
+    .addOption(new Option('--url <url>', 'also attest with this service').env(ENV.url))
+    .addOption(
+      new Option('--trusted-root <file...>', "root certificates that replace AMD's, as a simulated guest has them").env(
+        ENV.trustedRoot,
+      ),
+    )
+    .addOption(jsonOption());
+  addGuestOptions(command);
+  return command
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sudo cvm-attest doctor
+  sudo cvm-attest doctor --url https://sharedweu.weu.attest.azure.net`,
+    )
+    .action((options: DoctorOptions) => doctor(context, options));
+}
+
+async function doctor(context: Context, options: DoctorOptions): Promise<void> {
+  const { terminal, signal } = context;
+  const { tcti, imdsUrl, url, eventLog, osRelease, trustedRoot } = options;
+  const findings = await terminal.progress(
+    'examining this machine',
+    examine({
+      tcti: tcti ?? 'device:/dev/tpmrm0',
+      imdsUrl: (imdsUrl ?? 'http://169.254.169.254').replace(/\/+$/, ''),
+      root: '/',
+      signal,
+      ...(url === undefined ? {} : { attestationUrl: url }),
+      ...(eventLog === undefined ? {} : { eventLogPath: eventLog }),
+      ...(osRelease === undefined ? {} : { osReleasePath: osRelease }),
+      ...(trustedRoot === undefined ? {} : { trustedRoots: await readRoots([trustedRoot].flat()) }),
+    }),
+  );
+  const problems = findings.filter(({ status }) => status === 'problem').length;
+  const warnings = findings.filter(({ status }) => status === 'warning').length;
+  if (problems > 0) context.exitCode = Exit.refused;
+  if (options.json) {
+    terminal.json({ ok: problems === 0, problems, warnings, findings });
+    return;
+  }
+  printFindings(terminal, findings);
+  terminal.print();
+  const { bold, green, red } = terminal.style;
+  const counted = `${problems} ${problems === 1 ? 'problem' : 'problems'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
+  terminal.print(problems === 0 ? bold(green(`✓ ${counted}`)) : bold(red(`✗ ${counted}`)));
+}
+
+function printFindings(terminal: Terminal, findings: readonly Finding[]): void {
+  const { bold, dim, green, red, yellow } = terminal.style;
+  const marks = { ok: green('✓'), warning: yellow('!'), problem: red('✗'), skipped: dim('–') };
+  const column = Math.max(...findings.map(({ title }) => title.length));
+  const indent = ' '.repeat(column + 6);
+  for (const { title, status, found, meaning, action } of findings) {
+    const [first = '', ...rest] = wrap(printable(found), terminal.width - column - 6);
+    const paint = status === 'skipped' ? dim : status === 'problem' ? bold : (text: string): string => text;
+    terminal.print(`  ${marks[status]} ${dim(title.padEnd(column))}  ${paint(first)}`);
+    for (const line of rest) terminal.print(`${indent}${paint(line)}`);
+    if (meaning !== undefined)
+      for (const line of wrap(printable(meaning), terminal.width - column - 6)) terminal.print(indent + line);
+    if (action === undefined) continue;
+    for (const [index, line] of wrap(printable(action), terminal.width - column - 8).entries()) {
+      terminal.print(`${indent}${index === 0 ? yellow('→') : ' '} ${line}`);
+    }
+  }
+}

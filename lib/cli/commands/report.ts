@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { Command, Option } from 'commander';
+import {
+  AttestationClient,
+  fetchThimCertificates,
+  parseHclReport,
+  parseSnpReport,
+  verifyEvidence,
+  verifySnpReport,
+} from '../../index.js';
+import type { VerificationResult } from '../../verify/result.js';
+import type { Evidence, EvidenceCertificates } from '../../verify/types.js';
+import type { Context } from '../context.js';
+import { Exit, UsageError } from '../exit.js';
+import { readCertificates } from '../input/certificates.js';
+import { readInput } from '../input/files.js';
+import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
+import { addGuestOptions, clientOptions, type GuestOptions, htmlOption, jsonOption } from '../options.js';
+import { printSections, type Section } from '../output/table.js';
+import { printResult } from '../present/result.js';
+import { hclJson, reportJson, resultJson } from '../present/result-json.js';
+import { writeResultPage } from '../present/result-page.js';
+import { claimsFields, hclFields } from '../present/runtime-claims.js';
+import { snpReportSections } from '../present/snp-report.js';
+
+interface ReportOptions extends GuestOptions, VerificationArguments {
+  print?: boolean;
+  file?: string;
+  certs?: string[];
+  imds?: boolean;
+  kds?: boolean;
+  json?: boolean;
+  html?: string;
+}
+
+const MAX_REPORT_BYTES = 64 * 1024;
+const SNP_REPORT_BYTES = 1184;
+
+export function reportCommand(context: Context): Command {
+  const command = new Command('report')
+    .summary('read the hardware report, verify it, show it')
+    .description(
+      "Reads this machine's SEV-SNP report from the vTPM (or a saved one from a file), verifies it down to AMD's root and shows it.",
+    )
+    .option('-p, --print', 'print every field, not only those that decide')
+    .option('-f, --file <file>', 'a saved HCL report or SEV-SNP report instead of the vTPM; - for stdin')
+    .addOption(
+      new Option('-c, --certs <path...>', 'VCEK, ASK and ARK: PEM or DER files, or folders of them').conflicts([
+        'imds',
+        'kds',
+      ]),
+    )
+    .addOption(
+      new Option('--imds', "certificates from Azure's metadata service (the default on the VM)").conflicts('kds'),
+    )
+    .addOption(new Option('--kds', "certificates from AMD's key distribution service"))
+    .addOption(jsonOption())
+    .addOption(htmlOption());
+  addVerificationOptions(addGuestOptions(command));
+  return command
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sudo cvm-attest report -p                              this machine's report, every field
+  cvm-attest report --file report.bin --certs certs.pem  a saved report, anywhere
+  cvm-attest report --file report.bin --kds --html report.html
+
+A saved report without certificates is shown but not verified.`,
+    )
+    .action((options: ReportOptions) =>
+      options.file === undefined ? liveReport(context, options) : savedReport(context, options, options.file),
+    );
+}
+
+async function liveReport(context: Context, options: ReportOptions): Promise<void> {
+  const { terminal, signal } = context;
+  const verification = await verificationOptions(options);
+  const nonce = randomBytes(32);
+  const own = options.certs !== undefined || options.kds === true;
+  await using client = new AttestationClient(clientOptions(context, options));
+  let evidence = await terminal.progress(
+    'reading the report and a quote from the vTPM',
+    client.getEvidence({ nonce, signal, ...(own ? { certificates: false } : {}) }),
+  );
+  if (own) {
+    const certificates = await certificatesFor(context, options, evidence.hclReport);
+    evidence = { ...evidence, ...(certificates === undefined ? {} : { certificates }) };
+  }
+  const result = await verifyEvidence(evidence, { ...verification, nonce });
+  await show(context, options, result, 'this machine');
+}
+
+async function savedReport(context: Context, options: ReportOptions, file: string): Promise<void> {
+  const bytes = await readInput(file, MAX_REPORT_BYTES);
+  const verification = await verificationOptions(options);
+  const isHcl = bytes.subarray(0, 4).toString('latin1') === 'HCLA';
+  if (!isHcl && bytes.length !== SNP_REPORT_BYTES) {
+    // The parser says best what is wrong with it.
+    parseHclReport(bytes);
+  }
+  const certificates = await certificatesFor(context, options, bytes);
+  if (certificates === undefined) {
+    if (options.html !== undefined) throw new UsageError('--html draws a verification: give --certs, --imds or --kds');
+    showUnverified(context, options, bytes, isHcl);
+    return;
+  }
+  const evidence: Evidence = { version: 1, hclReport: bytes, certificates };
+  const result = isHcl
+    ? await verifyEvidence(evidence, verification)
+    : verifySnpReport(bytes, { vcek: certificates.vcek, ...chainOf(certificates) }, verification);
+  await show(context, options, result, file);
+}
+
+/** Certificates from where the options say; undefined when they say nothing about a saved report. */
+async function certificatesFor(
+  { terminal, signal }: Context,
+  options: ReportOptions,
+  _report: Uint8Array,
+): Promise<EvidenceCertificates | undefined> {
+  if (options.certs !== undefined) return readCertificates(options.certs);
+  if (options.imds) {
+    const { imdsUrl } = options;
+    return terminal.progress(
+      'asking the metadata service',
+      fetchThimCertificates({ signal, ...(imdsUrl === undefined ? {} : { imdsUrl }) }),
+    );
+  }
+  return undefined;
+}
+
+async function show(
+  context: Context,
+  options: ReportOptions,
+  result: VerificationResult,
+  subject: string,
+): Promise<void> {
+  const { terminal } = context;
+  if (!result.ok) context.exitCode = Exit.refused;
+  if (options.html !== undefined) await writeResultPage(options.html, result, { title: 'SEV-SNP report', subject });
+  if (options.json) terminal.json(resultJson(result));
+  else printResult(terminal, result, 'report', options.print === true);
+}
+
+/** A saved report without certificates: what it says, marked as unverified. Its binding can be checked all the same. */
+function showUnverified(context: Context, options: ReportOptions, bytes: Buffer, isHcl: boolean): void {
+  const { terminal } = context;
+  const hcl = isHcl ? parseHclReport(bytes) : undefined;
+  const isSnp = hcl === undefined || hcl.reportType === 'snp';
+  const report = isSnp ? parseSnpReport(hcl?.hardwareReport ?? bytes) : undefined;
+  if (hcl?.bound === false) context.exitCode = Exit.refused;
+  if (options.json) {
+    terminal.json({
+      ok: hcl?.bound !== false,
+      verified: false,
+      hclReport: hcl === undefined ? undefined : hclJson(hcl),
+      report: report === undefined ? undefined : reportJson(report),
+      claims: hcl?.claims,
+    });
+    return;
+  }
+  const sections: Section[] = [];
+  if (hcl !== undefined) sections.push({ title: 'HCL report', fields: hclFields(hcl) });
+  if (report !== undefined) sections.push(...snpReportSections(report, options.print === true));
+  if (hcl !== undefined) sections.push({ title: 'Runtime claims', fields: claimsFields(hcl.claims) });
+  printSections(terminal, sections);
+  terminal.print();
+  const { bold, red, yellow } = terminal.style;
+  if (hcl?.bound === false)
+    terminal.print(bold(red('✗ the runtime data is not what the report was made for  ERR_REPORT_DATA_MISMATCH')));
+  terminal.print(bold(yellow('! not verified: give the certificates with --certs, --imds or --kds')));
+}
+
+function chainOf({ chain }: EvidenceCertificates): { ask?: string } {
+  if (chain === undefined) return {};
+  if (typeof chain === 'string') return { ask: chain };
+  return chain.length === 0 ? {} : { ask: chain.map(pem).join('') };
+}
+
+function pem(der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}

@@ -1,0 +1,15 @@
+import type { Command } from 'commander';
+import type { Terminal } from './output/terminal.js';
+
+/** What every command gets. */
+export interface Context {
+  terminal: Terminal;
+  env: NodeJS.ProcessEnv;
+  /** Aborts at the first Ctrl-C (or SIGTERM, SIGHUP). */
+  signal: AbortSignal;
+  /** Exit code of the command that is running; 0 unless it says otherwise. */
+  exitCode: number;
+}
+
+/** Makes one command of the program; one file a command. */
+export type CommandFactory = (context: Context) => Command;

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import type { Check } from '../../errors.js';
+import type { Field, Section } from '../output/table.js';
+import { diagram } from './diagram.js';
+import { html, Markup } from './markup.js';
+import { type ChainLink, type LinkState, type Page, stateOf } from './model.js';
+import { STYLE } from './style.js';
+
+/**
+ * A page as one self-contained file: no script, no reference to anything outside, and a content security policy that
+ * allows nothing but this very style sheet, so that a hostile value that slipped through could still do nothing.
+ */
+export function renderPage(page: Page): string {
+  const styleHash = createHash('sha256').update(STYLE).digest('base64');
+  const policy = `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'`;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="referrer" content="no-referrer">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${page.title}: ${page.ok ? 'verified' : 'refused'}</title>
+<style>${new Markup(STYLE)}</style>
+</head>
+<body>
+<header class="${page.ok ? 'verified' : 'refused'}">
+<div><h1>${page.title}</h1><p class="subject">${page.subject}</p></div>
+<p class="verdict"><span class="mark">${page.ok ? '✓' : '✗'}</span> ${page.verdict}</p>
+</header>
+<main>
+<section class="overview">${diagram(page.links)}</section>
+<p class="toggle"><label><input type="checkbox" class="show-values"> Show the values behind every check</label></p>
+<div class="cards">
+${page.links.filter((link) => stateOf(link) !== 'absent' || link.fields.length > 0).map(card)}
+${page.otherChecks.length > 0 ? otherCard(page.otherChecks) : undefined}
+${page.sections.filter(({ fields }) => fields.length > 0).map(sectionCard)}
+</div>
+</main>
+<footer>Made by cvm-attest ${page.version} at ${page.created.toISOString().slice(0, 19)}Z. The page states what was verified then; it proves nothing by itself.</footer>
+</body>
+</html>
+`.text;
+}
+
+function card(link: ChainLink): Markup {
+  const state = stateOf(link);
+  return html`<article id="${link.id}" class="card ${state}">
+<h2><span class="mark">${mark(state)}</span> ${link.title}${link.identity === undefined ? undefined : html` <small>${link.identity}</small>`}</h2>
+${link.checks.length > 0 ? checkList(link.checks) : html`<p class="absence">${link.absence ?? 'not checked'}</p>`}
+${fieldTable(link.fields)}
+</article>
+`;
+}
+
+function otherCard(checks: readonly Check[]): Markup {
+  const state: LinkState = checks.every((check) => check.ok) ? 'verified' : 'refused';
+  return html`<article id="policy" class="card ${state}"><h2><span class="mark">${mark(state)}</span> Policy</h2>${checkList(checks)}</article>
+`;
+}
+
+function sectionCard({ title, fields }: Section): Markup {
+  return html`<article class="card absent"><h2>${title}</h2>${fieldTable(fields)}</article>
+`;
+}
+
+function checkList(checks: readonly Check[]): Markup {
+  return html`<ul class="checks">${checks.map(checkItem)}</ul>`;
+}
+
+function checkItem(check: Check): Markup {
+  const values = [
+    ['expected', check.expected],
+    ['actual', check.actual],
+  ].filter((pair): pair is [string, string] => pair[1] !== undefined);
+  const hover = values.map(([label, value]) => `${label}: ${value}`).join('\n');
+  return html`<li class="${check.ok ? 'ok' : 'bad'}" title="${hover}"><span class="mark">${check.ok ? '✓' : '✗'}</span> ${check.name}${check.ok || check.code === undefined ? undefined : html` <code class="code">${check.code}</code>`}${
+    values.length === 0
+      ? undefined
+      : html`<dl>${values.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`
+  }</li>`;
+}
+
+function fieldTable(fields: readonly Field[]): Markup | undefined {
+  if (fields.length === 0) return undefined;
+  return html`<table>${fields.map(
+    ({ name, value, alert }) =>
+      html`<tr><th scope="row">${name}</th><td${alert ? html` class="alert"` : undefined}>${value}</td></tr>`,
+  )}</table>`;
+}
+
+function mark(state: LinkState): string {
+  return { verified: '✓', refused: '✗', absent: '–' }[state];
+}

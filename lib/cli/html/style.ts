@@ -1,0 +1,88 @@
+/** The page's style sheet. Light and dark follow the reader's setting; paper is always light and shows every value. */
+export const STYLE = `
+:root {
+  --ink: #16202e; --soft: #5b6878; --line: #d5dce5; --paper: #f4f6f9; --card: #ffffff;
+  --good: #14784a; --good-soft: #e6f5ec; --good-line: #8fcfae;
+  --bad: #b3261e; --bad-soft: #fdecea; --bad-line: #ea9a94; --none-soft: #f0f2f5; --warn: #8a5a00;
+  color-scheme: light dark;
+}
+@media screen and (prefers-color-scheme: dark) {
+  :root {
+    --ink: #e6ebf2; --soft: #9aa7b8; --line: #344153; --paper: #10161f; --card: #18212d;
+    --good: #5fd49a; --good-soft: #14301f; --good-line: #2f7d55;
+    --bad: #ff9c94; --bad-soft: #3d1917; --bad-line: #a3453e; --none-soft: #1e2937; --warn: #f0c06a;
+  }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", "DejaVu Sans", sans-serif; }
+header, main, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
+header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 24px; padding-top: 28px; padding-bottom: 18px; }
+h1 { margin: 0; font-size: 25px; letter-spacing: -0.01em; }
+.subject { margin: 2px 0 0; color: var(--soft); overflow-wrap: anywhere; }
+.verdict { margin: 0; padding: 9px 18px; border-radius: 999px; font-weight: 600; border: 1px solid; }
+header.verified .verdict { color: var(--good); background: var(--good-soft); border-color: var(--good-line); }
+header.refused .verdict { color: var(--bad); background: var(--bad-soft); border-color: var(--bad-line); }
+.overview { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 18px; }
+.diagram { display: block; width: 100%; height: auto; font-family: inherit; }
+.diagram a { text-decoration: none; }
+.node rect { stroke-width: 1.5; }
+.node.verified rect { fill: var(--good-soft); stroke: var(--good-line); }
+.node.refused rect { fill: var(--bad-soft); stroke: var(--bad); stroke-width: 2; }
+.node.absent rect { fill: var(--none-soft); stroke: var(--line); stroke-dasharray: 5 4; }
+.node circle { fill: var(--good); }
+.node.refused circle { fill: var(--bad); }
+.node.absent circle { fill: var(--line); }
+.node .mark { fill: var(--card); font-size: 13px; font-weight: 700; text-anchor: middle; }
+.node .title { fill: var(--ink); font-size: 15px; font-weight: 650; }
+.node .identity { fill: var(--soft); font-size: 11.5px; }
+.node .count { font-size: 11.5px; fill: var(--good); }
+.node.refused .count { fill: var(--bad); font-weight: 650; }
+.node.absent .title, .node.absent .count { fill: var(--soft); }
+.node:hover rect, a:focus .node rect { stroke-width: 3; }
+.arrow { fill: none; stroke-width: 2; stroke: var(--good-line); }
+.arrow.refused { stroke: var(--bad); }
+.arrow.absent { stroke: var(--line); stroke-dasharray: 5 4; }
+.head.verified { fill: var(--good-line); }
+.head.refused { fill: var(--bad); }
+.head.absent { fill: var(--line); }
+.relation { fill: var(--soft); font-size: 11.5px; text-anchor: middle; }
+.toggle { margin: 16px 2px; color: var(--soft); font-size: 14px; }
+.cards { columns: 2 480px; column-gap: 18px; }
+.card { break-inside: avoid; background: var(--card); border: 1px solid var(--line); border-left: 5px solid var(--line); border-radius: 10px; padding: 14px 18px 12px; margin: 0 0 18px; }
+.card.verified { border-left-color: var(--good-line); }
+.card.refused { border-left-color: var(--bad); }
+.card:target { outline: 2px solid var(--soft); outline-offset: 2px; }
+h2 { margin: 0 0 8px; font-size: 16.5px; }
+h2 small { color: var(--soft); font-size: 13px; font-weight: 400; margin-left: 4px; overflow-wrap: anywhere; }
+.card.verified h2 .mark, .ok .mark { color: var(--good); }
+.card.refused h2 .mark, .bad .mark { color: var(--bad); }
+.card.absent h2 .mark { color: var(--soft); }
+.absence { margin: 0 0 8px; color: var(--soft); }
+.checks { list-style: none; margin: 0 0 8px; padding: 0; }
+.checks li { padding: 2px 0 2px 22px; text-indent: -22px; }
+.checks .mark { display: inline-block; width: 18px; text-indent: 0; font-weight: 700; }
+.checks .bad { color: var(--bad); }
+.checks li[title]:not([title=""]) { cursor: help; }
+.code { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; background: var(--bad-soft); border-radius: 4px; padding: 1px 5px; }
+dl { display: none; margin: 2px 0 4px; text-indent: 0; color: var(--soft); font-size: 12.5px; }
+dl div { display: flex; gap: 8px; }
+dt { flex: 0 0 60px; }
+dd { margin: 0; font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 11.5px; line-height: 1.6; overflow-wrap: anywhere; white-space: pre-wrap; }
+.bad dl, main:has(.show-values:checked) dl { display: block; }
+table { width: 100%; border-collapse: collapse; font-size: 13px; table-layout: fixed; }
+th { text-align: left; vertical-align: top; font-weight: 400; color: var(--soft); padding: 3px 12px 3px 0; width: 38%; }
+td { vertical-align: top; padding: 3px 0; overflow-wrap: anywhere; font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 12px; line-height: 1.6; }
+tr + tr th, tr + tr td { border-top: 1px solid var(--line); }
+td.alert { color: var(--warn); font-weight: 600; }
+footer { color: var(--soft); font-size: 12.5px; padding-top: 4px; padding-bottom: 32px; }
+@media print {
+  @page { margin: 14mm; }
+  body { background: #fff; font-size: 11px; }
+  header, main, footer { padding-left: 0; padding-right: 0; max-width: none; }
+  .toggle { display: none; }
+  dl { display: block; }
+  .cards { columns: 1; }
+  .card, .overview { border-color: #999; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
+`;

@@ -1,0 +1,53 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { SnpVerificationOptions } from '../../verify/options.js';
+import { parsePolicy } from '../../verify/policy.js';
+import { ENV } from '../options.js';
+import { readRoots } from './certificates.js';
+import { readInput, readJson } from './files.js';
+
+/** Options of every command that verifies a report or evidence, as commander delivers them. */
+export interface VerificationArguments {
+  policy?: string;
+  trustedRoot?: string[];
+  crl?: string[];
+  now?: Date;
+}
+
+const MAX_POLICY_BYTES = 1 << 20;
+const MAX_CRL_BYTES = 16 << 20;
+
+export function addVerificationOptions(command: Command): Command {
+  return command
+    .option('--policy <file>', 'what to demand besides that it is genuine: JSON, see docs/policy.md')
+    .addOption(
+      new Option('--trusted-root <file...>', "root certificates that replace AMD's, as a simulated guest has them").env(
+        ENV.trustedRoot,
+      ),
+    )
+    .option('--crl <file...>', "AMD's revocation lists, DER or PEM")
+    .option('--now <time>', 'verify as of this time (ISO 8601); default: now', parseTime);
+}
+
+/** Reads the files that the options name. */
+export async function verificationOptions(options: VerificationArguments): Promise<SnpVerificationOptions> {
+  const { policy, trustedRoot, crl, now } = options;
+  const made: SnpVerificationOptions = {};
+  if (policy !== undefined) made.policy = parsePolicy(await readJson(policy, MAX_POLICY_BYTES));
+  if (trustedRoot !== undefined) made.trustedRoots = await readRoots(list(trustedRoot));
+  if (crl !== undefined) made.crls = await Promise.all(list(crl).map((path) => readInput(path, MAX_CRL_BYTES)));
+  if (now !== undefined) made.now = now;
+  return made;
+}
+
+// An environment variable arrives as one text where the option gives a list.
+function list(value: string | string[]): string[] {
+  return typeof value === 'string' ? [value] : value;
+}
+
+export function parseTime(argument: string): Date {
+  const time = new Date(argument);
+  if (Number.isNaN(time.getTime()) || !/^\d{4}-\d{2}-\d{2}/.test(argument)) {
+    throw new InvalidArgumentError('It takes a time such as 2026-01-31T12:00:00Z.');
+  }
+  return time;
+}

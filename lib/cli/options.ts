@@ -1,0 +1,84 @@
+import { type Command, Option } from 'commander';
+import type { AttestationClientOptions } from '../client-options.js';
+import type { Logger } from '../logger.js';
+import type { Context } from './context.js';
+import { printable } from './output/printable.js';
+import type { Terminal } from './output/terminal.js';
+
+/** Options of every command that talks to a guest's TPM, as commander delivers them. */
+export interface GuestOptions {
+  tcti?: string;
+  imdsUrl?: string;
+  eventLog?: string;
+  osRelease?: string;
+  verbose?: boolean;
+}
+
+/** Environment variables that stand in for options, so that a simulated guest is set up once for many commands. */
+export const ENV = Object.freeze({
+  tcti: 'TSS2_TCTI',
+  imdsUrl: 'CVM_ATTEST_IMDS_URL',
+  eventLog: 'CVM_ATTEST_EVENT_LOG',
+  osRelease: 'CVM_ATTEST_OS_RELEASE',
+  url: 'CVM_ATTEST_URL',
+  trustedRoot: 'CVM_ATTEST_TRUSTED_ROOT',
+  ca: 'CVM_ATTEST_CA',
+  tokenKeys: 'CVM_ATTEST_TOKEN_KEYS',
+});
+
+export function addTpmOption(command: Command): Command {
+  return command.addOption(
+    new Option('--tcti <tcti>', 'how to reach the TPM: device:/dev/tpmrm0 or swtpm:path=SOCKET').env(ENV.tcti),
+  );
+}
+
+export function addImdsOption(command: Command): Command {
+  return command.addOption(
+    new Option('--imds-url <url>', 'where the instance metadata service is; default http://169.254.169.254').env(
+      ENV.imdsUrl,
+    ),
+  );
+}
+
+/** `--tcti`, `--imds-url`, `--event-log`, `--os-release` and `--verbose`. */
+export function addGuestOptions(command: Command): Command {
+  addImdsOption(addTpmOption(command));
+  return command
+    .addOption(new Option('--event-log <file>', "the firmware's TCG event log").env(ENV.eventLog))
+    .addOption(
+      new Option('--os-release <file>', 'the os-release file that names the operating system').env(ENV.osRelease),
+    )
+    .addOption(verboseOption());
+}
+
+export function verboseOption(): Option {
+  return new Option('-v, --verbose', 'say on stderr what the library does');
+}
+
+export function jsonOption(): Option {
+  return new Option('--json', 'print one JSON document, described in docs/cli.md');
+}
+
+export function htmlOption(): Option {
+  return new Option('--html <file>', 'also write a self-contained page that draws the chain of trust');
+}
+
+/** How the library's client is made from the options: `--verbose` shows what it logs. */
+export function clientOptions({ terminal }: Context, options: GuestOptions): AttestationClientOptions {
+  const { tcti, imdsUrl, eventLog, osRelease, verbose } = options;
+  return {
+    ...(tcti === undefined ? {} : { tcti }),
+    ...(imdsUrl === undefined ? {} : { imdsUrl }),
+    ...(eventLog === undefined ? {} : { eventLogPath: eventLog }),
+    ...(osRelease === undefined ? {} : { osReleasePath: osRelease }),
+    ...(verbose ? { logger: terminalLogger(terminal) } : {}),
+  };
+}
+
+function terminalLogger(terminal: Terminal): Logger {
+  const at =
+    (level: string) =>
+    (message: string): void =>
+      terminal.note(terminal.noteStyle.dim(`${level} ${printable(message)}`));
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}

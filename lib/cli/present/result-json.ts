@@ -1,0 +1,49 @@
+import type { VerificationResult } from '../../verify/result.js';
+import type { HclReport, SnpReport } from '../../verify/types.js';
+
+/** A verification as `--json` prints it; docs/cli.md documents the members. */
+export function resultJson(result: VerificationResult): Record<string, unknown> {
+  const {
+    ok,
+    checks,
+    warnings,
+    product,
+    report,
+    hclReport,
+    claims,
+    certificates,
+    quote,
+    pcrs,
+    eventLog,
+    encryptionKey,
+  } = result;
+  return {
+    ok,
+    checks,
+    warnings,
+    product,
+    hclReport: hclReport === undefined ? undefined : hclJson(hclReport),
+    report: report === undefined ? undefined : reportJson(report),
+    claims,
+    certificates,
+    quote,
+    pcrs,
+    eventLog,
+    encryptionKey,
+  };
+}
+
+/** Everything of an HCL report but the bytes that are shown parsed. */
+export function hclJson({
+  hardwareReport: _,
+  variableData: __,
+  claims: ___,
+  ...rest
+}: HclReport): Record<string, unknown> {
+  return rest;
+}
+
+/** The report's fields by their names in AMD's specification; `raw` in hex holds the whole report. */
+export function reportJson(report: SnpReport): Record<string, unknown> {
+  return { ...report };
+}

@@ -1,0 +1,162 @@
+import type { Check, CheckSubject } from '../../errors.js';
+import type { CertificateFacts, VerificationResult } from '../../verify/result.js';
+import type { ChainLink, LinkId } from '../html/model.js';
+import { renderPage } from '../html/page.js';
+import { writeOutput } from '../input/files.js';
+import { type Field, field } from '../output/table.js';
+import { packageVersion } from '../version.js';
+import { claimsFields, hclFields } from './runtime-claims.js';
+import { snpReportSections, tcbText } from './snp-report.js';
+
+/** Draws a verification into one self-contained file. */
+export async function writeResultPage(
+  path: string,
+  result: VerificationResult,
+  about: { title: string; subject: string },
+): Promise<void> {
+  const links = chainLinks(result);
+  const drawn = new Set<string | undefined>(links.map(({ id }) => id));
+  const text = renderPage({
+    ...about,
+    ok: result.ok,
+    verdict: verdict(result),
+    links,
+    otherChecks: result.checks.filter(({ subject }) => !drawn.has(subject)),
+    sections: [
+      { title: 'Guest policy and TCB', fields: result.report === undefined ? [] : policyFields(result) },
+      {
+        title: 'Unsigned or unexplained',
+        fields: result.warnings.map((warning, index) => ({ name: `${index + 1}`, value: warning })),
+      },
+    ],
+    created: new Date(),
+    version: packageVersion(),
+  });
+  await writeOutput(path, text);
+}
+
+function verdict({ ok, checks }: VerificationResult): string {
+  const made = checks.filter((check) => !check.skipped);
+  const failed = made.filter((check) => !check.ok).length;
+  return ok ? `Verified: all ${made.length} checks passed` : `Refused: ${failed} of ${made.length} checks failed`;
+}
+
+function chainLinks(result: VerificationResult): ChainLink[] {
+  const { certificates, report, hclReport, claims, quote, pcrs, eventLog } = result;
+  const link = (
+    id: LinkId,
+    title: string,
+    absence: string,
+    about: { identity?: string; fields?: Field[] },
+  ): ChainLink => ({
+    id,
+    title,
+    checks: checksOf(result.checks, id as CheckSubject),
+    fields: about.fields ?? [],
+    absence,
+    ...(about.identity === undefined ? {} : { identity: about.identity }),
+  });
+  const ak = claims?.keys.find(({ kid }) => kid === 'HCLAkPub');
+  return [
+    link('root', 'AMD root key', 'no certificate', certificateAbout(certificates?.ark)),
+    link('intermediate', 'Signing key', 'no certificate', certificateAbout(certificates?.ask)),
+    link('leaf', 'Chip key', 'no certificate', {
+      ...certificateAbout(certificates?.vcek),
+      fields: [...(certificateAbout(certificates?.vcek).fields ?? []), ...endorsementFields(result)],
+    }),
+    link('report', 'SEV-SNP report', 'no report', {
+      ...(report === undefined
+        ? {}
+        : { identity: `version ${report.version}${result.product === undefined ? '' : `, ${result.product}`}` }),
+      fields: report === undefined ? [] : (snpReportSections(report, true)[0]?.fields ?? []),
+    }),
+    link('runtime-data', 'Runtime data', 'not part of it', {
+      ...(hclReport === undefined ? {} : { identity: `${hclReport.variableData.length} bytes, ${hclReport.hashType}` }),
+      fields: [
+        ...(hclReport === undefined ? [] : hclFields(hclReport)),
+        ...(claims === undefined ? [] : claimsFields(claims)),
+      ],
+    }),
+    link('ak', 'Attestation key', 'not part of it', {
+      ...(ak === undefined
+        ? {}
+        : { identity: `HCLAkPub, RSA-${Buffer.from(ak.n, 'base64url').length * 8}`, fields: field('modulus', ak.n) }),
+    }),
+    link('quote', 'TPM quote', 'not part of it', {
+      ...(quote === undefined
+        ? {}
+        : {
+            identity: `boot ${quote.resetCount}, clock ${quote.clock}`,
+            fields: [
+              ...field('qualifying data', quote.extraData),
+              ...field('PCR digest', quote.quote?.pcrDigest),
+              ...field('clock', quote.clock),
+              ...field('resets, restarts', `${quote.resetCount}, ${quote.restartCount}`),
+            ],
+          }),
+    }),
+    link('pcrs', 'PCRs', 'not part of it', {
+      ...(pcrs === undefined
+        ? {}
+        : {
+            identity: `${Object.keys(pcrs).length} of SHA-256`,
+            fields: Object.entries(pcrs).flatMap(([index, value]) => field(`PCR ${index}`, value)),
+          }),
+    }),
+    link('event-log', 'Event log', 'not part of it', eventLogAbout(eventLog)),
+    { id: 'token', title: 'Token', checks: [], fields: [], absence: 'none: verified without a service' },
+  ];
+}
+
+function checksOf(checks: readonly Check[], subject: CheckSubject): Check[] {
+  return checks.filter((check) => check.subject === subject);
+}
+
+function certificateAbout(certificate: CertificateFacts | undefined): { identity?: string; fields?: Field[] } {
+  if (certificate === undefined) return {};
+  const { subject, issuer, serial, notBefore, notAfter, fingerprint } = certificate;
+  return {
+    identity: `${subject}, until ${notAfter.getUTCFullYear()}`,
+    fields: [
+      ...field('issuer', issuer),
+      ...field('serial', serial),
+      ...field('valid', `${notBefore.toISOString().slice(0, 10)} to ${notAfter.toISOString().slice(0, 10)}`),
+      ...field('SHA-256', fingerprint),
+    ],
+  };
+}
+
+function endorsementFields({ certificates }: VerificationResult): Field[] {
+  const vcek = certificates?.vcek;
+  return [
+    ...field('product', vcek?.productName),
+    ...field('TCB', vcek?.tcb === undefined ? undefined : tcbText(vcek.tcb)),
+    ...field('hardware id', vcek?.hwid),
+    ...field('provider', vcek?.cspId),
+  ];
+}
+
+function policyFields({ report }: VerificationResult): Field[] {
+  return report === undefined
+    ? []
+    : snpReportSections(report, true)
+        .slice(1)
+        .flatMap(({ fields }) => fields);
+}
+
+/** Boot loaders and kernels first, then where each PCR leads. */
+function eventLogAbout(log: VerificationResult['eventLog']): { identity?: string; fields?: Field[] } {
+  if (log === undefined) return {};
+  const { events, pcrs, bootApplications, secureBoot, kernelCommandLine } = log;
+  return {
+    identity: `${events.length} events`,
+    fields: [
+      ...field('secure boot', secureBoot, { alert: secureBoot === false }),
+      ...bootApplications.flatMap(({ path, sha256 }) => field('started', `${path}\n${sha256}`)),
+      ...field('kernel command line', kernelCommandLine),
+      ...Object.entries(pcrs).flatMap(([index, { replayed, matches }]) =>
+        field(`replays to PCR ${index}`, replayed, { alert: !matches }),
+      ),
+    ],
+  };
+}

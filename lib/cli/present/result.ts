@@ -1,0 +1,50 @@
+import type { VerificationResult } from '../../verify/result.js';
+import { printChecks, printVerdict } from '../output/checks.js';
+import { printable } from '../output/printable.js';
+import { field, printSections, type Section } from '../output/table.js';
+import type { Terminal } from '../output/terminal.js';
+import { claimsFields, hclFields } from './runtime-claims.js';
+import { snpReportSections } from './snp-report.js';
+
+/** Fields of what was verified, then every check, then the verdict: what an operator reads from top to bottom. */
+export function printResult(terminal: Terminal, result: VerificationResult, what: string, everything: boolean): void {
+  printSections(terminal, resultSections(result, everything));
+  terminal.print();
+  printChecks(terminal, result.checks);
+  printWarnings(terminal, result.warnings);
+  terminal.print();
+  printVerdict(terminal, result.ok, result.checks, what);
+}
+
+export function printWarnings(terminal: Terminal, warnings: readonly string[]): void {
+  for (const warning of warnings) terminal.print(`  ${terminal.style.yellow('!')} ${printable(warning)}`);
+}
+
+export function resultSections(result: VerificationResult, everything: boolean): Section[] {
+  const { hclReport, claims, report, certificates, pcrs } = result;
+  const sections: Section[] = [];
+  if (hclReport !== undefined) sections.push({ title: 'HCL report', fields: hclFields(hclReport) });
+  if (report !== undefined) sections.push(...snpReportSections(report, everything));
+  if (claims !== undefined) sections.push({ title: 'Runtime claims', fields: claimsFields(claims) });
+  if (certificates !== undefined) {
+    const { ark, ask, vcek } = certificates;
+    sections.push({
+      title: 'Certificates',
+      fields: [ark, ask, vcek].flatMap((certificate) =>
+        certificate === undefined
+          ? []
+          : field(
+              certificate.subject,
+              `by ${certificate.issuer}, until ${certificate.notAfter.toISOString().slice(0, 10)}`,
+            ),
+      ),
+    });
+  }
+  if (everything && pcrs !== undefined) {
+    sections.push({
+      title: 'PCRs (SHA-256)',
+      fields: Object.entries(pcrs).flatMap(([index, value]) => field(index, value)),
+    });
+  }
+  return sections;
+}

@@ -1,0 +1,54 @@
+import type { Check } from '../../errors.js';
+import type { AttestationClaims } from '../../maa/token-claims.js';
+import { type ChainLink, LINK_IDS, type LinkId } from '../html/model.js';
+import { renderPage } from '../html/page.js';
+import { writeOutput } from '../input/files.js';
+import { packageVersion } from '../version.js';
+import { tokenSections } from './token.js';
+
+const TITLES: Record<LinkId, string> = {
+  root: 'AMD root key',
+  intermediate: 'Signing key',
+  leaf: 'Chip key',
+  report: 'SEV-SNP report',
+  'runtime-data': 'Runtime data',
+  ak: 'Attestation key',
+  quote: 'TPM quote',
+  pcrs: 'PCRs',
+  'event-log': 'Event log',
+  token: 'Token',
+};
+
+/** Draws a token: it alone was verified here, and the service vouches for the rest of the chain. */
+export async function writeTokenPage(
+  path: string,
+  { ok, checks, claims }: { ok: boolean; checks: readonly Check[]; claims: AttestationClaims },
+  subject: string,
+): Promise<void> {
+  const [token, ...sections] = tokenSections(claims);
+  const made = checks.filter((check) => !check.skipped);
+  const failed = made.filter((check) => !check.ok).length;
+  const issuer = typeof claims.iss === 'string' ? claims.iss : 'the service';
+  const links = LINK_IDS.map(
+    (id): ChainLink =>
+      id === 'token'
+        ? { id, title: TITLES.token, identity: hostOf(issuer), checks, fields: token?.fields ?? [] }
+        : { id, title: TITLES[id], checks: [], fields: [], absence: 'vouched for by the service' },
+  );
+  const text = renderPage({
+    title: 'Attestation token',
+    subject,
+    ok,
+    verdict: ok ? `Verified: all ${made.length} checks passed` : `Refused: ${failed} of ${made.length} checks failed`,
+    links,
+    otherChecks: [],
+    sections,
+    created: new Date(),
+    version: packageVersion(),
+  });
+  await writeOutput(path, text);
+}
+
+function hostOf(issuer: string): string {
+  return URL.canParse(issuer) ? new URL(issuer).host : issuer;
+}

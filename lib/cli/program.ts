@@ -1,0 +1,68 @@
+import { Command } from 'commander';
+import { attestCommand } from './commands/attest.js';
+import { completionCommand } from './commands/completion.js';
+import { demoCommand } from './commands/demo.js';
+import { doctorCommand } from './commands/doctor.js';
+import { quoteCommand } from './commands/quote.js';
+import { reportCommand } from './commands/report.js';
+import { simulateCommand } from './commands/simulate.js';
+import { tokenCommand } from './commands/token.js';
+import type { CommandFactory, Context } from './context.js';
+import { makeStyle } from './output/style.js';
+import { packageVersion } from './version.js';
+
+const GROUPS: readonly [title: string, commands: readonly CommandFactory[]][] = [
+  ['On a confidential VM:', [reportCommand, quoteCommand, attestCommand, doctorCommand]],
+  ['Anywhere:', [tokenCommand]],
+  ['Without a confidential VM:', [demoCommand, simulateCommand]],
+  ['Shell:', [completionCommand]],
+];
+
+/** The whole command line as a tree of commands; nothing runs until it is parsed. */
+export function buildProgram(context: Context): Command {
+  const program = new Command('cvm-attest')
+    .description('Guest attestation for Azure confidential VMs: read it, prove it, explain it.')
+    .enablePositionalOptions()
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .addHelpText('after', EXIT_CODES);
+  for (const [title, commands] of GROUPS) {
+    for (const make of commands) program.addCommand(make(context).helpGroup(title));
+  }
+  configure(program, context);
+  return program;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 success · 1 a verification says no · 2 wrong usage · 3 a failure, with its error code
+\`cvm-attest COMMAND --help\` shows the options and examples of a command.`;
+
+function configure(command: Command, context: Context): void {
+  const { terminal } = context;
+  command
+    .exitOverride()
+    .helpOption('-h, --help', 'print this help')
+    .showSuggestionAfterError(true)
+    .showHelpAfterError(`(${pathOf(command)} --help shows what it takes)`)
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+      getOutHasColors: () => terminal.style.bold('x') !== 'x',
+      getErrHasColors: () => terminal.noteStyle.bold('x') !== 'x',
+      getOutHelpWidth: () => terminal.width,
+      getErrHelpWidth: () => terminal.width,
+      outputError: (text, write) =>
+        write(text.replace(/^error:/, terminal.noteStyle.bold(terminal.noteStyle.red('error:')))),
+    })
+    .configureHelp({
+      // Commander strips the colours again where the stream has none.
+      styleTitle: (title) => makeStyle(true).bold(title),
+      styleOptionText: (text) => makeStyle(true).cyan(text),
+      styleSubcommandText: (text) => makeStyle(true).cyan(text),
+    });
+  if (command.parent === null) command.helpCommand('help [command]', 'print the help of a command').helpCommand(true);
+  for (const child of command.commands) configure(child, context);
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}

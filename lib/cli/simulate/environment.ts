@@ -1,0 +1,39 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SimulatedCvm } from '../../simulator/index.js';
+import { ENV } from '../options.js';
+
+/** What another process needs to take a simulated guest for its own machine: variables, and the files they name. */
+export interface GuestEnvironment {
+  variables: Record<string, string>;
+  remove(): Promise<void>;
+}
+
+/** Writes the roots of a simulated guest to a temporary folder and says which variables to set. */
+export async function guestEnvironment(cvm: SimulatedCvm): Promise<GuestEnvironment> {
+  const folder = await mkdtemp(join(tmpdir(), 'cvm-attest-'));
+  const root = join(folder, 'root.pem');
+  await writeFile(root, cvm.authority.ark.pem);
+  const variables: Record<string, string> = {
+    [ENV.tcti]: cvm.tcti,
+    [ENV.imdsUrl]: cvm.imdsUrl,
+    [ENV.url]: cvm.attestationUrl,
+    [ENV.eventLog]: cvm.eventLogPath,
+    [ENV.osRelease]: cvm.osReleasePath,
+    [ENV.trustedRoot]: root,
+  };
+  if (cvm.ca !== undefined) {
+    const ca = join(folder, 'ca.pem');
+    await writeFile(ca, cvm.ca);
+    variables.NODE_EXTRA_CA_CERTS = ca;
+  }
+  return { variables, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** Lines that a POSIX shell sources. */
+export function exportLines(variables: Record<string, string>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`)
+    .join('\n');
+}
