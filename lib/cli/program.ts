@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Help } from 'commander';
 import { attestCommand } from './commands/attest.js';
 import { completionCommand } from './commands/completion.js';
 import { demoCommand } from './commands/demo.js';
@@ -32,6 +32,8 @@ export function buildProgram(context: Context): Command {
   return program;
 }
 
+const MANY_CHOICES = 8;
+
 const EXIT_CODES = `
 Exit codes: 0 success · 1 a verification says no · 2 wrong usage · 3 a failure, with its error code
 \`cvm-attest COMMAND --help\` shows the options and examples of a command.`;
@@ -54,6 +56,9 @@ function configure(command: Command, context: Context): void {
         write(text.replace(/^error:/, terminal.noteStyle.bold(terminal.noteStyle.red('error:')))),
     })
     .configureHelp({
+      // A long list of choices is told at the end, with what each one means.
+      optionDescription: (option) =>
+        (option.argChoices?.length ?? 0) > MANY_CHOICES ? option.description : new Help().optionDescription(option),
       // Commander strips the colours again where the stream has none.
       styleTitle: (title) => makeStyle(true).bold(title),
       styleOptionText: (text) => makeStyle(true).cyan(text),

@@ -40,6 +40,14 @@ export const namedFaults = {
     description: 'The attestation key certificate expires in 30 days, so a client renews it.',
     options: { tpm: { akCertificate: { daysToExpiry: 30 } } },
   },
+  'ak-certificate-expired': {
+    description: 'The attestation key certificate expired 10 days ago.',
+    options: { tpm: { akCertificate: { daysToExpiry: -10 } } },
+  },
+  'ak-certificate-garbage': {
+    description: 'The NV index of the attestation key certificate holds something else.',
+    options: { tpm: { akCertificate: { contents: Buffer.from('not a certificate') } } },
+  },
   'ak-certificate-temporary': {
     description: 'The attestation key certificate is the one from before provisioning, which the protocol refuses.',
     options: { tpm: { akCertificate: { issuerCommonName: 'MICROSOFT AZURE TRUSTED VM RSA' } } },
@@ -61,6 +69,10 @@ export const namedFaults = {
         },
       },
     },
+  },
+  'secure-boot-off': {
+    description: 'The guest booted without secure boot.',
+    options: { secureBoot: false },
   },
   'debug-policy': {
     description: 'The guest was launched with debugging allowed.',
@@ -131,6 +143,15 @@ export const namedFaults = {
   'service-unauthorized': {
     description: 'The attestation service answers every request with 401.',
     options: service({ kind: 'answer', status: 401, ...always }),
+  },
+  'service-refuses': {
+    description: 'The policy of the attestation service denies every guest (400).',
+    options: service({
+      kind: 'answer',
+      status: 400,
+      body: { error: { code: 'PolicyEvaluationError', message: 'the policy of this provider denies the guest' } },
+      ...always,
+    }),
   },
   'service-redirects': {
     description: 'The attestation service sends its callers elsewhere.',

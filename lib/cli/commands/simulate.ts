@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { type FaultName, namedFaults, SimulatedCvm } from '../../simulator/index.js';
 import type { Context } from '../context.js';
 import { CliError, Exit } from '../exit.js';
 import { writeOutput } from '../input/files.js';
 import { jsonOption } from '../options.js';
 import { exportLines, guestEnvironment } from '../simulate/environment.js';
-import { FAULTS, type FaultName, faultOptions } from '../simulate/faults.js';
 
 interface SimulateOptions {
   product: 'Milan' | 'Genoa' | 'Turin';
@@ -28,7 +28,7 @@ export function simulateCommand(context: Context): Command {
     .addOption(
       new Option('--vm-type <type>', 'SEV-SNP, trusted launch or TDX').choices(['snp', 'tvm', 'tdx']).default('snp'),
     )
-    .addOption(new Option('--fault <name...>', 'what is to be wrong with the guest').choices(Object.keys(FAULTS)))
+    .addOption(new Option('--fault <name...>', 'what is to be wrong with the guest').choices(Object.keys(namedFaults)))
     .option('--tls', 'let the attestation service speak HTTPS, with a certificate of its own authority')
     .option('--env-file <file>', 'also write the exports to this file, once everything is up; removed at the end')
     .addOption(jsonOption())
@@ -41,23 +41,21 @@ const EXAMPLES = `
 Examples:
   cvm-attest simulate                               and in another shell what it prints
   cvm-attest simulate -- cvm-attest report -p       one command on a simulated guest
-  cvm-attest simulate --fault no-hcl-report -- cvm-attest doctor`;
+  cvm-attest simulate --fault hcl-report-missing -- cvm-attest doctor`;
 
 function faultList(): string {
-  const width = Math.max(...Object.keys(FAULTS).map((name) => name.length));
-  return Object.entries(FAULTS)
-    .map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  const width = Math.max(...Object.keys(namedFaults).map((name) => name.length));
+  return Object.entries(namedFaults)
+    .map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`)
     .join('\n');
 }
 
 async function simulate(context: Context, command: readonly string[], options: SimulateOptions): Promise<void> {
   const { terminal, signal } = context;
-  const { SimulatedCvm } = await import('../../simulator/index.js');
-  const { product, vmType, tls, envFile } = options;
-  const faults = faultOptions(options.fault ?? []);
+  const { product, vmType, tls, envFile, fault: faults = [] } = options;
   await using cvm = await terminal.progress(
     'starting a simulated confidential VM',
-    SimulatedCvm.start({ product, vmType, ...faults, ...(tls ? { attestation: { tls: true } } : {}) }),
+    SimulatedCvm.start({ product, vmType, faults, ...(tls ? { attestation: { tls: true } } : {}) }),
   );
   const guest = await guestEnvironment(cvm);
   try {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { throwIfAborted } from '../../abort.js';
 import { type AttestationClient, AttestationError, encrypt, verifyToken } from '../../index.js';
-import type { SimulatedCvm } from '../../simulator/index.js';
+import { SimulatedCvm } from '../../simulator/index.js';
 import type { Context } from '../context.js';
 import { CliError } from '../exit.js';
 import { printSections } from '../output/table.js';
@@ -15,7 +15,6 @@ const MESSAGE = 'The launch code is 4711.';
 export async function runDemo(context: Context): Promise<void> {
   const { terminal, signal } = context;
   const story = new Story(terminal);
-  const { SimulatedCvm } = await import('../../simulator/index.js');
 
   story.step(
     'Start a simulated confidential VM',

@@ -139,8 +139,7 @@ async function examineCertificate(tpm: NativeTpm, modulus: Buffer | undefined): 
     return [
       problem(CERTIFICATE_INDEX, `holds no certificate: ${reason(error)}`, {
         meaning: 'The attestation service will refuse the evidence.',
-        action:
-          'Let the library renew it (cvm-attest attest does so when the metadata service answers), or redeploy the VM.',
+        action: 'Restart the VM, so that the platform provisions it again; if it stays, redeploy the VM.',
       }),
     ];
   }
