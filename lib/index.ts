@@ -24,6 +24,8 @@ export {
 export type { EvidenceOptions } from './guest/evidence.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
+export { type KdsCallOptions, KdsClient, type KdsOptions } from './imds/kds.js';
+export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
 export { fetchThimCertificates } from './imds/thim.js';
 export type { Logger } from './logger.js';
 export { CloudError } from './maa/cloud-error.js';

@@ -1,0 +1,195 @@
+import { abortError } from '../abort.js';
+import { AttestationError, ErrorCode } from '../errors.js';
+import { exchange } from '../http/exchange.js';
+import { fetchTransport } from '../http/fetch-transport.js';
+import { nodeTransport } from '../http/node-transport.js';
+import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from '../http/retry.js';
+import { parseServiceUrl } from '../http/service-url.js';
+import { type Logger, silentLogger } from '../logger.js';
+import { loadCertificates } from '../verify/certificate.js';
+import { TCB_COMPONENTS } from '../verify/check-report.js';
+import { hex } from '../verify/hex.js';
+import { parseSnpReport } from '../verify/snp-report.js';
+import { type Product, SigningKey, type SnpReport, type Tcb } from '../verify/types.js';
+import { defaultKdsCacheDirectory, KdsCache } from './kds-cache.js';
+import { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './kds-url.js';
+
+const MAXIMUM_ANSWER = 256 * 1024;
+const DAY_MS = 24 * 3600 * 1000;
+// A VCEK is a function of its key for ever; chains and revocation lists are issued again.
+const MAXIMUM_AGE = { vcek: Number.POSITIVE_INFINITY, chain: 7 * DAY_MS, crl: DAY_MS };
+/** The service answers 429 to repetitions within about ten seconds. */
+const RETRY: RetryOptions = { baseDelayMs: 5_000, maxRetryAfterMs: 120_000 };
+
+export interface KdsOptions {
+  /** Default: `https://kdsintf.amd.com`; a mirror, or a simulated service. */
+  baseUrl?: string;
+  /** Folder for answers. Default: `$XDG_CACHE_HOME/cvm-guest-attestation/kds`; false keeps them in memory only. */
+  cacheDirectory?: string | false;
+  /** Default: direct connections that look at no proxy variable. */
+  fetch?: typeof fetch;
+  /** Default: 3 repetitions from 5 s on, longer when the service asks for it. */
+  retry?: RetryOptions;
+  /** One exchange. Default 30,000. */
+  timeoutMs?: number;
+  logger?: Logger;
+}
+
+export interface KdsCallOptions {
+  signal?: AbortSignal;
+}
+
+/**
+ * AMD's Key Distribution Service: certificates and revocation lists for reports whose guest did not send them.
+ *
+ * Answers are cached in memory and on disk by product, chip id and every patch level, and callers who want the same thing
+ * at the same time share one request, because the service throttles. Nothing it returns is trusted before it verifies to
+ * a pinned root.
+ */
+export class KdsClient {
+  readonly #base: URL;
+  readonly #settings: HttpSettings;
+  readonly #cache: KdsCache;
+  readonly #underWay = new Map<string, Promise<Buffer>>();
+
+  /** @throws {AttestationError} 8 for options out of range. */
+  constructor(options: KdsOptions = {}) {
+    const { cacheDirectory = defaultKdsCacheDirectory(), logger = silentLogger, timeoutMs = 30_000 } = options;
+    this.#base = parseServiceUrl(options.baseUrl ?? DEFAULT_KDS_URL);
+    this.#settings = {
+      transport: options.fetch === undefined ? nodeTransport() : fetchTransport(options.fetch),
+      limits: { connectTimeoutMs: Math.min(timeoutMs, 10_000), timeoutMs, maxBodyBytes: MAXIMUM_ANSWER },
+      retry: retrySettings({ ...RETRY, ...options.retry }),
+      retryOn: retryOnOverload,
+      logger,
+    };
+    this.#cache = new KdsCache(cacheDirectory === false ? undefined : cacheDirectory, logger);
+  }
+
+  /**
+   * VCEK, ASK and ARK for a report: what `verifySnpReport` and `Evidence.certificates` take. `product` is needed for a
+   * report before version 3, which does not name its processor.
+   *
+   * @throws {AttestationError} 8 for a report that no VCEK can be found for (VLEK, masked chip id, unknown product); 20
+   * for one that is malformed; otherwise as {@link vcek}.
+   */
+  async certificatesFor(
+    report: Uint8Array | SnpReport,
+    options: KdsCallOptions & { product?: Product } = {},
+  ): Promise<{ vcek: Uint8Array; chain: string }> {
+    const parsed = this.#parse(report, options.product);
+    const product = parsed.product ?? options.product;
+    if (product === undefined) throw invalid('the report does not name its processor: a product is needed');
+    if (parsed.signingKey !== SigningKey.VCEK) throw invalid('the report is not signed by a VCEK');
+    const [vcek, chain] = await Promise.all([
+      this.vcek(product, parsed.chipId, parsed.reportedTcb, options),
+      this.chain(product, 'vcek', options),
+    ]);
+    return { vcek, chain };
+  }
+
+  /**
+   * VCEK certificate (DER) of a chip at a TCB.
+   *
+   * @throws {AttestationError} 8 for arguments out of range; 2 or 18 for an answer that is not this certificate; 4, 5 (404
+   * for a chip or TCB that AMD does not know) and 7 as for every exchange.
+   */
+  vcek(product: Product, chipId: Uint8Array, tcb: Tcb, options: KdsCallOptions = {}): Promise<Buffer> {
+    const url = vcekUrl(product, chipId, tcb, this.#base);
+    return this.#get(url, MAXIMUM_AGE.vcek, (body) => requireVcek(body, chipId, tcb), options.signal);
+  }
+
+  /** ASK (ASVK for `vlek`) and ARK of a product, PEM. @throws as {@link vcek} */
+  async chain(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<string> {
+    const url = chainUrl(product, kind, this.#base);
+    return (await this.#get(url, MAXIMUM_AGE.chain, requireCertificates, options.signal)).toString('latin1');
+  }
+
+  /** Revocation list (DER) of a product's root, at most a day old. @throws as {@link vcek} */
+  crl(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<Buffer> {
+    return this.#get(crlUrl(product, kind, this.#base), MAXIMUM_AGE.crl, requireDerSequence, options.signal);
+  }
+
+  #parse(report: Uint8Array | SnpReport, product: Product | undefined): SnpReport {
+    const bytes = report instanceof Uint8Array ? report : report.raw;
+    const parsed = parseSnpReport(bytes);
+    // The TCB layout of an older report is told by the product, not guessed.
+    return parsed.version < 3 && product !== undefined ? parseSnpReport(bytes, { product }) : parsed;
+  }
+
+  /** From the cache, from a request under way, or from the service. The shared request outlives one caller's abort. */
+  async #get(url: URL, maxAgeMs: number, check: (body: Buffer) => void, signal?: AbortSignal): Promise<Buffer> {
+    const name = cacheName(url);
+    let shared = this.#underWay.get(name);
+    if (shared === undefined) {
+      shared = this.#load(url, name, maxAgeMs, check).finally(() => this.#underWay.delete(name));
+      this.#underWay.set(name, shared);
+    }
+    return Buffer.from(await unlessAborted(shared, signal));
+  }
+
+  async #load(url: URL, name: string, maxAgeMs: number, check: (body: Buffer) => void): Promise<Buffer> {
+    const cached = await this.#cache.get(name, maxAgeMs);
+    if (cached !== undefined) {
+      try {
+        check(cached);
+        return cached;
+      } catch {
+        await this.#cache.drop(name); // spoilt: ask again
+      }
+    }
+    const peer = { name: "AMD's key service", unreadable: ErrorCode.RESPONSE_PARSING };
+    const body = await exchange(this.#settings, { method: 'GET', url }, peer);
+    if (body.length === 0) throw new AttestationError(ErrorCode.EMPTY_RESPONSE, "AMD's key service returned nothing");
+    check(body);
+    await this.#cache.put(name, body);
+    return body;
+  }
+}
+
+/** Path and query of the request as a file name: product, chip id and every patch level are in it, the host is not. */
+function cacheName(url: URL): string {
+  return `${url.pathname.slice(1)}${url.search}`.replace(/[^A-Za-z0-9]+/g, '-');
+}
+
+function requireVcek(body: Buffer, chipId: Uint8Array, tcb: Tcb): void {
+  const certificate = parseAnswer(() => loadCertificates(body)[0]?.handle.endorsement());
+  const { hwid } = certificate ?? {};
+  const sameChip = hwid !== undefined && hex(hwid) === hex(chipId.subarray(0, hwid.length));
+  const sameTcb = TCB_COMPONENTS.every((component) => certificate?.tcb[component] === tcb[component]);
+  if (!sameChip || !sameTcb) throw notWanted("AMD's key service returned a certificate of another chip or TCB");
+}
+
+function requireCertificates(body: Buffer): void {
+  if (parseAnswer(() => loadCertificates(body)).length < 2) throw notWanted("AMD's key service returned no chain");
+}
+
+function requireDerSequence(body: Buffer): void {
+  if (body[0] !== 0x30) throw notWanted("AMD's key service returned no revocation list");
+}
+
+function parseAnswer<Result>(parse: () => Result): Result {
+  try {
+    return parse();
+  } catch (cause) {
+    throw notWanted("AMD's key service returned no certificate", cause);
+  }
+}
+
+function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortError(signal));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function notWanted(message: string, cause?: unknown): AttestationError {
+  return new AttestationError(ErrorCode.RESPONSE_PARSING, message, cause === undefined ? {} : { cause });
+}
+
+function invalid(message: string): AttestationError {
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);
+}
