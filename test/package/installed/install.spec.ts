@@ -17,7 +17,7 @@ const builtWith = JSON.parse(readFileSync(join(root, `prebuilds/linux-${process.
 
 /** Uses the addon: bytes that are no report are refused by the native parser. */
 const refusesGarbage = `
-  try { cvm.parseSnpReport(Buffer.alloc(1184, 0xff)); console.log('accepted'); }
+  try { cvm.parseHclReport(Buffer.alloc(2600, 0xff)); console.log('accepted'); }
   catch (error) { console.log(error.name, error.code); }`;
 
 for (const major of ['20', '22', '24', '26']) {
@@ -82,7 +82,7 @@ for (const major of ['20', '22', '24', '26']) {
            console.log(answers.join(' '));
          } else {
            const cvm = await import('cvm-guest-attestation');
-           try { cvm.parseSnpReport(Buffer.alloc(1184, 0xff)); } catch (error) { parentPort.postMessage(error.code); }
+           try { cvm.parseHclReport(Buffer.alloc(2600, 0xff)); } catch (error) { parentPort.postMessage(error.code); }
          }`,
       );
       expect(printed).toBe('20 20 20 20');
@@ -125,7 +125,7 @@ for (const major of ['20', '22', '24', '26']) {
          await client.close();`,
         { LD_LIBRARY_PATH: empty },
       );
-      expect(printed).toMatch(/^AttestationError 12 .*libtss2-/);
+      expect(printed).toMatch(/^AttestationError 13 .*install the package libtss2-/);
     });
   });
 }
