@@ -1,16 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 import type { Product, Tcb } from '../../verify/types.js';
-import { readDer, readExtensions } from './der-reader.js';
+import { type DerElement, readDer, readExtensions, readObjectIdentifier } from './der-reader.js';
 import { malformed, untrusted } from './refusal.js';
 
 /** A leaf certificate whose chain to a trusted root has been verified. */
 export interface VerifiedLeaf {
-  kind: 'vcek' | 'vlek';
   product: Product;
   certificate: X509Certificate;
   tcb: Tcb;
-  /** 64 bytes, or 8 on Turin; undefined in a VLEK. */
-  hardwareId: Buffer | undefined;
+  /** 64 bytes, or 8 on Turin. */
+  hardwareId: Buffer;
 }
 
 const arc = '1.3.6.1.4.1.3704.1';
@@ -18,18 +17,20 @@ const pemPattern = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFI
 
 const commonName = (name: string): string => /^CN=(.+)$/m.exec(name)?.[1] ?? '';
 
-/** Verifies leaf ← ASK or ASVK ← ARK, with an ARK that is among the roots, and reads what the leaf says about its chip. */
+/**
+ * Verifies VCEK ← ASK ← ARK, with an ARK that is among the roots, and reads what the leaf says about its chip. A VLEK is
+ * not taken: it proves a provider, and Azure's guests have VCEKs.
+ */
 export function verifySnpChain(pems: string, roots: readonly X509Certificate[], now: Date): VerifiedLeaf {
   const certificates = (pems.match(pemPattern) ?? []).map(parseCertificate);
   if (certificates.length !== 3) throw malformed(`VcekCertChain has ${certificates.length} certificates, not 3`);
   const named = (pattern: RegExp): X509Certificate | undefined =>
     certificates.find(({ subject }) => pattern.test(commonName(subject)));
-  const leaf = named(/^SEV-(VCEK|VLEK)$/);
-  const kind = leaf && commonName(leaf.subject) === 'SEV-VLEK' ? 'vlek' : 'vcek';
-  const intermediate = named(kind === 'vlek' ? /^SEV-VLEK-(Milan|Genoa|Turin)$/ : /^SEV-(Milan|Genoa|Turin)$/);
+  if (named(/^SEV-VLEK$/)) throw untrusted('the leaf is a VLEK');
+  const leaf = named(/^SEV-VCEK$/);
+  const intermediate = named(/^SEV-(Milan|Genoa|Turin)$/);
   const root = named(/^ARK-(Milan|Genoa|Turin)$/);
-  if (!leaf || !intermediate || !root)
-    throw malformed('VcekCertChain is not a leaf, an intermediate and a root of AMD');
+  if (!leaf || !intermediate || !root) throw malformed('VcekCertChain is not a VCEK, an ASK and an ARK');
   const product = commonName(root.subject).slice('ARK-'.length) as Product;
 
   const trusted = roots.some(({ publicKey, subject }) => subject === root.subject && publicKey.equals(root.publicKey));
@@ -43,7 +44,7 @@ export function verifySnpChain(pems: string, roots: readonly X509Certificate[], 
   if (leafKey.asymmetricKeyType !== 'ec' || leafKey.asymmetricKeyDetails?.namedCurve !== 'secp384r1') {
     throw untrusted('the key of the leaf is not on P-384');
   }
-  return { kind, product, certificate: leaf, ...readLeafExtensions(leaf, product, kind) };
+  return { product, certificate: leaf, ...readLeafExtensions(leaf, product) };
 }
 
 function parseCertificate(pem: string): X509Certificate {
@@ -59,30 +60,39 @@ function verifyIssued(certificate: X509Certificate, issuer: X509Certificate, now
   if (certificate.issuer !== issuer.subject || !certificate.verify(issuer.publicKey)) {
     throw untrusted(`${name} is not signed by ${commonName(issuer.subject)}`);
   }
+  if (!isPssSha384(certificate)) throw untrusted(`the signature of ${name} is not RSASSA-PSS with SHA-384`);
   if (now < new Date(certificate.validFrom) || now > new Date(certificate.validTo)) {
     throw untrusted(`${name} is outside its validity`);
   }
 }
 
-function readLeafExtensions(
-  leaf: X509Certificate,
-  product: Product,
-  kind: 'vcek' | 'vlek',
-): Pick<VerifiedLeaf, 'tcb' | 'hardwareId'> {
+const pssOid = '1.2.840.113549.1.1.10';
+const sha384Oid = '2.16.840.1.101.3.4.2.2';
+
+/** Reads signatureAlgorithm, which Node does not tell: RSASSA-PSS whose first parameter, the hash, is SHA-384. */
+function isPssSha384({ raw }: X509Certificate): boolean {
+  const children = (bytes: Buffer | undefined): DerElement[] => readDer(bytes ?? Buffer.alloc(0), 'a certificate');
+  const [, algorithm] = children(children(raw)[0]?.content);
+  const [oid, parameters] = children(algorithm?.content);
+  const hash = children(parameters?.content).find(({ tag }) => tag === 0xa0);
+  const [hashOid] = children(children(hash?.content)[0]?.content);
+  return (
+    readObjectIdentifier(oid?.content ?? Buffer.alloc(0)) === pssOid &&
+    readObjectIdentifier(hashOid?.content ?? Buffer.alloc(0)) === sha384Oid
+  );
+}
+
+function readLeafExtensions(leaf: X509Certificate, product: Product): Pick<VerifiedLeaf, 'tcb' | 'hardwareId'> {
   const extensions = readExtensions(leaf.raw, 'the leaf');
   const spl = (suffix: string): number => readInteger(extensions.get(`${arc}.${suffix}`), suffix);
   const structVersion = spl('1');
   if (structVersion !== (product === 'Turin' ? 1 : 0)) throw untrusted(`the leaf has structVersion ${structVersion}`);
   const productName = readText(extensions.get(`${arc}.2`));
   if (productName.split('-')[0] !== product) throw untrusted(`the leaf is for ${productName}, its root for ${product}`);
+  if (extensions.has(`${arc}.5`)) throw untrusted('a VCEK names a provider');
   const levels = { bootloader: spl('3.1'), tee: spl('3.2'), snp: spl('3.3'), microcode: spl('3.8') };
   const tcb = product === 'Turin' ? { fmc: spl('3.9'), ...levels } : levels;
-  const hardwareId = extensions.get(`${arc}.4`);
-  if (kind === 'vlek') {
-    if (hardwareId) throw untrusted('a VLEK names a chip');
-    return { tcb, hardwareId: undefined };
-  }
-  return { tcb, hardwareId: readHardwareId(hardwareId, product) };
+  return { tcb, hardwareId: readHardwareId(extensions.get(`${arc}.4`), product) };
 }
 
 /** DER INTEGER of one unsigned byte, which takes two bytes of content from 0x80 on. */

@@ -26,23 +26,30 @@ export function verifySnpEvidence(
   verifySigningKey(report, leaf);
   verifySignature(report, leaf.certificate.publicKey);
   verifyProduct(report, leaf.product);
-  const tcb = report.reportedTcb(leaf.product);
+  const tcb = report.tcbs(leaf.product).reported;
   if (JSON.stringify(tcb) !== JSON.stringify(leaf.tcb)) throw untrusted('the leaf is for another TCB than the report');
+  verifyTcbOrder(report, leaf.product);
   verifyGuestPolicy(report);
   return { report, product: leaf.product, tcb };
 }
 
-/** signing_key and chip id of the report against the kind of leaf and its hardware id. */
+/** signing_key and chip id of the report against the leaf, which is a VCEK. */
 function verifySigningKey(report: SnpReportView, leaf: VerifiedLeaf): void {
   const signingKey = (report.keyInfo >> 2) & 7;
+  if (signingKey !== 0) throw untrusted(`the SNP report names signing key ${signingKey}, not a VCEK`);
   const maskedChip = (report.keyInfo & 2) !== 0;
-  if (signingKey !== (leaf.kind === 'vcek' ? 0 : 1)) {
-    throw untrusted(`the SNP report names signing key ${signingKey}, the leaf is a ${leaf.kind.toUpperCase()}`);
-  }
-  if (leaf.kind === 'vlek') return;
-  const hardwareId = leaf.hardwareId ?? Buffer.alloc(0);
-  const expected = Buffer.concat([hardwareId, Buffer.alloc(64)], 64);
+  const expected = Buffer.concat([leaf.hardwareId, Buffer.alloc(64)], 64);
   if (maskedChip || !report.chipId.equals(expected)) throw untrusted('the leaf is of another chip than the report');
+}
+
+/** reported ≤ committed ≤ current and launch ≤ current, component by component. */
+function verifyTcbOrder(report: SnpReportView, product: Product): void {
+  const { reported, committed, current, launch } = report.tcbs(product);
+  const atMost = (low: Tcb, high: Tcb): boolean =>
+    (Object.keys(low) as (keyof Tcb)[]).every((component) => (low[component] ?? 0) <= (high[component] ?? 0));
+  if (!atMost(reported, committed) || !atMost(committed, current) || !atMost(launch, current)) {
+    throw untrusted('the TCBs of the SNP report are in no possible order');
+  }
 }
 
 /** R and S are 72-byte little-endian numbers of 48 significant bytes; what follows them is zero. */

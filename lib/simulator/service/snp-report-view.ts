@@ -22,8 +22,8 @@ export interface SnpReportView {
   cpuFamily: number;
   cpuModel: number;
   chipId: Buffer;
-  /** The same field in both layouts of TCB_VERSION. */
-  reportedTcb(product: Product): Tcb;
+  /** In the product's layout of TCB_VERSION. */
+  tcbs(product: Product): Record<'reported' | 'committed' | 'current' | 'launch', Tcb>;
 }
 
 export const policyBit = {
@@ -55,6 +55,9 @@ export function viewSnpReport(bytes: Buffer): SnpReportView {
     cpuFamily: bytes.readUInt8(0x188),
     cpuModel: bytes.readUInt8(0x189),
     chipId: slice(0x1a0, 64),
-    reportedTcb: (product) => decodeTcb(product, slice(0x180, 8)),
+    tcbs: (product) => {
+      const tcb = (offset: number): Tcb => decodeTcb(product, slice(offset, 8));
+      return { reported: tcb(0x180), committed: tcb(0x1e0), current: tcb(0x038), launch: tcb(0x1f0) };
+    },
   };
 }
