@@ -1,5 +1,6 @@
 import type { NativeTpmClient } from '../../binding.js';
 import { type NativeError, native } from '../native.js';
+import { onAbort } from './on-abort.js';
 import type {
   CertifiedEphemeralKey,
   GuestTpm,
@@ -154,12 +155,11 @@ export class NativeTpm implements GuestTpm {
     const result = start(client, job);
     if (signal === undefined) return result;
     return new Promise<T>((resolve, reject) => {
-      const abort = (): void => {
+      const ignore = onAbort(signal, () => {
         client.cancel(job);
         reject(signal.reason);
-      };
-      signal.addEventListener('abort', abort, { once: true });
-      result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+      });
+      result.then(resolve, reject).finally(ignore);
     });
   }
 }

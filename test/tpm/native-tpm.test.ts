@@ -1,16 +1,13 @@
-import { constants, createHash, createPublicKey, publicEncrypt, randomBytes, verify } from 'node:crypto';
+import { constants, createHash, publicEncrypt, randomBytes, verify } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
-import { AK_HANDLE, SoftwareTpm } from './software-tpm.js';
+import { AK_HANDLE, PCRS, rsaKey, TestTpm } from './test-tpm.js';
 
-const PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
-
-let swtpm: SoftwareTpm;
+let swtpm: TestTpm;
 let tpm: NativeTpm;
 
 beforeAll(async () => {
-  swtpm = await SoftwareTpm.start();
-  await swtpm.provisionAttestationKey();
+  swtpm = await TestTpm.start();
   tpm = new NativeTpm({ tcti: swtpm.tcti });
 });
 
@@ -18,12 +15,6 @@ afterAll(async () => {
   await tpm.close();
   await swtpm.stop();
 });
-
-/** Key of a TPM2B_PUBLIC of an RSA-2048 key. */
-function rsaKey(publicArea: Buffer) {
-  const n = publicArea.subarray(publicArea.length - 256).toString('base64url');
-  return createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' });
-}
 
 describe('reading', () => {
   it('PCRs, more than one command carries', async () => {
@@ -152,10 +143,10 @@ describe('the ephemeral key', () => {
 
   it('is made again after the TPM was restarted', async () => {
     const ciphertext = await sealed();
-    await swtpm.restart();
+    await swtpm.swtpm.crash();
     await expect(open(ciphertext)).rejects.toMatchObject({ kind: 'tpm' });
     expect(await open(await sealed())).toEqual(message);
-    await swtpm.restart();
+    await swtpm.swtpm.crash();
     await tpm.readPcrs('sha256', [0]);
     expect(await open(await sealed())).toEqual(message);
   });

@@ -16,13 +16,12 @@ Attestation attestation(const TPM2B_ATTEST& message, const TPMT_SIGNATURE& signa
 }
 
 /// A TPM quotes a bank that it has not allocated as if nothing had been selected.
-void require_pcrs(const TPM2B_ATTEST& message, const PcrSelection& selection) {
+void require_pcrs(Connection& connection, const TPM2B_ATTEST& message, const PcrSelection& selection) {
   TPMS_ATTEST attest{};
   std::size_t offset = 0;
   const TSS2_RC rc = tss().TPMS_ATTEST_Unmarshal(message.attestationData, message.size, &offset, &attest);
   if (rc != TSS2_RC_SUCCESS || attest.type != TPM2_ST_ATTEST_QUOTE) {
-    throw Error(ErrorKind::kTpm, "TPM2_Quote answered with something else than a quote",
-                TSS2_SYS_RC_MALFORMED_RESPONSE);
+    connection.reject_answer("TPM2_Quote answered with something else than a quote");
   }
   if (pcr_mask(attest.attested.quote.pcrSelect, selection.bank) != selection.mask) {
     throw Error(ErrorKind::kTpm, "the quote does not cover the PCRs asked for: the PCR bank is not allocated");
@@ -50,7 +49,7 @@ Attestation quote(Connection& connection, TPM2_HANDLE key, ByteView qualifying_d
     return tss().Quote(context, key, &authorization, &qualifying, &kKeysOwnScheme, &pcrs, &message, &signature,
                        &response);
   });
-  require_pcrs(message, selection);
+  require_pcrs(connection, message, selection);
   return attestation(message, signature);
 }
 

@@ -20,7 +20,7 @@ Page read_page(Connection& connection, TPM2_CAP capability, UINT32 property, UIN
     return rc;
   });
   if (page.data.capability != capability) {
-    throw Error(ErrorKind::kTpm, "TPM2_GetCapability answered another question", TSS2_SYS_RC_MALFORMED_RESPONSE);
+    connection.reject_answer("TPM2_GetCapability answered another question");
   }
   return page;
 }
@@ -73,6 +73,13 @@ std::vector<TPM2_HANDLE> read_handles(Connection& connection, TPM2_HANDLE first)
     if (!page.more || count == 0 || list.handle[count - 1] < first) return handles;
     first = list.handle[count - 1] + 1;
   }
+}
+
+TpmEpoch read_epoch(Connection& connection) {
+  TPMS_TIME_INFO time{};
+  connection.run("TPM2_ReadClock",
+                 [&](TSS2_SYS_CONTEXT* context) { return tss().ReadClock(context, nullptr, &time, nullptr); });
+  return {time.clockInfo.resetCount, time.clockInfo.restartCount};
 }
 
 std::uint16_t nv_buffer_maximum(Connection& connection) {

@@ -24,6 +24,16 @@ struct Capabilities {
 /// TPM2_ACTIVE_SESSION_FIRST, TPM2_PERSISTENT_FIRST or TPM2_NV_INDEX_FIRST.
 [[nodiscard]] std::vector<TPM2_HANDLE> read_handles(Connection& connection, TPM2_HANDLE first);
 
+/// Counters that tell one life of the TPM's volatile state from the next (TPMS_CLOCK_INFO).
+struct TpmEpoch {
+  UINT32 reset_count = 0;
+  UINT32 restart_count = 0;
+  friend bool operator==(const TpmEpoch&, const TpmEpoch&) = default;
+};
+
+/// TPM2_ReadClock.
+[[nodiscard]] TpmEpoch read_epoch(Connection& connection);
+
 /// TPM_PT_NV_BUFFER_MAX, bounded by what a command of this TSS can carry.
 [[nodiscard]] std::uint16_t nv_buffer_maximum(Connection& connection);
 

@@ -16,7 +16,8 @@ class CommandClock {
   /// Makes this clock the one of the calling thread for the lifetime of the scope.
   class Scope {
    public:
-    explicit Scope(CommandClock& clock) noexcept : previous_(current_) { current_ = &clock; }
+    /// @param clock null for work that nobody watches or waits for
+    explicit Scope(CommandClock* clock) noexcept : previous_(current_) { current_ = clock; }
     ~Scope() { current_ = previous_; }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -47,8 +48,16 @@ class CommandClock {
     return started == 0 ? Milliseconds::zero() : Milliseconds(now() - started);
   }
 
+  /// The thread is to stop waiting for a TPM that asks it to come back later.
   void interrupt() noexcept { interrupted_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] bool interrupted() const noexcept { return interrupted_.load(std::memory_order_relaxed); }
+
+  /// The thread has been given up: when its command ends after all, it sends no further one.
+  void abandon() noexcept {
+    abandoned_.store(true, std::memory_order_relaxed);
+    interrupt();
+  }
+  [[nodiscard]] bool abandoned() const noexcept { return abandoned_.load(std::memory_order_relaxed); }
 
   /// Clock of the calling thread, null when it has none.
   [[nodiscard]] static CommandClock* current() noexcept { return current_; }
@@ -61,6 +70,7 @@ class CommandClock {
   static inline thread_local CommandClock* current_ = nullptr;
   std::atomic<std::int64_t> started_{0};
   std::atomic<bool> interrupted_{false};
+  std::atomic<bool> abandoned_{false};
 };
 
 }  // namespace cga::tpm

@@ -33,6 +33,13 @@ Connection::~Connection() {
   library.TctiLdr_Finalize(&tcti_);
 }
 
+void Connection::refuse_when_abandoned() {
+  const CommandClock* clock = CommandClock::current();
+  if (clock != nullptr && clock->abandoned()) {
+    throw Error(ErrorKind::kTimeout, "the TPM answered after its client had given up");
+  }
+}
+
 TSS2_RC Connection::retry(TSS2_RC rc, const std::function<TSS2_RC()>& command) {
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + kRetryBudget;
@@ -53,6 +60,11 @@ TSS2_RC Connection::retry(TSS2_RC rc, const std::function<TSS2_RC()>& command) {
     rc = command();
   }
   return rc;
+}
+
+void Connection::reject_answer(const char* why) {
+  broken_ = true;
+  throw Error(ErrorKind::kTpm, why, TSS2_SYS_RC_MALFORMED_RESPONSE);
 }
 
 void Connection::cleanse_response() noexcept {

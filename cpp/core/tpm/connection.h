@@ -14,6 +14,8 @@
 
 namespace cga::tpm {
 
+class LoadedHandles;
+
 /// A TCTI and a SAPI context. Not thread-safe.
 ///
 /// Every command goes through run() or try_run(), which send it again, with growing pauses and at most for
@@ -49,8 +51,16 @@ class Connection {
     return retry(rc, [&] { return once(function); });
   }
 
-  /// After a link failure nothing more may be sent: the state of the TCTI and of the TPM's answer is unknown.
+  /// After a link failure nothing more is sent: the state of the TCTI and of the TPM's answer is unknown.
   [[nodiscard]] bool broken() const noexcept { return broken_; }
+
+  /// The TPM's answer is well-formed and yet cannot be: as a broken link, so that the work is done again on a new one.
+  /// @throws Error kTpm
+  [[noreturn]] void reject_answer(const char* why);
+
+  /// Book-keeping for a TPM without resource manager, null with one.
+  [[nodiscard]] LoadedHandles* loaded_handles() const noexcept { return loaded_handles_; }
+  void set_loaded_handles(LoadedHandles* handles) noexcept { loaded_handles_ = handles; }
 
   void set_relief(Relief relief) { relief_ = std::move(relief); }
 
@@ -60,12 +70,15 @@ class Connection {
  private:
   template <typename Function>
   TSS2_RC once(Function& function) {
+    if (broken_) return TSS2_TCTI_RC_NO_CONNECTION;
+    refuse_when_abandoned();
     const CommandClock::Command in_flight;
     const TSS2_RC rc = function(context());
     if (is_link_failure(rc)) broken_ = true;
     return rc;
   }
 
+  static void refuse_when_abandoned();
   TSS2_RC retry(TSS2_RC rc, const std::function<TSS2_RC()>& command);
   [[nodiscard]] TSS2_SYS_CONTEXT* context() const noexcept {
     return reinterpret_cast<TSS2_SYS_CONTEXT*>(context_.get());
@@ -74,6 +87,7 @@ class Connection {
   TSS2_TCTI_CONTEXT* tcti_ = nullptr;
   std::unique_ptr<std::uint64_t[]> context_;
   Relief relief_;
+  LoadedHandles* loaded_handles_ = nullptr;
   bool broken_ = false;
 };
 

@@ -23,6 +23,13 @@ bool names_resource_manager(const std::string& tcti) {
 struct Registry {
   std::mutex mutex;
   std::map<std::string, std::weak_ptr<Device>> devices;
+  /// What retired devices have in the TPM, for their successors to flush.
+  std::multimap<std::string, std::shared_ptr<LoadedHandles>> left_behind;
+
+  void forget(const std::shared_ptr<LoadedHandles>& handles) {
+    const std::lock_guard guard(mutex);
+    std::erase_if(left_behind, [&](const auto& entry) { return entry.second == handles; });
+  }
 };
 
 /// Never destroyed: a thread may still use it while the process ends.
@@ -58,8 +65,26 @@ std::shared_ptr<Device> Device::shared(const std::string& tcti) {
 Device::Device(std::string tcti) : tcti_(std::move(tcti)), resource_manager_(names_resource_manager(tcti_)) {}
 
 Device::~Device() {
-  if (!connection_) return;
-  for (auto& [selection, key] : keys_) key.flush(*connection_);
+  Registry& all = registry();
+  all.forget(handles_);
+  std::shared_ptr<Device> successor;
+  {
+    const std::lock_guard guard(all.mutex);
+    const auto entry = all.devices.find(tcti_);
+    if (entry != all.devices.end()) successor = entry->second.lock();
+  }
+  try {
+    if (connection_ && !handles_->taken()) {
+      for (auto& [selection, key] : keys_) key.flush(*connection_);
+    }
+    // What is left was loaded by a thread that had been given up, or the link broke with something still in the TPM.
+    if (resource_manager_ || handles_->empty()) return;
+    if (successor) handles_->leave_to(*successor->handles_);
+    if (connection_ && connection_->broken()) connection_.reset();
+    handles_->recover_all(connection());
+  } catch (const Error&) {
+    // A TPM that cannot be reached now has been switched off, or will be reset before anybody uses it.
+  }
 }
 
 bool Device::run(const std::function<void(Device&)>& work) {
@@ -103,7 +128,12 @@ void Device::retire() {
   {
     const std::lock_guard guard(all.mutex);
     const auto entry = all.devices.find(tcti_);
-    if (entry != all.devices.end() && entry->second.lock().get() == this) all.devices.erase(entry);
+    // By ownership and not by lock(): the last pointer to a device must not be dropped under this mutex.
+    const std::weak_ptr<Device> self = weak_from_this();
+    const bool current =
+        entry != all.devices.end() && !entry->second.owner_before(self) && !self.owner_before(entry->second);
+    if (current) all.devices.erase(entry);
+    if (!resource_manager_) all.left_behind.emplace(tcti_, handles_);
   }
   lock_.retire();
 }
@@ -120,8 +150,30 @@ Connection& Device::connection() {
   if (!connection_) {
     connection_ = std::make_unique<Connection>(tcti_);
     connection_->set_relief([this] { return park_others(); });
+    if (!resource_manager_) recover();
   }
   return *connection_;
+}
+
+void Device::recover() {
+  connection_->set_loaded_handles(handles_.get());
+  Registry& all = registry();
+  std::vector<std::shared_ptr<LoadedHandles>> left_behind;
+  {
+    const std::lock_guard guard(all.mutex);
+    const auto [first, last] = all.left_behind.equal_range(tcti_);
+    for (auto entry = first; entry != last; ++entry) left_behind.push_back(entry->second);
+  }
+  try {
+    handles_->recover_lost(*connection_);
+    for (const auto& handles : left_behind) {
+      handles->recover_all(*connection_);
+      all.forget(handles);
+    }
+  } catch (...) {
+    if (!connection_->broken()) connection_.reset();  // the next call tries again
+    throw;
+  }
 }
 
 EphemeralKey& Device::ephemeral_key(const PcrSelection& selection) {
@@ -141,12 +193,12 @@ NonVolatile Device::non_volatile() {
 }
 
 void Device::drop_connection() noexcept {
-  connection_.reset();
-  nv_chunk_ = 0;
   // A resource manager flushes what belonged to the connection; without one the handles stay valid.
   if (resource_manager_) {
-    for (auto& [selection, key] : keys_) key.forget();
+    for (auto& [selection, key] : keys_) key.forget(*connection_);
   }
+  connection_.reset();
+  nv_chunk_ = 0;
 }
 
 bool Device::park_others() noexcept {

@@ -11,6 +11,7 @@
 #include "core/tpm/connection.h"
 #include "core/tpm/ephemeral_key.h"
 #include "core/tpm/fair_lock.h"
+#include "core/tpm/loaded_handles.h"
 #include "core/tpm/nv.h"
 
 namespace cga::tpm {
@@ -18,7 +19,7 @@ namespace cga::tpm {
 /// All clients of a process that name the same TCTI share one connection and one ephemeral key: the key is a function
 /// of the TPM's state only, and 32 clients must not need 32 slots of a TPM that has three. Work on it is done under a
 /// lock that is handed on in order of arrival.
-class Device {
+class Device : public std::enable_shared_from_this<Device> {
  public:
   /// Without a resource manager, a key that was not used for this long gives its slot back (its context is saved).
   static constexpr std::chrono::milliseconds kIdle{2000};
@@ -55,11 +56,13 @@ class Device {
 
   void run_with_fresh_link(const std::function<void(Device&)>& work);
   void drop_connection() noexcept;
+  void recover();
   bool park_others() noexcept;
 
   const std::string tcti_;
   const bool resource_manager_;
   FairLock lock_;
+  const std::shared_ptr<LoadedHandles> handles_ = std::make_shared<LoadedHandles>();
   std::unique_ptr<Connection> connection_;
   std::uint16_t nv_chunk_ = 0;
   std::map<PcrSelection, EphemeralKey> keys_;

@@ -8,13 +8,6 @@ namespace {
 constexpr int kAttempts = 4;
 constexpr UINT16 kModulusBytes = 256;
 
-TPMS_TIME_INFO read_clock(Connection& connection) {
-  TPMS_TIME_INFO time{};
-  connection.run("TPM2_ReadClock",
-                 [&](TSS2_SYS_CONTEXT* context) { return tss().ReadClock(context, nullptr, &time, nullptr); });
-  return time;
-}
-
 /// The PCRs are not as recorded, or changed between PolicyPCR and the command that it authorises.
 bool is_pcr_mismatch(TSS2_RC rc) noexcept {
   return (base_code(rc) == TPM2_RC_VALUE && !concerns_handle(rc)) || tpm_code(rc) == TPM2_RC_PCR_CHANGED;
@@ -49,7 +42,7 @@ CertifiedKey EphemeralKey::certify(Connection& connection, TPM2_HANDLE attestati
       return {public_area_, std::move(certification)};
     } catch (const Error& error) {
       if (connection.broken() || attempt == kAttempts || still_ours(connection) || connection.broken()) throw;
-      forget();
+      forget(connection);
     }
   }
 }
@@ -79,9 +72,9 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
     const bool ours = still_ours(connection);
     if (connection.broken()) throw failure;
     if (attempt < kAttempts && !ours) {
-      forget();
+      forget(connection);
     } else if (attempt < kAttempts && is_handle_gone(rc)) {
-      session_.forget();
+      session_.forget(connection);
     } else {
       session_.restart(connection);
       throw failure;
@@ -127,7 +120,7 @@ void EphemeralKey::create(Connection& connection, const Sha256Digest& pcr_digest
   TPM2_HANDLE handle = 0;
   TPM2B_PUBLIC out_public{};
   TPM2B_NAME name{};
-  connection.run("TPM2_CreatePrimary", [&](TSS2_SYS_CONTEXT* context) {
+  const TSS2_RC rc = try_load(connection, HandleKind::kObject, handle, [&](TSS2_SYS_CONTEXT* context) {
     out_public = {};
     name = {};
     TPM2B_CREATION_DATA creation_data{};
@@ -138,21 +131,24 @@ void EphemeralKey::create(Connection& connection, const Sha256Digest& pcr_digest
                                &no_creation_pcrs, &handle, &out_public, &creation_data, &creation_hash,
                                &creation_ticket, &name, &response);
   });
+  if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_CreatePrimary", rc);
+  name_ = to_bytes(name.name, name.size);
+  if (name_ != name_of(out_public)) {
+    tpm::flush(connection, handle);
+    connection.reject_answer("TPM2_CreatePrimary answered with a name that is not the key's");
+  }
   handle_ = handle;
   saved_.reset();
   pcr_digest_ = pcr_digest;
-  name_ = to_bytes(name.name, name.size);
   public_area_ = marshal(out_public);
-  const TPMS_TIME_INFO time = read_clock(connection);
-  reset_count_ = time.clockInfo.resetCount;
-  restart_count_ = time.clockInfo.restartCount;
+  epoch_ = read_epoch(connection);
 }
 
 bool EphemeralKey::restore(Connection& connection) {
   if (!saved_) return false;
   TPMI_DH_CONTEXT handle = 0;
-  const TSS2_RC rc =
-      connection.try_run([&](TSS2_SYS_CONTEXT* context) { return tss().ContextLoad(context, &*saved_, &handle); });
+  const TSS2_RC rc = try_load(connection, HandleKind::kObject, handle,
+                              [&](TSS2_SYS_CONTEXT* context) { return tss().ContextLoad(context, &*saved_, &handle); });
   if (connection.broken()) throw tpm_error("TPM2_ContextLoad", rc);
   if (is_out_of_slots(rc) || is_retry_warning(rc)) throw tpm_error("TPM2_ContextLoad", rc);
   saved_.reset();
@@ -164,9 +160,7 @@ bool EphemeralKey::restore(Connection& connection) {
 bool EphemeralKey::still_ours(Connection& connection) {
   if (handle_ == 0) return false;
   try {
-    const TPMS_TIME_INFO time = read_clock(connection);
-    return time.clockInfo.resetCount == reset_count_ && time.clockInfo.restartCount == restart_count_ &&
-           read_public(connection, handle_).name == name_;
+    return read_epoch(connection) == epoch_ && read_public(connection, handle_).name == name_;
   } catch (const Error&) {
     return false;
   }
@@ -183,22 +177,25 @@ bool EphemeralKey::park(Connection& connection) noexcept {
     if (rc == TSS2_RC_SUCCESS) saved_ = saved;
     tpm::flush(connection, handle_);
   } catch (const Error&) {
-    // Told to stop while waiting: without its saved context the key is generated again when it is needed.
+    return false;  // told to stop while waiting: it stays where it is
   }
-  handle_ = 0;
+  if (!connection.broken()) handle_ = 0;
   return true;
 }
 
 void EphemeralKey::flush(Connection& connection) noexcept {
+  if (connection.broken()) return;
   session_.flush(connection);
-  if (handle_ != 0 && !connection.broken()) tpm::flush(connection, handle_);
-  forget();
+  if (handle_ != 0) tpm::flush(connection, handle_);
+  // A link that breaks here leaves the handle as it is, for the next attempt to flush.
+  if (!connection.broken()) forget(connection);
 }
 
-void EphemeralKey::forget() noexcept {
+void EphemeralKey::forget(Connection& connection) noexcept {
+  if (handle_ != 0 && connection.loaded_handles() != nullptr) connection.loaded_handles()->remove(handle_);
   handle_ = 0;
   saved_.reset();
-  session_.forget();
+  session_.forget(connection);
 }
 
 }  // namespace cga::tpm

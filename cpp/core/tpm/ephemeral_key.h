@@ -5,6 +5,7 @@
 
 #include "core/tpm/attestation_key.h"
 #include "core/tpm/bytes.h"
+#include "core/tpm/capability.h"
 #include "core/tpm/object.h"
 #include "core/tpm/pcr.h"
 #include "core/tpm/policy_session.h"
@@ -46,7 +47,7 @@ class EphemeralKey {
   /// Takes everything out of the TPM and forgets it.
   void flush(Connection& connection) noexcept;
   /// Whatever was in the TPM is gone.
-  void forget() noexcept;
+  void forget(Connection& connection) noexcept;
   [[nodiscard]] bool loaded() const noexcept { return handle_ != 0 || session_.open(); }
 
  private:
@@ -62,8 +63,7 @@ class EphemeralKey {
   TPM2_HANDLE handle_ = 0;
   Bytes name_;
   Bytes public_area_;
-  UINT32 reset_count_ = 0;
-  UINT32 restart_count_ = 0;
+  TpmEpoch epoch_;
   std::optional<TPMS_CONTEXT> saved_;
   PolicySession session_;
 };

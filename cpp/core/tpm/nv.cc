@@ -66,8 +66,7 @@ Bytes NonVolatile::read(TPM2_HANDLE index, std::uint16_t size) {
       return tss().NV_Read(context, TPM2_RH_OWNER, index, &authorization, wanted, offset, &chunk, &response);
     });
     if (chunk.size != wanted) {
-      throw Error(ErrorKind::kTpm, "TPM2_NV_Read answered with another size than asked for",
-                  TSS2_SYS_RC_MALFORMED_RESPONSE);
+      connection_.reject_answer("TPM2_NV_Read answered with another size than asked for");
     }
     data.insert(data.end(), chunk.buffer, chunk.buffer + chunk.size);
   }

@@ -1,5 +1,7 @@
 #include "core/tpm/object.h"
 
+#include <openssl/sha.h>
+
 #include <array>
 
 namespace cga::tpm {
@@ -26,9 +28,21 @@ Bytes marshal(const TPM2B_PUBLIC& area) {
   return to_bytes(buffer.data(), size);
 }
 
+Bytes name_of(const TPM2B_PUBLIC& area) {
+  const Bytes marshalled = marshal(area);
+  Bytes name(2 + SHA256_DIGEST_LENGTH);
+  name[0] = TPM2_ALG_SHA256 >> 8;
+  name[1] = TPM2_ALG_SHA256 & 0xFF;
+  SHA256(marshalled.data() + sizeof(UINT16), marshalled.size() - sizeof(UINT16), name.data() + 2);
+  return name;
+}
+
 void flush(Connection& connection, TPM2_HANDLE handle) noexcept {
   try {
-    connection.try_run([&](TSS2_SYS_CONTEXT* context) { return tss().FlushContext(context, handle); });
+    const TSS2_RC rc =
+        connection.try_run([&](TSS2_SYS_CONTEXT* context) { return tss().FlushContext(context, handle); });
+    LoadedHandles* loaded = connection.loaded_handles();
+    if (loaded != nullptr && !is_link_failure(rc)) loaded->remove(handle);
   } catch (const Error&) {
     // Told to stop while waiting: what is left is flushed when the connection is closed.
   }

@@ -1,10 +1,12 @@
 // Objects in the TPM: public areas and transient handles.
 #pragma once
 
+#include <optional>
 #include <utility>
 
 #include "core/tpm/bytes.h"
 #include "core/tpm/connection.h"
+#include "core/tpm/loaded_handles.h"
 
 namespace cga::tpm {
 
@@ -18,6 +20,28 @@ struct PublicArea {
 
 /// TPM2B_PUBLIC as the TPM marshals it, with its 2-byte size.
 [[nodiscard]] Bytes marshal(const TPM2B_PUBLIC& area);
+
+/// Name that a TPM gives to an object with this public area and nameAlg SHA-256 (part 1, section 16).
+[[nodiscard]] Bytes name_of(const TPM2B_PUBLIC& area);
+
+/// Runs `command`, which loads an object or starts a session and puts its handle into `handle`, with the book-keeping
+/// of LoadedHandles around it. @returns the response code, retries included
+template <typename Function>
+[[nodiscard]] TSS2_RC try_load(Connection& connection, HandleKind kind, TPM2_HANDLE& handle, Function&& command) {
+  LoadedHandles* loaded = connection.loaded_handles();
+  if (loaded == nullptr) return connection.try_run(command);
+  loaded->expect(connection, kind);
+  TSS2_RC rc;
+  try {
+    rc = connection.try_run(command);
+  } catch (...) {
+    loaded->settle(kind, std::nullopt);
+    throw;
+  }
+  // After a link failure it is not known whether the TPM carried the command out.
+  if (!is_link_failure(rc)) loaded->settle(kind, rc == TSS2_RC_SUCCESS ? std::optional(handle) : std::nullopt);
+  return rc;
+}
 
 /// TPM2_FlushContext; a handle that is gone already is none of its worries.
 void flush(Connection& connection, TPM2_HANDLE handle) noexcept;

@@ -28,8 +28,7 @@ std::vector<PcrValue> read_once(Connection& connection, const PcrSelection& sele
       throw Error(ErrorKind::kTpm, "the TPM has no value for the PCRs asked for: the PCR bank is not allocated");
     }
     if ((read & ~left) != 0 || digests.count != static_cast<UINT32>(std::popcount(read))) {
-      throw Error(ErrorKind::kTpm, "TPM2_PCR_Read answered for other PCRs than asked for",
-                  TSS2_SYS_RC_MALFORMED_RESPONSE);
+      connection.reject_answer("TPM2_PCR_Read answered for other PCRs than asked for");
     }
     if (values.empty()) first_counter = counter;
     if (counter != first_counter) return {};

@@ -25,11 +25,12 @@ void PolicySession::start(Connection& connection) {
   symmetric.algorithm = TPM2_ALG_NULL;
   TPM2B_NONCE nonce_tpm{};
   TPMI_SH_AUTH_SESSION handle = 0;
-  connection.run("TPM2_StartAuthSession", [&](TSS2_SYS_CONTEXT* context) {
+  const TSS2_RC rc = try_load(connection, HandleKind::kSession, handle, [&](TSS2_SYS_CONTEXT* context) {
     nonce_tpm = {};
     return tss().StartAuthSession(context, TPM2_RH_NULL, TPM2_RH_NULL, nullptr, &nonce_caller, &unsalted,
                                   TPM2_SE_POLICY, &symmetric, TPM2_ALG_SHA256, &handle, &nonce_tpm, nullptr);
   });
+  if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_StartAuthSession", rc);
   handle_ = handle;
 }
 
@@ -49,8 +50,14 @@ void PolicySession::restart(Connection& connection) {
 }
 
 void PolicySession::flush(Connection& connection) noexcept {
-  if (open() && !connection.broken()) tpm::flush(connection, handle_);
-  forget();
+  if (!open() || connection.broken()) return;
+  tpm::flush(connection, handle_);
+  if (!connection.broken()) handle_ = 0;
+}
+
+void PolicySession::forget(Connection& connection) noexcept {
+  if (open() && connection.loaded_handles() != nullptr) connection.loaded_handles()->remove(handle_);
+  handle_ = 0;
 }
 
 TSS2L_SYS_AUTH_COMMAND PolicySession::authorization() const {

@@ -21,7 +21,7 @@ class PolicySession {
   void restart(Connection& connection);
   void flush(Connection& connection) noexcept;
   /// The session is gone, or the handle may be somebody else's by now.
-  void forget() noexcept { handle_ = 0; }
+  void forget(Connection& connection) noexcept;
 
   /// Authorisation area of a command that uses the session. There is no HMAC to compute: no auth value, no salt.
   [[nodiscard]] TSS2L_SYS_AUTH_COMMAND authorization() const;

@@ -79,7 +79,7 @@ void Worker::report_closed(Guard& guard) {
 }
 
 void Worker::serve(const std::shared_ptr<Lane>& lane) {
-  const CommandClock::Scope scope(lane->clock);
+  const CommandClock::Scope scope(&lane->clock);
   Guard guard(mutex_);
   while (!lane->abandoned) {
     if (!queue_.empty()) {
@@ -91,6 +91,11 @@ void Worker::serve(const std::shared_ptr<Lane>& lane) {
       rest(lane, guard);
     }
   }
+  std::shared_ptr<Device> device = std::move(lane->device);
+  guard.unlock();
+  // The TPM has answered after all: nobody waits for this thread, but what it has in the TPM goes.
+  const CommandClock::Scope unwatched(nullptr);
+  device.reset();
 }
 
 void Worker::perform(const std::shared_ptr<Lane>& lane, Guard& guard) {
@@ -169,7 +174,7 @@ bool Worker::check() {
   if (!lane->busy) return false;
   if (lane->clock.running() <= options_.command_timeout) return true;
   lane->abandoned = true;
-  lane->clock.interrupt();
+  lane->clock.abandon();
   if (lane->device) lane->device->retire();
   const bool has_job = lane->has_job;
   if (!closing_) launch();

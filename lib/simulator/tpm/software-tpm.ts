@@ -52,6 +52,21 @@ export class SoftwareTpm {
     await this.#spawn();
   }
 
+  /** The TPM falls silent: it takes commands and does not answer them until {@link resume}. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  /** Power off and on without a TPM2_Shutdown before. */
+  async crash(): Promise<void> {
+    await this.#kill();
+    await this.#spawn();
+  }
+
   /** Ends the process. Safe to call twice. */
   async stop(): Promise<void> {
     await this.#kill();

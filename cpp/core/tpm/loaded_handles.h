@@ -1,0 +1,51 @@
+// What this process has in a TPM that has no resource manager.
+#pragma once
+
+#include <tss2/tss2_sys.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "core/tpm/capability.h"
+
+namespace cga::tpm {
+
+enum class HandleKind { kObject, kSession };
+
+/// Without a resource manager nobody flushes for us: a handle whose number was lost, with the answer to the command
+/// that made it or with the thread that waits for that answer, would take one of three slots until the TPM is reset. So
+/// every such command is preceded by a look at the handles that exist, and what is new after a failure is flushed.
+///
+/// Thread-safe: when a thread is stuck, another one cleans up after it.
+class LoadedHandles {
+ public:
+  /// Before a command that loads something.
+  void expect(Connection& connection, HandleKind kind);
+  /// The command has answered; no handle when it was refused.
+  void settle(HandleKind kind, std::optional<TPM2_HANDLE> handle);
+  void remove(TPM2_HANDLE handle);
+
+  /// Flushes what an interrupted command may have left. @throws Error when the TPM cannot be reached
+  void recover_lost(Connection& connection);
+  /// Flushes that and everything else that is recorded: its owner is stuck, and from now on leaves it alone.
+  /// @throws Error when the TPM cannot be reached
+  void recover_all(Connection& connection);
+  /// Forgets the handles that `successor` has: their numbers were given out again.
+  void leave_to(LoadedHandles& successor);
+  /// Whether nothing is recorded and nothing expected.
+  [[nodiscard]] bool empty();
+  /// Whether recover_all() has been here.
+  [[nodiscard]] bool taken() const noexcept { return taken_.load(); }
+
+ private:
+  std::mutex mutex_;
+  std::optional<TpmEpoch> epoch_;
+  std::map<TPM2_HANDLE, HandleKind> handles_;
+  std::map<HandleKind, std::vector<TPM2_HANDLE>> before_;
+  std::atomic<bool> taken_{false};
+};
+
+}  // namespace cga::tpm
