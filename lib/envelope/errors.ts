@@ -44,7 +44,11 @@ function translate(error: unknown, crypto: (cause: Error) => AttestationError): 
   }
 }
 
-/** `Buffer.alloc` beyond what V8 or the machine has throws a RangeError, with or without a code. */
+/** What `Buffer.allocUnsafeSlow` throws beyond what V8 or the machine has. */
 function isAllocationFailure(error: unknown): boolean {
-  return error instanceof RangeError;
+  return (
+    error instanceof RangeError &&
+    ((error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE' ||
+      /allocation failed|Invalid typed array length/.test(error.message))
+  );
 }

@@ -1,0 +1,57 @@
+import { Transform } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { requirePiece } from './chunk-pump.js';
+
+interface Pump {
+  signal?: AbortSignal;
+  update(piece: Uint8Array): Iterable<Buffer> | Promise<Iterable<Buffer>>;
+  finish(): Iterable<Buffer> | Promise<Iterable<Buffer>>;
+  close(): void;
+  translate(error: unknown): unknown;
+}
+
+/** A Transform around one direction. Its buffers are those of the stream; what does not fit waits, as the piece does. */
+export function pumpTransform(pump: Pump): Transform {
+  const run = async (transform: Transform, results: Iterable<Buffer> | Promise<Iterable<Buffer>>): Promise<void> => {
+    let first = true;
+    for (const result of await results) {
+      // A piece of many batches gives the event loop a turn between them.
+      if (!first) await nextTurn();
+      first = false;
+      if (transform.destroyed) return;
+      transform.push(result);
+    }
+  };
+  return new Transform({
+    ...(pump.signal !== undefined && { signal: pump.signal }),
+    writableHighWaterMark: HIGH_WATER_MARK,
+    readableHighWaterMark: HIGH_WATER_MARK,
+    transform(piece: unknown, _encoding, callback) {
+      try {
+        requirePiece(piece);
+        const results = pump.update(piece);
+        run(this, results).then(
+          () => callback(),
+          (error: unknown) => callback(pump.translate(error) as Error),
+        );
+      } catch (error) {
+        callback(pump.translate(error) as Error);
+      }
+    },
+    flush(callback) {
+      run(
+        this,
+        Promise.resolve().then(() => pump.finish()),
+      ).then(
+        () => callback(),
+        (error: unknown) => callback(pump.translate(error) as Error),
+      );
+    },
+    destroy(error, callback) {
+      pump.close();
+      callback(error);
+    },
+  });
+}
+
+const HIGH_WATER_MARK = 1024 * 1024;
