@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { KeyCache, type KeyCacheOptions } from './envelope/key-cache.js';
 import { AttestationError, ErrorCode } from './errors.js';
 import { DEFAULT_EVENT_LOG_PATH } from './guest/event-log-file.js';
 import { fetchTransport } from './http/fetch-transport.js';
@@ -36,6 +37,12 @@ export interface AttestationClientOptions {
   eventLogPath?: string;
   /** Default `/etc/os-release`. */
   osReleasePath?: string;
+  /**
+   * Keeps unwrapped content keys in locked memory, so that a second decryption under the same wrapped key needs no TPM.
+   * Off by default, because a kept key opens for up to `maxAgeMs` (60 seconds unless given) after the PCRs changed, when
+   * the TPM itself would refuse. `true` for the default bounds.
+   */
+  keyCache?: KeyCacheOptions | boolean;
   /** Whether attest() renews an attestation key certificate that expires within 90 days. Default true. */
   renewAkCertificate?: boolean;
 }
@@ -49,6 +56,7 @@ export interface ClientSettings {
   eventLogPath: string;
   osReleasePath: string;
   renewAkCertificate: boolean;
+  keyCache: KeyCache | undefined;
 }
 
 /** Longer times do not fit a Node timer. */
@@ -87,7 +95,15 @@ export function clientSettings(options: AttestationClientOptions): ClientSetting
     eventLogPath: options.eventLogPath ?? DEFAULT_EVENT_LOG_PATH,
     osReleasePath: options.osReleasePath ?? '/etc/os-release',
     renewAkCertificate: options.renewAkCertificate !== false,
+    keyCache: keyCache(options.keyCache),
   };
+}
+
+function keyCache(option: KeyCacheOptions | boolean | undefined): KeyCache | undefined {
+  if (option === undefined || option === false) return undefined;
+  if (option === true) return new KeyCache();
+  if (typeof option !== 'object' || option === null) throw invalid('keyCache must be an object or a boolean');
+  return new KeyCache(option);
 }
 
 function serviceTransport({ fetch: fetchFunction, ca }: AttestationClientOptions): HttpSettings['transport'] {

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import type { Transform } from 'node:stream';
 import { abortError, throwIfAborted } from './abort.js';
 import { type AttestationClientOptions, type ClientSettings, clientSettings } from './client-options.js';
 import { observed } from './diagnostics.js';
@@ -12,9 +13,21 @@ import {
   encryptionType,
 } from './encrypt/options.js';
 import type { RsaPublicJwk } from './encrypt/token-key.js';
-import { decryptEnvelope } from './envelope/envelope.js';
-import { decryptJwe } from './envelope/jwe.js';
-import type { UnwrapKey } from './envelope/unwrap.js';
+import {
+  createDecryptor,
+  createDecryptStream,
+  type Decryptor,
+  type DecryptorOptions,
+  decryptChunks,
+  decryptEnvelope,
+  decryptJwe,
+  type KeyCache,
+  openRandomAccess,
+  type RandomAccessSource,
+  type SealedFile,
+  type StreamDecryptOptions,
+  type UnwrapKey,
+} from './envelope/index.js';
 import { AttestationError, ErrorCode } from './errors.js';
 import { AkCertificate } from './guest/ak-certificate.js';
 import { attest } from './guest/attest.js';
@@ -38,6 +51,10 @@ export interface AttestParameters {
    */
   clientPayload?: string | Record<string, unknown>;
 }
+
+/** As for the functions of any receiver; the key cache is the client's own. */
+export type GuestDecryptorOptions = Omit<DecryptorOptions, 'keyCache'>;
+export type GuestStreamOptions = Omit<StreamDecryptOptions, 'keyCache'>;
 
 /**
  * Guest attestation from inside a confidential VM. One client owns one connection to the TPM and one thread that its
@@ -100,14 +117,52 @@ export class AttestationClient implements AsyncDisposable {
             'encryptionMetadata is needed; data of the reference library has none and needs type None',
           );
         }
-        return decryptEnvelope(encryptedData, encryptionMetadata, this.#unwrapKey, options);
+        return decryptEnvelope(encryptedData, encryptionMetadata, this.#unwrapKey, this.#cached(options));
       }),
     );
   }
 
   /** Decrypts a compact JWE made by `encryptJwe` or by any JOSE library with the token's key (RSA-OAEP-256, A256GCM). */
   decryptJwe(jwe: string, options: { signal?: AbortSignal } = {}): Promise<Buffer> {
-    return observed('decrypt', () => this.#guarded(options.signal, () => decryptJwe(jwe, this.#unwrapKey, options)));
+    return observed('decrypt', () =>
+      this.#guarded(options.signal, () => decryptJwe(jwe, this.#unwrapKey, this.#cached(options))),
+    );
+  }
+
+  /**
+   * Opens a session: unwraps its key in the TPM once, then decrypts messages without the TPM, until it is closed.
+   *
+   * @param metadata as `createEncryptor` made it
+   * @throws AttestationError 8 for metadata that is not a session's, 26 when the key does not open
+   */
+  createDecryptor(metadata: Uint8Array, options: GuestDecryptorOptions = {}): Promise<Decryptor> {
+    return observed('decrypt', () =>
+      this.#guarded(options.signal, () => createDecryptor(metadata, this.#unwrapKey, this.#cached(options))),
+    );
+  }
+
+  /** Decrypts what `createEncryptStream` made, in constant memory; one TPM operation when the header has arrived. */
+  createDecryptStream(options: GuestStreamOptions = {}): Transform {
+    return createDecryptStream(this.#unwrapKey, this.#cached(options));
+  }
+
+  /** {@link createDecryptStream} for anything that yields bytes: `for await (const plain of client.decryptChunks(source))`. */
+  decryptChunks(
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: GuestStreamOptions = {},
+  ): AsyncGenerator<Buffer, void, undefined> {
+    return decryptChunks(source, this.#unwrapKey, this.#cached(options));
+  }
+
+  /**
+   * Opens a sealed file for reading at any position: `FileHandle` of node:fs/promises, which stays the caller's to close.
+   *
+   * @throws AttestationError 8 for what is no sealed stream, 26 when it does not open or was cut off
+   */
+  openRandomAccess(source: RandomAccessSource, options: GuestStreamOptions = {}): Promise<SealedFile> {
+    return observed('decrypt', () =>
+      this.#guarded(options.signal, () => openRandomAccess(source, this.#unwrapKey, this.#cached(options))),
+    );
   }
 
   /** Zeroes a buffer that decrypt returned. Safe to call twice, and with nothing. */
@@ -139,6 +194,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#settings.keyCache?.close();
     await this.#tpm.close();
   }
 
@@ -167,6 +223,11 @@ export class AttestationClient implements AsyncDisposable {
       { ciphertext, pcrs: ATTESTED_PCRS, scheme: { scheme: 'RSA-OAEP', hash: 'SHA-256' } },
       { ...(signal && { signal }) },
     );
+
+  #cached<T extends object>(options: T): T & { keyCache?: KeyCache } {
+    const { keyCache } = this.#settings;
+    return keyCache === undefined ? options : { ...options, keyCache };
+  }
 
   /** Nothing but an AttestationError or an AbortError leaves a call. */
   async #guarded<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,9 @@
-export { AttestationClient, type AttestParameters } from './client.js';
+export {
+  AttestationClient,
+  type AttestParameters,
+  type GuestDecryptorOptions,
+  type GuestStreamOptions,
+} from './client.js';
 export type { AttestationClientOptions } from './client-options.js';
 export type { ObservedOperation, OperationEvent } from './diagnostics.js';
 export { encrypt } from './encrypt/encrypt.js';
@@ -11,8 +16,22 @@ export {
   type RsaScheme,
 } from './encrypt/options.js';
 export type { RsaPublicJwk } from './encrypt/token-key.js';
-export { encryptJwe, type JweEncryptOptions } from './envelope/jwe.js';
-export type { KeyCacheOptions } from './envelope/key-cache.js';
+export {
+  type BulkOptions,
+  createEncryptor,
+  createEncryptStream,
+  type Decryptor,
+  type Encryptor,
+  type EncryptorOptions,
+  encryptChunks,
+  encryptJwe,
+  type JweEncryptOptions,
+  type KeyCacheOptions,
+  PackedMessages,
+  type RandomAccessSource,
+  type SealedFile,
+  type StreamEncryptOptions,
+} from './envelope/index.js';
 export {
   AttestationError,
   type AttestationErrorDetails,

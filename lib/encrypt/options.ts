@@ -1,3 +1,4 @@
+import type { BulkOptions } from '../envelope/seal.js';
 import { AttestationError, ErrorCode } from '../errors.js';
 import type { RsaDecryptScheme } from '../tpm/tpm.js';
 
@@ -13,7 +14,8 @@ export type EncryptionType = (typeof EncryptionType)[keyof typeof EncryptionType
 export type RsaScheme = 'RSA-OAEP' | 'RSAES';
 export type OaepHash = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512';
 
-export interface EncryptOptions {
+/** `output` and `threads` are for {@link EncryptionType.Envelope}. */
+export interface EncryptOptions extends BulkOptions {
   /** Default {@link EncryptionType.Envelope}. */
   type?: EncryptionType;
   /**
@@ -33,7 +35,8 @@ export interface EncryptResult {
   encryptionMetadata: Buffer;
 }
 
-export interface DecryptOptions {
+/** `output` and `threads` are for {@link EncryptionType.Envelope}. */
+export interface DecryptOptions extends BulkOptions {
   /** As given to encrypt. Default {@link EncryptionType.Envelope}. */
   type?: EncryptionType;
   /** As returned by encrypt; needed for {@link EncryptionType.Envelope}. */

@@ -26,6 +26,7 @@ export class KeyCache {
   readonly #maxKeys: number;
   readonly #maxAgeMs: number;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
   /** Identifies the TPM's key while it stays the same, for instance by its thumbprint. */
   epoch = '';
 
@@ -59,7 +60,7 @@ export class KeyCache {
   /** Keeps a copy of the key. */
   put(encryptedKey: Uint8Array, key: NativeContentKey): void {
     const id = this.#id(encryptedKey);
-    if (this.#entries.has(id)) return;
+    if (this.#closed || this.#entries.has(id)) return;
     this.#entries.set(id, { key: new (native().ContentKey)(key), expires: Date.now() + this.#maxAgeMs });
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#maxKeys) break;
@@ -73,6 +74,12 @@ export class KeyCache {
     for (const id of [...this.#entries.keys()]) this.#drop(id);
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Zeroes every key and keeps none from now on, not even those of calls under way. */
+  close(): void {
+    this.#closed = true;
+    this.clear();
   }
 
   #id(encryptedKey: Uint8Array): string {

@@ -1,4 +1,4 @@
-import { constants, createHash, createPrivateKey, createPublicKey, type JsonWebKey, privateDecrypt } from 'node:crypto';
+import { constants, createHash, createPrivateKey, type JsonWebKey, privateDecrypt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -211,7 +211,7 @@ describe.skipIf(!available)('Wycheproof: JSON Web Encryption', () => {
     let count = 0;
     for (const test of groups.filter((group) => !isOurs(group)).flatMap((group) => group.tests)) {
       if (isSupported(test.jwe)) continue;
-      await expect(decryptJwe(test.jwe as string, never), `${test.tcId}`).rejects.toMatchObject({ code: 8 });
+      await expect(decryptJwe(test.jwe as unknown as string, never), `${test.tcId}`).rejects.toMatchObject({ code: 8 });
       count++;
     }
     expect(count).toBeGreaterThan(90);

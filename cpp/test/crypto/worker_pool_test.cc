@@ -1,0 +1,49 @@
+#include "core/crypto/worker_pool.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+TEST_CASE("every task runs once, however many threads there are") {
+  for (const std::size_t threads : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{64}}) {
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
+      std::vector<std::atomic<int>> runs(count);
+      cga::run_parallel(count, threads, [&](std::size_t i) { ++runs[i]; });
+      CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& n) { return n == 1; }));
+    }
+  }
+}
+
+TEST_CASE("several jobs at once share the helpers") {
+  std::atomic<int> total = 0;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 6; ++caller) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 200; ++round) {
+        int own = 0;
+        std::atomic<int> sum = 0;
+        cga::run_parallel(10, 4, [&](std::size_t i) { sum += static_cast<int>(i); });
+        own = sum;
+        total += own == 45 ? 1 : 0;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  CHECK(total == 1200);
+}
+
+TEST_CASE("what a task throws reaches the caller, and the pool goes on working") {
+  std::atomic<int> ran = 0;
+  const auto job = [&](std::size_t i) {
+    ++ran;
+    if (i == 3) throw std::runtime_error("task 3");
+  };
+  CHECK_THROWS_WITH(cga::run_parallel(10, 4, job), "task 3");
+  ran = 0;
+  cga::run_parallel(5, 4, [&](std::size_t) { ++ran; });
+  CHECK(ran == 5);
+}
