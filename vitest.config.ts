@@ -1,6 +1,16 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
+  resolve: {
+    // Examples import the package by its name; their tests run them on the sources.
+    alias: [
+      { find: /^cvm-guest-attestation\/simulator$/, replacement: source('lib/simulator/index.ts') },
+      { find: /^cvm-guest-attestation$/, replacement: source('lib/index.ts') },
+    ],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['./test/simulator-keys.ts'],

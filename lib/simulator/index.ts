@@ -19,6 +19,7 @@ export type { TpmFault, TpmFaultAction } from './paravisor/tpm-faults.js';
 export { AmdAuthority, type AmdAuthorityOptions, type LeafOptions, type SigningLeaf } from './pki/amd.js';
 export type { Certificate } from './pki/certificate.js';
 export { type KeyPair, keyFolderVariable } from './pki/key-pool.js';
+export { createLoopbackTls, type LoopbackTls, type LoopbackTlsOptions } from './pki/tls.js';
 export { type PublishedKey, TokenSigner, unsignedToken } from './pki/token-signer.js';
 export { type AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
 export {
