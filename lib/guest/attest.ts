@@ -2,12 +2,7 @@ import { AttestationError, ErrorCode } from '../errors.js';
 import type { HttpSettings } from '../http/retry.js';
 import { thimCertificates } from '../imds/thim.js';
 import { type GuestEnvelope, openGuestEnvelope } from '../maa/guest-envelope.js';
-import {
-  type GuestEvidence,
-  guestRequestBody,
-  type IsolationEvidence,
-  type TpmEvidence,
-} from '../maa/guest-request.js';
+import { guestRequestBody, type IsolationEvidence, type TpmEvidence } from '../maa/guest-request.js';
 import { postGuestEvidence } from '../maa/guest-service.js';
 import type { HclReport } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
@@ -16,7 +11,7 @@ import type { Guest } from './guest.js';
 import { collectHclReport } from './hcl-report.js';
 import { type OsInfo, readOsInfo } from './os-release.js';
 import { together } from './together.js';
-import { collectQuote } from './tpm-evidence.js';
+import { collectQuoteAndKey } from './tpm-evidence.js';
 import { tpmCall } from './tpm-failure.js';
 
 /** Where the evidence goes. */
@@ -40,45 +35,28 @@ export async function attest(
   clientPayload: Record<string, string> | null,
   signal?: AbortSignal,
 ): Promise<string> {
-  const { tpm, logger } = guest;
-  const akCertificate = await guest.akCertificate.current(signal);
-  const os = validOsInfo(await readOsInfo(guest.osReleasePath, signal));
-  const hcl = await collectHclReport(tpm, signal);
-  const isConfidential = hcl !== undefined && isSevSnp(hcl.report);
-  const takeTpmEvidence = (s: AbortSignal | undefined): Promise<TpmEvidence> =>
-    collectTpmEvidence(guest, akCertificate, s);
-
-  const [certificates, firstTpmEvidence] = await together(
+  // All at the same time: the TPM's queue keeps its commands in order, and never waits for files or for the host.
+  const [akCertificate, os, isolation, firstTpmEvidence, eventLog] = await together(
     signal,
-    async (s) => (isConfidential ? thimCertificates(guest.imds, s) : undefined),
-    takeTpmEvidence,
+    (s) => guest.akCertificate.current(s),
+    async (s) => validOsInfo(await readOsInfo(guest.osReleasePath, s)),
+    (s) => isolationEvidence(guest, s),
+    (s) => collectTpmEvidence(guest, s),
+    (s) => readEventLog(guest.eventLogPath, guest.logger, s),
   );
-  const isolation: IsolationEvidence | undefined =
-    hcl && certificates
-      ? {
-          snpReport: hcl.report.hardwareReport,
-          vcekCertChain: certificates.vcekCert + certificates.certificateChain,
-          runtimeData: hcl.report.variableData,
-        }
-      : undefined;
-  const collected: Omit<GuestEvidence, 'tpm'> = {
-    clientPayload,
-    os,
-    eventLog: await readEventLog(guest.eventLogPath, logger, signal),
-    ...(isolation && { isolation }),
-  };
+  const collected = { clientPayload, os, eventLog, ...(isolation && { isolation }) };
 
   let tpmEvidence = firstTpmEvidence;
   for (let repetitions = Math.min(service.settings.retry.retries, 1); ; repetitions--) {
-    const body = guestRequestBody({ ...collected, tpm: tpmEvidence });
+    const body = guestRequestBody({ ...collected, tpm: { ...tpmEvidence, akCertificate } });
     const envelope = await postGuestEvidence(service, body, signal);
     try {
       return await openToken(guest, envelope, signal);
     } catch (error) {
       if (signal?.aborted || repetitions === 0) throw error;
-      logger.warn(`${(error as Error).message}: asking once more with new evidence`);
+      guest.logger.warn(`${(error as Error).message}: asking once more with new evidence`);
     }
-    tpmEvidence = await takeTpmEvidence(signal);
+    tpmEvidence = await collectTpmEvidence(guest, signal);
   }
 }
 
@@ -91,6 +69,18 @@ function validOsInfo(os: OsInfo): OsInfo {
     );
   }
   return os;
+}
+
+/** What a confidential VM shows besides its TPM; undefined on a trusted launch VM. */
+async function isolationEvidence(guest: Guest, signal: AbortSignal): Promise<IsolationEvidence | undefined> {
+  const hcl = await collectHclReport(guest.tpm, signal);
+  if (hcl === undefined || !isSevSnp(hcl.report)) return undefined;
+  const { vcekCert, certificateChain } = await thimCertificates(guest.imds, signal);
+  return {
+    snpReport: hcl.report.hardwareReport,
+    vcekCertChain: vcekCert + certificateChain,
+    runtimeData: hcl.report.variableData,
+  };
 }
 
 /** Whether the VM is attested as SEV-SNP (or else as trusted launch). @throws AttestationError 9 for any other kind. */
@@ -113,18 +103,16 @@ function isSevSnp(report: HclReport): boolean {
 
 async function collectTpmEvidence(
   { tpm }: Guest,
-  akCertificate: Uint8Array,
   signal: AbortSignal | undefined,
-): Promise<TpmEvidence> {
+): Promise<Omit<TpmEvidence, 'akCertificate'>> {
   const { publicArea: akPublic } = await tpmCall(
     'the attestation key cannot be read',
     tpm.readPublic(AzureTpm.ATTESTATION_KEY, { ...(signal && { signal }) }),
     { signal },
   );
   // The protocol has no nonce: the quote's qualifying data is empty.
-  const request = { qualifyingData: new Uint8Array(), pcrs: ATTESTED_PCRS, certifyKey: true };
-  const { ephemeralKey, ...quoted } = await collectQuote(tpm, request, signal);
-  return { akCertificate, akPublic, ...quoted, ephemeralKey: ephemeralKey as NonNullable<typeof ephemeralKey> };
+  const request = { qualifyingData: new Uint8Array(), pcrs: ATTESTED_PCRS };
+  return { akPublic, ...(await collectQuoteAndKey(tpm, request, signal)) };
 }
 
 async function openToken({ tpm }: Guest, envelope: GuestEnvelope, signal: AbortSignal | undefined): Promise<string> {

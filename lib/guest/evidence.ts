@@ -7,7 +7,7 @@ import { readEventLog } from './event-log-file.js';
 import type { Guest } from './guest.js';
 import { collectHclReport } from './hcl-report.js';
 import { together } from './together.js';
-import { collectQuote } from './tpm-evidence.js';
+import { collectQuote, collectQuoteAndKey } from './tpm-evidence.js';
 import { tpmCall } from './tpm-failure.js';
 import { USER_DATA_BYTES, type UserDataReports } from './user-data.js';
 
@@ -108,12 +108,8 @@ async function tpmEvidence(
 
   // A verifier can tell that the key is bound to PCRs 0–7 only when it sees them quoted.
   const certifyKey = ATTESTED_PCRS.every((pcr) => request.pcrs.includes(pcr));
-  const { quote, pcrs, ephemeralKey } = await collectQuote(tpm, { ...request, certifyKey }, signal);
-  return {
-    ...evidence,
-    quote: { ...quote, pcrs: { alg: 'sha256', values: Object.fromEntries(pcrs) } },
-    ...(ephemeralKey && { ephemeralKey }),
-  };
+  const { quote, pcrs, ...key } = await (certifyKey ? collectQuoteAndKey : collectQuote)(tpm, request, signal);
+  return { ...evidence, quote: { ...quote, pcrs: { alg: 'sha256', values: Object.fromEntries(pcrs) } }, ...key };
 }
 
 function atMost(value: Uint8Array | undefined, limit: number, name: string): Uint8Array | undefined {

@@ -1,20 +1,25 @@
+import { setMaxListeners } from 'node:events';
 import { abortError } from '../abort.js';
 
+type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
+type Results<T extends Tasks> = { -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> };
+
 /**
- * Runs two tasks at the same time. When one fails, the other is aborted and waited for, so that nothing is under way any
- * more once the promise has settled.
+ * Runs tasks at the same time. When one fails, the others are aborted and waited for, so that nothing is under way any
+ * more once the promise has settled; it rejects with what failed first.
  */
-export async function together<A, B>(
+export async function together<const T extends Tasks>(
   signal: AbortSignal | undefined,
-  first: (signal: AbortSignal) => Promise<A>,
-  second: (signal: AbortSignal) => Promise<B>,
-): Promise<[A, B]> {
+  ...tasks: T
+): Promise<Results<T>> {
   const controller = new AbortController();
+  // Every wait of every task listens to this signal.
+  setMaxListeners(0, controller.signal);
   const onAbort = (): void => controller.abort(abortError(signal as AbortSignal));
   if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort, { once: true });
   let failure: { error: unknown } | undefined;
-  const guarded = async <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> => {
+  const guarded = async (task: Tasks[number]): Promise<unknown> => {
     try {
       return await task(controller.signal);
     } catch (error) {
@@ -24,9 +29,9 @@ export async function together<A, B>(
     }
   };
   try {
-    const results = await Promise.all([guarded(first), guarded(second)]);
+    const results = await Promise.all(tasks.map(guarded));
     if (failure !== undefined) throw failure.error;
-    return results as [A, B];
+    return results as Results<T>;
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }

@@ -28,43 +28,65 @@ export interface QuotedPcrs {
 export interface QuoteRequest {
   qualifyingData: Uint8Array;
   pcrs: readonly number[];
-  /** Whether the ephemeral key is certified too, bound to the very PCR values that are quoted. */
-  certifyKey: boolean;
 }
 
 /**
- * Quotes PCRs with the attestation key, and certifies the ephemeral key with it, over one and the same PCR state: when a
- * PCR changes in between all of it is taken again, a few times.
+ * Quotes PCRs with the attestation key; taken again, a few times, when a PCR changes in between.
  *
  * @throws AttestationError 13 when the TPM fails, has no SHA-256 bank or its PCRs keep changing; 9 when what it returns
  * is not what was asked for.
  */
-export async function collectQuote(
+export async function collectQuote(tpm: GuestTpm, request: QuoteRequest, signal?: AbortSignal): Promise<QuotedPcrs> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const quoted = await quoteOnce(tpm, request, signal);
+    if (quoted !== undefined) return quoted;
+  }
+  throw unsteady();
+}
+
+/**
+ * The same, and certifies the ephemeral key over the very PCR values that are quoted, which must include 0–7.
+ *
+ * @throws AttestationError as {@link collectQuote}
+ */
+export async function collectQuoteAndKey(
   tpm: GuestTpm,
   request: QuoteRequest,
   signal?: AbortSignal,
-): Promise<QuotedPcrs & { ephemeralKey?: CertifiedEphemeralKey }> {
-  const options = { ...(signal && { signal }) };
-  const keyHandle = AzureTpm.ATTESTATION_KEY;
-  const { qualifyingData } = request;
-  const indices = [...request.pcrs].sort((a, b) => a - b);
+): Promise<QuotedPcrs & { ephemeralKey: CertifiedEphemeralKey }> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const pcrs = await tpmCall('the PCRs cannot be read', tpm.readPcrs('sha256', indices, options), { signal });
-    const quote = await tpmCall(
-      'the quote failed',
-      tpm.quote({ keyHandle, qualifyingData, bank: 'sha256', pcrs: indices }, options),
-      { signal },
-    );
-    if (!isQuoteOf(quote, pcrs, indices, qualifyingData)) continue;
-    if (!request.certifyKey) return { quote, pcrs };
+    const quoted = await quoteOnce(tpm, request, signal);
+    if (quoted === undefined) continue;
     const ephemeralKey = await tpmCall(
       'the ephemeral key cannot be certified',
-      tpm.certifyEphemeralKey({ keyHandle, pcrs: ATTESTED_PCRS }, options),
+      tpm.certifyEphemeralKey(
+        { keyHandle: AzureTpm.ATTESTATION_KEY, pcrs: ATTESTED_PCRS },
+        { ...(signal && { signal }) },
+      ),
       { signal },
     );
-    if (isBoundTo(ephemeralKey, pcrs)) return { quote, pcrs, ephemeralKey };
+    if (isBoundTo(ephemeralKey, quoted.pcrs)) return { ...quoted, ephemeralKey };
   }
-  throw new AttestationError(ErrorCode.TPM_OPERATION_FAILURE, 'the PCRs changed each time while they were quoted');
+  throw unsteady();
+}
+
+/** PCR values and a quote; undefined when they do not belong together. */
+async function quoteOnce(
+  tpm: GuestTpm,
+  { qualifyingData, pcrs: asked }: QuoteRequest,
+  signal: AbortSignal | undefined,
+): Promise<QuotedPcrs | undefined> {
+  const options = { ...(signal && { signal }) };
+  const indices = [...asked].sort((a, b) => a - b);
+  const [pcrs, quote] = await Promise.all([
+    tpmCall('the PCRs cannot be read', tpm.readPcrs('sha256', indices, options), { signal }),
+    tpmCall(
+      'the quote failed',
+      tpm.quote({ keyHandle: AzureTpm.ATTESTATION_KEY, qualifyingData, bank: 'sha256', pcrs: indices }, options),
+      { signal },
+    ),
+  ]);
+  return isQuoteOf(quote, pcrs, indices, qualifyingData) ? { quote, pcrs } : undefined;
 }
 
 /** Whether a quote is over these values. @throws AttestationError 9 when it is not even the quote asked for. */
@@ -120,6 +142,9 @@ function digestOf(indices: readonly number[], pcrs: ReadonlyMap<number, Buffer>)
   }
   return hash.digest();
 }
+
+const unsteady = (): AttestationError =>
+  new AttestationError(ErrorCode.TPM_OPERATION_FAILURE, 'the PCRs changed each time while they were quoted');
 
 const invalid = (message: string): AttestationError =>
   new AttestationError(ErrorCode.ATTESTATION_PARAMETERS_VALIDATION_FAILED, message);

@@ -72,7 +72,9 @@ class Exchange {
     this.outgoing.once('socket', (socket) => socket.once(connected, () => clearTimeout(this.#connectTimer)));
     // Stays on after the exchange has settled: destroying the request may emit a late error.
     this.outgoing.on('error', (cause) => this.#fail(new HttpError('unreachable', describe(cause), cause)));
-    this.outgoing.once('close', () => this.#fail(new HttpError('unreachable', 'the connection was closed early')));
+    this.outgoing.once('close', () => {
+      if (!this.#settled) this.#fail(new HttpError('unreachable', 'the connection was closed early'));
+    });
     this.outgoing.once('response', (incoming) => this.#receive(incoming));
     this.outgoing.end(body);
   }

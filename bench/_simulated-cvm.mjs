@@ -1,0 +1,56 @@
+// A simulated confidential VM in a process of its own, so that its work is not on the event loop that is measured.
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const self = fileURLToPath(import.meta.url);
+
+/**
+ * Starts one. `facts` holds tcti, imdsUrl, attestationUrl, eventLogPath, osReleasePath; `call` runs one of the functions
+ * at the end of this file over there.
+ */
+export async function startSimulatedCvm() {
+  const child = fork(self, ['serve'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const answer = () =>
+    new Promise((resolve, reject) => {
+      child.once('message', resolve);
+      ended.then((code) => reject(new Error(`the simulated CVM ended with ${code}`)));
+    });
+  const facts = await answer();
+  return {
+    facts,
+    call(name) {
+      const result = answer();
+      child.send(name);
+      return result;
+    },
+    async stop() {
+      child.send('stop');
+      await ended;
+    },
+  };
+}
+
+if (process.argv[1] === self && process.argv[2] === 'serve') {
+  const { SimulatedCvm } = await import('../dist/simulator/index.js');
+  const cvm = await SimulatedCvm.start();
+  let trace;
+  const functions = {
+    startTrace: () => {
+      trace = cvm.trace();
+      return true;
+    },
+    /** Names, and commands in hexadecimal. */
+    stopTrace: () => trace.stop().map(({ name, command }) => [name, command.toString('hex')]),
+    /** Body of the last request to the attestation service. */
+    lastRequest: () => cvm.attestation.requests.at(-1).body.toString('utf8'),
+    loadedHandles: () => cvm.loadedHandles(),
+  };
+  process.on('message', async (name) => {
+    if (name !== 'stop') return process.send((await functions[name]()) ?? null);
+    await cvm.stop();
+    process.disconnect();
+  });
+  const { tcti, imdsUrl, attestationUrl, eventLogPath, osReleasePath } = cvm;
+  process.send({ tcti, imdsUrl, attestationUrl, eventLogPath, osReleasePath });
+}
