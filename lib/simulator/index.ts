@@ -11,6 +11,7 @@ export { buildSnpReport, type SnpReportFields, signSnpReport } from './evidence/
 export type { Answer, Behaviour } from './http/behaviour.js';
 export type { ReceivedRequest } from './http/loopback-server.js';
 export { imdsPaths, type SimulatedImds } from './imds.js';
+export { SimulatedKds } from './kds.js';
 export { type FaultName, type NamedFault, namedFaults } from './named-faults.js';
 export type { AkCertificateIndexOptions, DetailedFaults, SimulatedCvmOptions } from './options.js';
 export type { HclReportOptions } from './paravisor/paravisor.js';

@@ -5,6 +5,7 @@ import type { Product } from '../verify/types.js';
 import { buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 import { platforms } from './evidence/platform.js';
 import { SimulatedImds } from './imds.js';
+import { SimulatedKds } from './kds.js';
 import type { CvmConfiguration } from './options.js';
 import { EmulatedNv } from './paravisor/emulated-nv.js';
 import { Paravisor, type ParavisorIdentity } from './paravisor/paravisor.js';
@@ -32,6 +33,7 @@ export interface Parts {
   /** Undefined on a VM without a hardware report. */
   paravisor: Paravisor | undefined;
   imds: SimulatedImds;
+  kds: SimulatedKds;
   attestation: SimulatedAttestationService;
   tls: LoopbackTls | undefined;
 }
@@ -91,13 +93,13 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
   const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv);
   undo.push(() => tpm.close());
   for (const fault of configuration.faults?.tpm ?? []) tpm.injectFault(fault);
-  const services = await startServices(configuration, vmId, authorities, leaf, undo);
+  const services = await startServices(configuration, { vmId, chipId, authorities, leaf }, undo);
   await writeGuestFiles(folder, configuration, bootLog);
   return { folder, vmId, authorities, leaf, bootLog, softwareTpm, tpm, paravisor, ...services };
 }
 
-export async function stopParts({ tpm, softwareTpm, imds, attestation, folder }: Parts): Promise<void> {
-  await Promise.all([tpm.close(), imds.close(), attestation.close()]);
+export async function stopParts({ tpm, softwareTpm, imds, kds, attestation, folder }: Parts): Promise<void> {
+  await Promise.all([tpm, imds, kds, attestation].map((part) => part.close()));
   await softwareTpm.stop();
   await folder.remove();
 }
@@ -138,21 +140,23 @@ async function startParavisor(
 
 async function startServices(
   configuration: CvmConfiguration,
-  vmId: string,
-  { amd, vtpm, signer }: Authorities,
-  leaf: SigningLeaf,
+  { vmId, chipId, leaf, authorities }: Pick<Parts, 'vmId' | 'leaf' | 'authorities'> & { chipId: Uint8Array },
   undo: Undo,
-): Promise<Pick<Parts, 'imds' | 'attestation' | 'tls'>> {
+): Promise<Pick<Parts, 'imds' | 'kds' | 'attestation' | 'tls'>> {
   const { faults, snpReport, attestation: options } = configuration;
+  const { amd, vtpm, signer } = authorities;
+  const tcb = snpReport?.reportedTcb ?? platforms[amd.product].tcb;
   const imds = new SimulatedImds({
     vmId,
     product: amd.product,
-    tcb: snpReport?.reportedTcb ?? platforms[amd.product].tcb,
+    tcb,
     vcekPem: leaf.certificate.pem,
     chainPem: leaf.issuer.pem + amd.ark.pem,
     vtpmAuthority: vtpm,
   });
   undo.push(() => imds.close());
+  const kds = new SimulatedKds({ authority: amd, vcek: leaf.certificate.der, chipId, tcb });
+  undo.push(() => kds.close());
   const tls = options?.tls ? await createLoopbackTls(options.tls === true ? {} : options.tls) : undefined;
   const attestation = new SimulatedAttestationService({
     trust: {
@@ -169,8 +173,8 @@ async function startServices(
   for (const [path, behaviours] of Object.entries(faults?.imds ?? {})) imds.respond(path, ...behaviours);
   for (const [path, behaviours] of Object.entries(faults?.attestation ?? {})) attestation.respond(path, ...behaviours);
   attestation.sealNext(...(options?.envelopes ?? []));
-  await Promise.all([imds.listen(), attestation.listen()]);
-  return { imds, attestation, tls };
+  await Promise.all([imds, kds, attestation].map((server) => server.listen()));
+  return { imds, kds, attestation, tls };
 }
 
 async function writeGuestFiles(

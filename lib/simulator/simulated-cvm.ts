@@ -3,6 +3,7 @@ import { AttestationClient } from '../client.js';
 import type { AttestationClientOptions } from '../client-options.js';
 import { appendMeasurement, type EventLog } from './evidence/event-log.js';
 import type { SimulatedImds } from './imds.js';
+import type { SimulatedKds } from './kds.js';
 import { configurationOf } from './named-faults.js';
 import type { SimulatedCvmOptions } from './options.js';
 import type { TpmProxy, TpmTrace } from './paravisor/proxy.js';
@@ -73,6 +74,15 @@ export class SimulatedCvm implements AsyncDisposable {
 
   get imds(): SimulatedImds {
     return this.#parts.imds;
+  }
+
+  /** Origin of AMD's key service, as `KdsClient` takes it for `baseUrl`. */
+  get kdsUrl(): string {
+    return this.#parts.kds.url;
+  }
+
+  get kds(): SimulatedKds {
+    return this.#parts.kds;
   }
 
   /** Origin of the attestation service, its tokens' issuer. */

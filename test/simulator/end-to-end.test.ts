@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   encrypt,
+  KdsClient,
   type Product,
   parseHclReport,
   parseSnpReport,
@@ -47,5 +48,25 @@ describe.each<Product>(['Milan', 'Genoa', 'Turin'])('a simulated CVM on %s', (pr
     expect(untrusted.ok).toBe(false);
     const revoked = [cvm.authority.revocationList({ revoked: ['ask'] })];
     expect(verifySnpReport(hcl.hardwareReport, { vcek, ...chain }, { trustedRoots, crls: revoked }).ok).toBe(false);
+  });
+
+  it('finds its certificates and revocation list at its key service', async () => {
+    await using cvm = await SimulatedCvm.start({ product });
+    const kds = new KdsClient({ baseUrl: cvm.kdsUrl, cacheDirectory: false });
+    const report = (cvm.hclReport ?? Buffer.alloc(0)).subarray(32, 32 + 1184);
+    const { vcek, chain } = await kds.certificatesFor(report);
+    const options = { trustedRoots: cvm.trustedRoots, crls: [await kds.crl(product)] };
+    const [ask, ark] = chain.split(/(?<=-----END CERTIFICATE-----\n)/);
+    expect(verifySnpReport(report, { vcek, ask: ask ?? '', ark: ark ?? '' }, options).ok).toBe(true);
+    cvm.kds.revoked = ['ask'];
+    const revoking = {
+      ...options,
+      crls: [await new KdsClient({ baseUrl: cvm.kdsUrl, cacheDirectory: false }).crl(product)],
+    };
+    const refused = verifySnpReport(report, { vcek, ask: ask ?? '', ark: ark ?? '' }, revoking);
+    expect(refused.checks.find(({ ok }) => !ok)?.code).toBe('ERR_CERTIFICATE_REVOKED');
+    const other = parseSnpReport(report).reportedTcb;
+    const unknown = kds.vcek(product, parseSnpReport(report).chipId, { ...other, snp: other.snp + 1 });
+    await expect(unknown).rejects.toMatchObject({ status: 404 });
   });
 });
