@@ -3,17 +3,19 @@ import { attestCommand } from './commands/attest.js';
 import { completionCommand } from './commands/completion.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
+import { evidenceCommand } from './commands/evidence.js';
 import { quoteCommand } from './commands/quote.js';
 import { reportCommand } from './commands/report.js';
 import { simulateCommand } from './commands/simulate.js';
 import { tokenCommand } from './commands/token.js';
+import { verifyCommand } from './commands/verify.js';
 import type { CommandFactory, Context } from './context.js';
 import { makeStyle } from './output/style.js';
 import { packageVersion } from './version.js';
 
 const GROUPS: readonly [title: string, commands: readonly CommandFactory[]][] = [
-  ['On a confidential VM:', [reportCommand, quoteCommand, attestCommand, doctorCommand]],
-  ['Anywhere:', [tokenCommand]],
+  ['On a confidential VM:', [reportCommand, quoteCommand, evidenceCommand, attestCommand, doctorCommand]],
+  ['Anywhere:', [verifyCommand, tokenCommand]],
   ['Without a confidential VM:', [demoCommand, simulateCommand]],
   ['Shell:', [completionCommand]],
 ];

@@ -26,11 +26,11 @@ export async function explainToken(token: string, options: VerifyTokenOptions): 
     await verifyToken(token, options);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
-    // Claims are looked at last: a refusal that lists them is one by what they say.
-    const checks =
-      error.checks.length > 0
-        ? [...signatureChecks(header, claims), ...error.checks]
-        : [{ name: error.message, ok: false, code: error.code }];
+    // Claims are looked at last, several at once: any refusal before them lists itself alone.
+    const ofClaims = error.checks.length > 1;
+    const checks = ofClaims
+      ? [...signatureChecks(header, claims), ...error.checks]
+      : [{ name: error.message, ok: false, code: error.code }];
     return { ok: false, checks, header, claims };
   }
   const claimChecks = explainClaims(claims, normalisePolicy(options), timeRules(options));

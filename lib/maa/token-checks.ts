@@ -111,9 +111,9 @@ function checkTimes(checks: ClaimChecks, claims: JsonObject, { now, tolerance, m
   checks.check('ERR_TOKEN_TIME_CLAIM', 'exp, nbf and iat are numbers', numeric);
   const earliest = now - tolerance;
   const latest = now + tolerance;
-  if (isTime(exp)) checks.compare('ERR_TOKEN_EXPIRED', 'exp is later than', exp > earliest, earliest, exp);
-  if (isTime(nbf)) checks.compare('ERR_TOKEN_NOT_YET_VALID', 'nbf is not later than', nbf <= latest, latest, nbf);
-  if (isTime(iat)) checks.compare('ERR_TOKEN_ISSUED_IN_FUTURE', 'iat is not later than', iat <= latest, latest, iat);
+  if (isTime(exp)) checks.compare('ERR_TOKEN_EXPIRED', 'not expired (exp)', exp > earliest, earliest, exp);
+  if (isTime(nbf)) checks.compare('ERR_TOKEN_NOT_YET_VALID', 'already valid (nbf)', nbf <= latest, latest, nbf);
+  if (isTime(iat)) checks.compare('ERR_TOKEN_ISSUED_IN_FUTURE', 'issued in the past (iat)', iat <= latest, latest, iat);
   if (maxTokenAge !== undefined) {
     const oldest = earliest - maxTokenAge;
     checks.compare('ERR_TOKEN_TOO_OLD', 'iat is not earlier than', isTime(iat) && iat >= oldest, oldest, iat);

@@ -3,7 +3,7 @@ import type { Context } from '../context.js';
 import { examine } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { Exit } from '../exit.js';
-import { readRoots } from '../input/certificates.js';
+import { addTrustedRootOption, readTrustedRoots } from '../input/verification.js';
 import { addGuestOptions, ENV, type GuestOptions, jsonOption } from '../options.js';
 import { printable } from '../output/printable.js';
 import { wrap } from '../output/table.js';
@@ -11,7 +11,7 @@ import type { Terminal } from '../output/terminal.js';
 
 interface DoctorOptions extends GuestOptions {
   url?: string;
-  trustedRoot?: string[] | string;
+  trustedRoot?: string[];
   json?: boolean;
 }
 
@@ -22,13 +22,8 @@ export function doctorCommand(context: Context): Command {
       'Looks at everything that attestation needs, from the TPM device to the attestation service, and says for each what it means and what to do. Exit code 1 when something is wrong.',
     )
     .addOption(new Option('--url <url>', 'also attest with this service').env(ENV.url))
-    .addOption(
-      new Option('--trusted-root <file...>', "root certificates that replace AMD's, as a simulated guest has them").env(
-        ENV.trustedRoot,
-      ),
-    )
     .addOption(jsonOption());
-  addGuestOptions(command);
+  addGuestOptions(addTrustedRootOption(command));
   return command
     .addHelpText(
       'after',
@@ -43,6 +38,7 @@ Examples:
 async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const { terminal, signal } = context;
   const { tcti, imdsUrl, url, eventLog, osRelease, trustedRoot } = options;
+  const trustedRoots = await readTrustedRoots(trustedRoot);
   const findings = await terminal.progress(
     'examining this machine',
     examine({
@@ -53,7 +49,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
       ...(url === undefined ? {} : { attestationUrl: url }),
       ...(eventLog === undefined ? {} : { eventLogPath: eventLog }),
       ...(osRelease === undefined ? {} : { osReleasePath: osRelease }),
-      ...(trustedRoot === undefined ? {} : { trustedRoots: await readRoots([trustedRoot].flat()) }),
+      ...(trustedRoots === undefined ? {} : { trustedRoots }),
     }),
   );
   const problems = findings.filter(({ status }) => status === 'problem').length;

@@ -1,5 +1,6 @@
+import { markOf, STATE_MARKS } from './marks.js';
 import { html, type Markup } from './markup.js';
-import { type ChainLink, LINK_IDS, type LinkId, type LinkState, stateOf } from './model.js';
+import { type ChainLink, countChecks, LINK_IDS, type LinkId, type LinkState, stateOf } from './model.js';
 
 const NODE = { width: 184, height: 84 };
 const GAP = { x: 60, y: 64 };
@@ -16,10 +17,8 @@ const RELATIONS: Record<Exclude<LinkId, 'token'>, string> = {
   ak: 'signs',
   quote: 'covers',
   pcrs: 'replays',
-  'event-log': 'in',
+  'event-log': 'attested',
 };
-
-const MARKS: Record<LinkState, string> = { verified: '✓', refused: '✗', absent: '–' };
 
 /**
  * The chain of trust as one drawing: the first row runs from AMD's root to the runtime data, the second one back from the
@@ -61,7 +60,7 @@ function node(link: ChainLink, { x, y }: { x: number; y: number }): Markup {
   const right = x + NODE.width - 20;
   return html`<a href="#${link.id}"><g class="node ${state}"><title>${tooltip(link)}</title>
 <rect x="${x}" y="${y}" width="${NODE.width}" height="${NODE.height}" rx="10"/>
-<circle cx="${right}" cy="${y + 20}" r="10"/><text class="mark" x="${right}" y="${y + 24.5}">${MARKS[state]}</text>
+<circle cx="${right}" cy="${y + 20}" r="10"/><text class="mark" x="${right}" y="${y + 24.5}">${STATE_MARKS[state]}</text>
 <text class="title" x="${x + 13}" y="${y + 25}">${link.title}</text>
 <text class="identity" x="${x + 13}" y="${y + 47}">${fitted(link.identity ?? '')}</text>
 <text class="count" x="${x + 13}" y="${y + 67}">${summary(link)}</text></g></a>
@@ -84,14 +83,14 @@ function arrow(index: number, label: string, state: LinkState): Markup {
 }
 
 function summary(link: ChainLink): string {
-  const failed = link.checks.filter((check) => !check.ok).length;
-  if (link.checks.length === 0) return link.absence ?? 'not checked';
-  const noun = link.checks.length === 1 ? 'check' : 'checks';
-  return failed === 0 ? `${link.checks.length} ${noun} passed` : `${failed} of ${link.checks.length} ${noun} failed`;
+  const { made, failed } = countChecks(link.checks);
+  if (made === 0) return link.absence;
+  const noun = made === 1 ? 'check' : 'checks';
+  return failed === 0 ? `${made} ${noun} passed` : `${failed} of ${made} ${noun} failed`;
 }
 
 function tooltip(link: ChainLink): string {
-  const checks = link.checks.map((check) => `${check.ok ? '✓' : '✗'} ${check.name}`);
+  const checks = link.checks.map((check) => `${markOf(check)} ${check.name}`);
   const fields = link.fields.map(({ name, value }) => `${name}: ${fitted(value, 70)}`);
   return [link.title, ...checks, ...(fields.length > 0 ? ['', ...fields] : [])].join('\n');
 }

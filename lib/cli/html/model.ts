@@ -24,8 +24,8 @@ export interface ChainLink {
   identity?: string;
   checks: readonly Check[];
   fields: readonly Field[];
-  /** Why the link has no checks, where it has none: not part of the evidence, or vouched for by somebody else. */
-  absence?: string;
+  /** What to say when no check was made: not part of the evidence, or vouched for by somebody else. At most 27 characters. */
+  absence: string;
 }
 
 export type LinkState = 'verified' | 'refused' | 'absent';
@@ -38,14 +38,26 @@ export interface Page {
   ok: boolean;
   verdict: string;
   links: readonly ChainLink[];
-  /** Checks of the whole: the policy, mostly. */
-  otherChecks: readonly Check[];
+  /** Checks that belong to no link: the policy's, for one. */
+  otherChecks: readonly { title: string; checks: readonly Check[] }[];
   sections: readonly Section[];
   created: Date;
   version: string;
 }
 
-export function stateOf(link: ChainLink): LinkState {
-  if (link.checks.some((check) => !check.ok)) return 'refused';
-  return link.checks.length > 0 ? 'verified' : 'absent';
+export function stateOf({ checks }: { checks: readonly Check[] }): LinkState {
+  if (checks.some((check) => !check.ok)) return 'refused';
+  return checks.some((check) => !check.skipped) ? 'verified' : 'absent';
+}
+
+/** How many checks were made and how many of them failed; those that nothing called for do not count. */
+export function countChecks(checks: readonly Check[]): { made: number; failed: number } {
+  const made = checks.filter((check) => !check.skipped);
+  return { made: made.length, failed: made.filter((check) => !check.ok).length };
+}
+
+/** The one sentence at the top of a page. */
+export function verdictOf(ok: boolean, checks: readonly Check[]): string {
+  const { made, failed } = countChecks(checks);
+  return ok ? `Verified: all ${made} checks passed` : `Refused: ${failed} of ${made} checks failed`;
 }

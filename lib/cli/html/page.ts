@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Check } from '../../errors.js';
 import type { Field, Section } from '../output/table.js';
 import { diagram } from './diagram.js';
+import { markOf, STATE_MARKS } from './marks.js';
 import { html, Markup } from './markup.js';
-import { type ChainLink, type LinkState, type Page, stateOf } from './model.js';
+import { type ChainLink, type Page, stateOf } from './model.js';
 import { STYLE } from './style.js';
 
 /**
@@ -32,8 +33,8 @@ export function renderPage(page: Page): string {
 <section class="overview">${diagram(page.links)}</section>
 <p class="toggle"><label><input type="checkbox" class="show-values"> Show the values behind every check</label></p>
 <div class="cards">
-${page.links.filter((link) => stateOf(link) !== 'absent' || link.fields.length > 0).map(card)}
-${page.otherChecks.length > 0 ? otherCard(page.otherChecks) : undefined}
+${page.links.filter((link) => link.checks.length > 0 || link.fields.length > 0).map(card)}
+${page.otherChecks.map(otherCard)}
 ${page.sections.filter(({ fields }) => fields.length > 0).map(sectionCard)}
 </div>
 </main>
@@ -46,16 +47,16 @@ ${page.sections.filter(({ fields }) => fields.length > 0).map(sectionCard)}
 function card(link: ChainLink): Markup {
   const state = stateOf(link);
   return html`<article id="${link.id}" class="card ${state}">
-<h2><span class="mark">${mark(state)}</span> ${link.title}${link.identity === undefined ? undefined : html` <small>${link.identity}</small>`}</h2>
-${link.checks.length > 0 ? checkList(link.checks) : html`<p class="absence">${link.absence ?? 'not checked'}</p>`}
+<h2><span class="mark">${STATE_MARKS[state]}</span> ${link.title}${link.identity === undefined ? undefined : html` <small>${link.identity}</small>`}</h2>
+${link.checks.length > 0 ? checkList(link.checks) : html`<p class="absence">${link.absence}</p>`}
 ${fieldTable(link.fields)}
 </article>
 `;
 }
 
-function otherCard(checks: readonly Check[]): Markup {
-  const state: LinkState = checks.every((check) => check.ok) ? 'verified' : 'refused';
-  return html`<article id="policy" class="card ${state}"><h2><span class="mark">${mark(state)}</span> Policy</h2>${checkList(checks)}</article>
+function otherCard({ title, checks }: { title: string; checks: readonly Check[] }): Markup {
+  const state = stateOf({ checks });
+  return html`<article class="card ${state}"><h2><span class="mark">${STATE_MARKS[state]}</span> ${title}</h2>${checkList(checks)}</article>
 `;
 }
 
@@ -74,7 +75,7 @@ function checkItem(check: Check): Markup {
     ['actual', check.actual],
   ].filter((pair): pair is [string, string] => pair[1] !== undefined);
   const hover = values.map(([label, value]) => `${label}: ${value}`).join('\n');
-  return html`<li class="${check.ok ? 'ok' : 'bad'}" title="${hover}"><span class="mark">${check.ok ? '✓' : '✗'}</span> ${check.name}${check.ok || check.code === undefined ? undefined : html` <code class="code">${check.code}</code>`}${
+  return html`<li class="${check.skipped ? 'skipped' : check.ok ? 'ok' : 'bad'}" title="${hover}"><span class="mark">${markOf(check)}</span> ${check.name}${check.ok || check.code === undefined ? undefined : html` <code class="code">${check.code}</code>`}${
     values.length === 0
       ? undefined
       : html`<dl>${values.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`
@@ -87,8 +88,4 @@ function fieldTable(fields: readonly Field[]): Markup | undefined {
     ({ name, value, alert }) =>
       html`<tr><th scope="row">${name}</th><td${alert ? html` class="alert"` : undefined}>${value}</td></tr>`,
   )}</table>`;
-}
-
-function mark(state: LinkState): string {
-  return { verified: '✓', refused: '✗', absent: '–' }[state];
 }

@@ -62,6 +62,7 @@ h2 small { color: var(--soft); font-size: 13px; font-weight: 400; margin-left: 4
 .checks li { padding: 2px 0 2px 22px; text-indent: -22px; }
 .checks .mark { display: inline-block; width: 18px; text-indent: 0; font-weight: 700; }
 .checks .bad { color: var(--bad); }
+.checks .skipped { color: var(--soft); }
 .checks li[title]:not([title=""]) { cursor: help; }
 .code { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; background: var(--bad-soft); border-radius: 4px; padding: 1px 5px; }
 dl { display: none; margin: 2px 0 4px; text-indent: 0; color: var(--soft); font-size: 12.5px; }

@@ -17,15 +17,23 @@ const MAX_POLICY_BYTES = 1 << 20;
 const MAX_CRL_BYTES = 16 << 20;
 
 export function addVerificationOptions(command: Command): Command {
-  return command
-    .option('--policy <file>', 'what to demand besides that it is genuine: JSON, see docs/policy.md')
-    .addOption(
-      new Option('--trusted-root <file...>', "root certificates that replace AMD's, as a simulated guest has them").env(
-        ENV.trustedRoot,
-      ),
-    )
+  command.option('--policy <file>', 'what to demand besides that it is genuine: JSON, see docs/policy.md');
+  return addTrustedRootOption(command)
     .option('--crl <file...>', "AMD's revocation lists, DER or PEM")
     .option('--now <time>', 'verify as of this time (ISO 8601); default: now', parseTime);
+}
+
+export function addTrustedRootOption(command: Command): Command {
+  return command.addOption(
+    new Option('--trusted-root <file...>', "root certificates that replace AMD's, as a simulated guest has them").env(
+      ENV.trustedRoot,
+    ),
+  );
+}
+
+/** Root certificates from the files that the option, or the environment variable, names. */
+export async function readTrustedRoots(paths: string | string[] | undefined): Promise<Uint8Array[] | undefined> {
+  return paths === undefined ? undefined : readRoots([paths].flat());
 }
 
 /** Reads the files that the options name. */
@@ -33,15 +41,11 @@ export async function verificationOptions(options: VerificationArguments): Promi
   const { policy, trustedRoot, crl, now } = options;
   const made: SnpVerificationOptions = {};
   if (policy !== undefined) made.policy = parsePolicy(await readJson(policy, MAX_POLICY_BYTES));
-  if (trustedRoot !== undefined) made.trustedRoots = await readRoots(list(trustedRoot));
-  if (crl !== undefined) made.crls = await Promise.all(list(crl).map((path) => readInput(path, MAX_CRL_BYTES)));
+  const trustedRoots = await readTrustedRoots(trustedRoot);
+  if (trustedRoots !== undefined) made.trustedRoots = trustedRoots;
+  if (crl !== undefined) made.crls = await Promise.all(crl.map((path) => readInput(path, MAX_CRL_BYTES)));
   if (now !== undefined) made.now = now;
   return made;
-}
-
-// An environment variable arrives as one text where the option gives a list.
-function list(value: string | string[]): string[] {
-  return typeof value === 'string' ? [value] : value;
 }
 
 export function parseTime(argument: string): Date {

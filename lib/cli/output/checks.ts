@@ -1,23 +1,36 @@
-import type { Check } from '../../errors.js';
+import type { Check, CheckSubject } from '../../errors.js';
 import { printable } from './printable.js';
 import { wrap } from './table.js';
 import type { Terminal } from './terminal.js';
 
+/** What checks are about, in the order in which trust flows. */
+const SUBJECTS: Readonly<Record<CheckSubject, string>> = {
+  root: 'AMD root key (ARK)',
+  intermediate: 'Signing key (ASK, ASVK)',
+  leaf: 'Chip key (VCEK, VLEK)',
+  report: 'SEV-SNP report',
+  'runtime-data': 'Runtime data',
+  ak: 'Attestation key',
+  quote: 'Quote',
+  pcrs: 'PCRs',
+  'event-log': 'Event log',
+  'encryption-key': 'Ephemeral encryption key',
+  policy: 'Policy',
+};
+const LONGEST_VALUE = 48;
+
 /**
- * Prints checks: ✓ passed, ✗ failed with its code and the values that were compared, – not called for, with the reason.
+ * Prints checks, grouped by what they are about: ✓ passed, ✗ failed with its code and the values that were compared, – not
+ * called for, with the reason.
  */
 export function printChecks(terminal: Terminal, checks: readonly Check[]): void {
-  const { green, red, dim } = terminal.style;
   terminal.print(terminal.style.bold('Checks'));
-  for (const check of checks) {
-    const name = printable(check.name);
-    if (check.skipped) terminal.print(`  ${dim(`– ${name}: ${printable(check.actual ?? 'not asked for')}`)}`);
-    else if (check.ok) terminal.print(`  ${green('✓')} ${name}`);
-    else {
-      terminal.print(`  ${red('✗')} ${name}${check.code === undefined ? '' : `  ${red(check.code)}`}`);
-      printValue(terminal, 'expected', check.expected);
-      printValue(terminal, 'actual', check.actual);
-    }
+  for (const check of checks) if (check.subject === undefined) printCheck(terminal, check);
+  for (const [subject, title] of Object.entries(SUBJECTS)) {
+    const group = checks.filter((check) => check.subject === subject);
+    if (group.length === 0) continue;
+    terminal.print(`  ${title}`);
+    for (const check of group) printCheck(terminal, check, '  ');
   }
 }
 
@@ -32,9 +45,29 @@ export function printVerdict(terminal: Terminal, ok: boolean, checks: readonly C
   );
 }
 
-function printValue(terminal: Terminal, label: string, value: string | undefined): void {
+function printCheck(terminal: Terminal, check: Check, indent = ''): void {
+  const { green, red, dim } = terminal.style;
+  const name = printable(check.name);
+  if (check.skipped) {
+    terminal.print(`  ${indent}${dim(`– ${name}: ${printable(check.actual ?? 'not asked for')}`)}`);
+  } else if (check.ok) {
+    terminal.print(`  ${indent}${green('✓')} ${name}${dim(shortValue(check))}`);
+  } else {
+    terminal.print(`  ${indent}${red('✗')} ${name}${check.code === undefined ? '' : `  ${red(check.code)}`}`);
+    printValue(terminal, indent, 'expected', check.expected);
+    printValue(terminal, indent, 'actual', check.actual);
+  }
+}
+
+/** What a passed check found, where it fits on the line. */
+function shortValue({ actual }: Check): string {
+  const value = actual === undefined ? '' : printable(actual);
+  return value === '' || value.length > LONGEST_VALUE ? '' : `  ${value}`;
+}
+
+function printValue(terminal: Terminal, indent: string, label: string, value: string | undefined): void {
   if (value === undefined) return;
-  const [first = '', ...rest] = wrap(printable(value), terminal.width - 15);
-  terminal.print(`      ${terminal.style.dim(label.padEnd(8))} ${first}`);
-  for (const line of rest) terminal.print(`               ${line}`);
+  const [first = '', ...rest] = wrap(printable(value), terminal.width - indent.length - 15);
+  terminal.print(`      ${indent}${terminal.style.dim(label.padEnd(8))} ${first}`);
+  for (const line of rest) terminal.print(`               ${indent}${line}`);
 }

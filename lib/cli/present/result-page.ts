@@ -1,12 +1,17 @@
 import type { Check, CheckSubject } from '../../errors.js';
 import type { CertificateFacts, VerificationResult } from '../../verify/result.js';
-import type { ChainLink, LinkId } from '../html/model.js';
+import { type ChainLink, type LinkId, verdictOf } from '../html/model.js';
 import { renderPage } from '../html/page.js';
 import { writeOutput } from '../input/files.js';
 import { type Field, field } from '../output/table.js';
 import { packageVersion } from '../version.js';
 import { claimsFields, hclFields } from './runtime-claims.js';
 import { snpReportSections, tcbText } from './snp-report.js';
+
+const OTHER_SUBJECTS: readonly [CheckSubject, string][] = [
+  ['policy', 'Policy'],
+  ['encryption-key', 'Ephemeral encryption key'],
+];
 
 /** Draws a verification into one self-contained file. */
 export async function writeResultPage(
@@ -15,15 +20,16 @@ export async function writeResultPage(
   about: { title: string; subject: string },
 ): Promise<void> {
   const links = chainLinks(result);
-  const drawn = new Set<string | undefined>(links.map(({ id }) => id));
   const text = renderPage({
     ...about,
     ok: result.ok,
-    verdict: verdict(result),
+    verdict: verdictOf(result.ok, result.checks),
     links,
-    otherChecks: result.checks.filter(({ subject }) => !drawn.has(subject)),
+    otherChecks: OTHER_SUBJECTS.map(([subject, title]) => ({ title, checks: checksOf(result.checks, subject) })).filter(
+      ({ checks }) => checks.length > 0,
+    ),
     sections: [
-      { title: 'Guest policy and TCB', fields: result.report === undefined ? [] : policyFields(result) },
+      ...(result.report === undefined ? [] : snpReportSections(result.report, true).slice(1)),
       {
         title: 'Unsigned or unexplained',
         fields: result.warnings.map((warning, index) => ({ name: `${index + 1}`, value: warning })),
@@ -33,12 +39,6 @@ export async function writeResultPage(
     version: packageVersion(),
   });
   await writeOutput(path, text);
-}
-
-function verdict({ ok, checks }: VerificationResult): string {
-  const made = checks.filter((check) => !check.skipped);
-  const failed = made.filter((check) => !check.ok).length;
-  return ok ? `Verified: all ${made.length} checks passed` : `Refused: ${failed} of ${made.length} checks failed`;
 }
 
 function chainLinks(result: VerificationResult): ChainLink[] {
@@ -103,8 +103,8 @@ function chainLinks(result: VerificationResult): ChainLink[] {
             fields: Object.entries(pcrs).flatMap(([index, value]) => field(`PCR ${index}`, value)),
           }),
     }),
-    link('event-log', 'Event log', 'not part of it', eventLogAbout(eventLog)),
-    { id: 'token', title: 'Token', checks: [], fields: [], absence: 'none: verified without a service' },
+    link('event-log', 'Event log', eventLog === undefined ? 'not part of it' : 'not checked', eventLogAbout(eventLog)),
+    { id: 'token', title: 'Token', checks: [], fields: [], absence: 'none: no service asked' },
   ];
 }
 
@@ -136,14 +136,6 @@ function endorsementFields({ certificates }: VerificationResult): Field[] {
   ];
 }
 
-function policyFields({ report }: VerificationResult): Field[] {
-  return report === undefined
-    ? []
-    : snpReportSections(report, true)
-        .slice(1)
-        .flatMap(({ fields }) => fields);
-}
-
 /** Boot loaders and kernels first, then where each PCR leads. */
 function eventLogAbout(log: VerificationResult['eventLog']): { identity?: string; fields?: Field[] } {
   if (log === undefined) return {};
@@ -154,8 +146,8 @@ function eventLogAbout(log: VerificationResult['eventLog']): { identity?: string
       ...field('secure boot', secureBoot, { alert: secureBoot === false }),
       ...bootApplications.flatMap(({ path, sha256 }) => field('started', `${path}\n${sha256}`)),
       ...field('kernel command line', kernelCommandLine),
-      ...Object.entries(pcrs).flatMap(([index, { replayed, matches }]) =>
-        field(`replays to PCR ${index}`, replayed, { alert: !matches }),
+      ...Object.entries(pcrs).flatMap(([index, { replayed, quoted, matches }]) =>
+        field(`replays to PCR ${index}`, replayed, { alert: quoted !== undefined && !matches }),
       ),
     ],
   };

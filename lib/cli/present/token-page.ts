@@ -1,6 +1,6 @@
 import type { Check } from '../../errors.js';
 import type { AttestationClaims } from '../../maa/token-claims.js';
-import { type ChainLink, LINK_IDS, type LinkId } from '../html/model.js';
+import { type ChainLink, LINK_IDS, type LinkId, verdictOf } from '../html/model.js';
 import { renderPage } from '../html/page.js';
 import { writeOutput } from '../input/files.js';
 import { packageVersion } from '../version.js';
@@ -26,20 +26,18 @@ export async function writeTokenPage(
   subject: string,
 ): Promise<void> {
   const [token, ...sections] = tokenSections(claims);
-  const made = checks.filter((check) => !check.skipped);
-  const failed = made.filter((check) => !check.ok).length;
   const issuer = typeof claims.iss === 'string' ? claims.iss : 'the service';
   const links = LINK_IDS.map(
     (id): ChainLink =>
       id === 'token'
-        ? { id, title: TITLES.token, identity: hostOf(issuer), checks, fields: token?.fields ?? [] }
+        ? { id, title: TITLES.token, identity: hostOf(issuer), checks, fields: token?.fields ?? [], absence: '' }
         : { id, title: TITLES[id], checks: [], fields: [], absence: 'vouched for by the service' },
   );
   const text = renderPage({
     title: 'Attestation token',
     subject,
     ok,
-    verdict: ok ? `Verified: all ${made.length} checks passed` : `Refused: ${failed} of ${made.length} checks failed`,
+    verdict: verdictOf(ok, checks),
     links,
     otherChecks: [],
     sections,

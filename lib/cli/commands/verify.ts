@@ -1,0 +1,69 @@
+import { Command } from 'commander';
+import { evidenceFromJson, verifyEvidence } from '../../index.js';
+import type { Context } from '../context.js';
+import { Exit } from '../exit.js';
+import { parseBytes } from '../input/bytes.js';
+import { readCertificates } from '../input/certificates.js';
+import { readInput } from '../input/files.js';
+import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
+import { htmlOption, jsonOption } from '../options.js';
+import { printResult } from '../present/result.js';
+import { resultJson } from '../present/result-json.js';
+import { writeResultPage } from '../present/result-page.js';
+
+interface VerifyOptions extends VerificationArguments {
+  nonce?: Uint8Array;
+  userData?: Uint8Array;
+  certs?: string[];
+  print?: boolean;
+  json?: boolean;
+  html?: string;
+}
+
+const MAX_EVIDENCE_BYTES = 32 << 20;
+
+export function verifyCommand(context: Context): Command {
+  const command = new Command('verify')
+    .summary('verify evidence that a guest collected')
+    .description(
+      "Verifies evidence without any service: from AMD's root over the hardware report and the attestation key to the quote, the PCRs and the event log.",
+    )
+    .argument('<evidence>', 'file written by cvm-attest evidence; - for stdin')
+    .option(
+      '--nonce <bytes>',
+      'the nonce that was given to the guest: hex, text, or hex:…, base64:…, text:…',
+      parseBytes,
+    )
+    .option('--user-data <bytes>', 'the user data that the report must echo', parseBytes)
+    .option('-c, --certs <path...>', 'certificates in place of those in the evidence: PEM or DER files, or folders')
+    .option('-p, --print', 'print every field, not only those that decide')
+    .addOption(jsonOption())
+    .addOption(htmlOption());
+  addVerificationOptions(command);
+  return command
+    .addHelpText(
+      'after',
+      `
+Examples:
+  cvm-attest verify evidence.json --nonce 5f0c2a…
+  cvm-attest verify evidence.json --nonce 5f0c2a… --policy policy.json --html evidence.html
+
+Without --nonce nothing shows that the evidence is fresh.`,
+    )
+    .action(async (path: string, options: VerifyOptions) => {
+      const { terminal } = context;
+      const { nonce, userData } = options;
+      const verification = await verificationOptions(options);
+      const evidence = evidenceFromJson(await readInput(path, MAX_EVIDENCE_BYTES));
+      if (options.certs !== undefined) evidence.certificates = await readCertificates(options.certs);
+      const result = await verifyEvidence(evidence, {
+        ...verification,
+        ...(nonce === undefined ? {} : { nonce }),
+        ...(userData === undefined ? {} : { userData }),
+      });
+      if (!result.ok) context.exitCode = Exit.refused;
+      if (options.html !== undefined) await writeResultPage(options.html, result, { title: 'Evidence', subject: path });
+      if (options.json) terminal.json(resultJson(result));
+      else printResult(terminal, result, 'evidence', options.print === true);
+    });
+}
