@@ -44,13 +44,14 @@ export function checkBinding(request: AttestSevSnpVmRequest): void {
   const report = snpReportIn(request.report);
   if (report === undefined) return;
   const { runtimeData, initTimeData } = request;
-  if (runtimeData !== undefined) {
+  // The service takes empty data for none.
+  if (runtimeData !== undefined && runtimeData.data !== '') {
     const reportData = report.subarray(REPORT_DATA.offset, REPORT_DATA.offset + REPORT_DATA.size);
     const expected = Buffer.alloc(REPORT_DATA.size);
     sha256(runtimeData).copy(expected);
     if (!reportData.equals(expected)) throw notAttestable('the runtime data does not hash to the report’s report_data');
   }
-  if (initTimeData !== undefined) {
+  if (initTimeData !== undefined && initTimeData.data !== '') {
     const hostData = report.subarray(HOST_DATA.offset, HOST_DATA.offset + HOST_DATA.size);
     if (!hostData.equals(sha256(initTimeData))) {
       throw notAttestable('the init-time data does not hash to the report’s host_data');

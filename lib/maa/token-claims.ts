@@ -3,6 +3,8 @@ import type { RuntimeClaims, RuntimeClaimsKey } from '../verify/types.js';
 /** Claims about the SEV-SNP guest; digests and identities in lower-case hex. */
 export interface SevSnpClaims {
   'x-ms-compliance-status'?: string;
+  /** Init-time data of the request, when given as JSON. */
+  'x-ms-inittime'?: unknown;
   'x-ms-runtime'?: Partial<RuntimeClaims>;
   /** Digest of the author key, 48 bytes; zero when there is none. */
   'x-ms-sevsnpvm-authorkeydigest'?: string;
