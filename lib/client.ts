@@ -86,7 +86,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   attest(params: AttestParameters, options: { signal?: AbortSignal } = {}): Promise<string> {
     return observed('attest', () =>
-      this.#guarded(options.signal, async () => {
+      this.#guarded(options, async () => {
         const { url, clientPayload } = this.#checked(params);
         return attest(this.#guest(), { url, settings: this.#settings.service }, clientPayload, options.signal);
       }),
@@ -106,8 +106,8 @@ export class AttestationClient implements AsyncDisposable {
    */
   decrypt(encryptedData: Uint8Array, options: DecryptOptions = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded(options.signal, async () => {
-        if (encryptionType(options.type) === EncryptionType.None) {
+      this.#guarded(options, async () => {
+        if (encryptionType(options) === EncryptionType.None) {
           return decryptRsaBlock(this.#tpm, encryptedData, options);
         }
         const { encryptionMetadata } = options;
@@ -125,7 +125,7 @@ export class AttestationClient implements AsyncDisposable {
   /** Decrypts a compact JWE made by `encryptJwe` or by any JOSE library with the token's key (RSA-OAEP-256, A256GCM). */
   decryptJwe(jwe: string, options: { signal?: AbortSignal } = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded(options.signal, () => decryptJwe(jwe, this.#unwrapKey, this.#cached(options))),
+      this.#guarded(options, () => decryptJwe(jwe, this.#unwrapKey, this.#cached(options))),
     );
   }
 
@@ -137,7 +137,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   createDecryptor(metadata: Uint8Array, options: GuestDecryptorOptions = {}): Promise<Decryptor> {
     return observed('decrypt', () =>
-      this.#guarded(options.signal, () => createDecryptor(metadata, this.#unwrapKey, this.#cached(options))),
+      this.#guarded(options, () => createDecryptor(metadata, this.#unwrapKey, this.#cached(options))),
     );
   }
 
@@ -161,7 +161,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   openRandomAccess(source: RandomAccessSource, options: GuestStreamOptions = {}): Promise<SealedFile> {
     return observed('decrypt', () =>
-      this.#guarded(options.signal, () => openRandomAccess(source, this.#unwrapKey, this.#cached(options))),
+      this.#guarded(options, () => openRandomAccess(source, this.#unwrapKey, this.#cached(options))),
     );
   }
 
@@ -182,7 +182,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   getEvidence(options: EvidenceOptions = {}): Promise<Evidence> {
     return observed('evidence', () =>
-      this.#guarded(options.signal, () =>
+      this.#guarded(options, () =>
         collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, options),
       ),
     );
@@ -230,8 +230,12 @@ export class AttestationClient implements AsyncDisposable {
   }
 
   /** Nothing but an AttestationError or an AbortError leaves a call. */
-  async #guarded<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  async #guarded<T>(options: { signal?: AbortSignal }, work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
+    if (typeof options !== 'object' || options === null) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
+    }
+    const { signal } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'signal must be an AbortSignal');
     }

@@ -22,11 +22,21 @@ export function encrypt(
   options: EncryptOptions = {},
 ): Promise<EncryptResult> {
   return observed('encrypt', async () => {
-    if (encryptionType(options.type) === EncryptionType.Envelope) return encryptEnvelope(token, data, options);
-    if (!(data instanceof Uint8Array) || data.length === 0) {
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the data must be a non-empty Uint8Array');
+    try {
+      if (encryptionType(options) === EncryptionType.None) return encryptBlock(token, data, options);
+      return await encryptEnvelope(token, data, options);
+    } catch (error) {
+      if (error instanceof AttestationError) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new AttestationError(ErrorCode.EVP_PKEY_ENCRYPT_INIT_FAILED, message, { cause: error });
     }
-    const key = encryptionKeyOf(token);
-    return { encryptedData: encryptRsaBlock(key, data, rsaScheme(options)), encryptionMetadata: Buffer.alloc(0) };
   });
+}
+
+function encryptBlock(token: string | RsaPublicJwk, data: Uint8Array, options: EncryptOptions): EncryptResult {
+  if (!(data instanceof Uint8Array) || data.length === 0) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the data must be a non-empty Uint8Array');
+  }
+  const key = encryptionKeyOf(token);
+  return { encryptedData: encryptRsaBlock(key, data, rsaScheme(options)), encryptionMetadata: Buffer.alloc(0) };
 }

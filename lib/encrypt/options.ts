@@ -54,8 +54,11 @@ export interface DecryptOptions extends BulkOptions {
 const HASHES: readonly unknown[] = ['SHA-1', 'SHA-256', 'SHA-384', 'SHA-512'] satisfies OaepHash[];
 
 /** The type asked for. @throws AttestationError 8 for one that does not exist. */
-export function encryptionType(type: EncryptionType | undefined): EncryptionType {
-  const chosen = type ?? EncryptionType.Envelope;
+export function encryptionType(options: { type?: EncryptionType }): EncryptionType {
+  if (typeof options !== 'object' || options === null) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
+  }
+  const chosen = options.type ?? EncryptionType.Envelope;
   if (!Object.values(EncryptionType).includes(chosen)) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, "the encryption type must be 'None' or 'Envelope'");
   }
