@@ -1,0 +1,23 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { TOKEN_REFUSALS } from '../../lib/index.js';
+
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
+
+describe('token refusals', () => {
+  it('are documented, each with its sentence', () => {
+    const documented = /<!-- codes -->\n(.*)<!-- \/codes -->/s.exec(read('../../docs/tokens.md'))?.[1];
+    const rows = Object.entries(TOKEN_REFUSALS).map(([code, sentence]) => `| \`${code}\` | ${sentence} |\n`);
+    expect(documented).toBe(`\n| code | meaning |\n| --- | --- |\n${rows.join('')}\n`);
+  });
+
+  it('are provoked, each by a test', () => {
+    const tests = ['.', '../middleware'].flatMap((folder) =>
+      readdirSync(new URL(`${folder}/`, import.meta.url))
+        .filter((name) => name.endsWith('.test.ts'))
+        .map((name) => read(`${folder}/${name}`)),
+    );
+    const provoked = new Set(tests.join('\n').match(/ERR_TOKEN_\w+/g));
+    expect(Object.keys(TOKEN_REFUSALS).filter((code) => !provoked.has(code))).toEqual([]);
+  });
+});
