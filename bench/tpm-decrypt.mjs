@@ -3,10 +3,10 @@ import { constants, createHash, createPublicKey, publicEncrypt, randomBytes } fr
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AzureHandle, PermanentHandle } from '../dist/simulator/tpm/constants.js';
-import { attestationKeyTemplate, createPersistentKey } from '../dist/simulator/tpm/keys.js';
-import { SoftwareTpm } from '../dist/simulator/tpm/software-tpm.js';
-import { NativeTpm } from '../dist/tpm/native-tpm.js';
+import { AzureHandle, PermanentHandle } from '../build/modules/simulator/tpm/constants.js';
+import { attestationKeyTemplate, createPersistentKey } from '../build/modules/simulator/tpm/keys.js';
+import { SoftwareTpm } from '../build/modules/simulator/tpm/software-tpm.js';
+import { NativeTpm } from '../build/modules/tpm/native-tpm.js';
 import { LineProgram, nativeProgram } from './_native.mjs';
 import { compare, median } from './measure.mjs';
 

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { dirname } from 'node:path';
 import type { Binding, NativeError } from '../binding.js';
 
 export type {
@@ -28,7 +28,8 @@ export function native(): Binding {
 }
 
 function load(): Binding {
-  const root = fileURLToPath(new URL('..', import.meta.url));
+  // By the package's own name: the compiled file may lie anywhere in it.
+  const root = dirname(require.resolve('cvm-guest-attestation/package.json'));
   try {
     const nodeGypBuild = require('node-gyp-build') as (directory: string) => Binding;
     return nodeGypBuild(root);

@@ -90,7 +90,7 @@ export function compilePolicy(policy: unknown): VerificationPolicy {
 function policyValidator(): ValidateFunction {
   if (validator === undefined) {
     const { Ajv2020 } = require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
-    const schema = require('../../schema/verification-policy.schema.json') as object;
+    const schema = require('cvm-guest-attestation/schema/verification-policy.schema.json') as object;
     validator = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true }).compile(schema);
   }
   return validator;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 const root = new URL('../..', import.meta.url);
@@ -18,15 +18,22 @@ function packedFiles(): string[] {
 describe('the npm package', () => {
   const files = packedFiles();
 
-  it('holds the compiled form of every module and nothing that is compiled from none', () => {
-    const compiled = readdirSync(new URL('lib', root), { recursive: true, encoding: 'utf8' })
+  it('holds a declaration for every module, one script an entry point, and what the scripts share', () => {
+    const declarations = readdirSync(new URL('lib', root), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
-      .map((path) => `dist/${path.slice(0, -'.ts'.length)}`)
-      .flatMap((stem) => [`${stem}.d.ts`, `${stem}.js`]);
-    expect(
-      files.filter((path) => path.startsWith('dist/')),
-      'dist/ is not what lib/ compiles to: npm run build:ts',
-    ).toEqual(compiled.sort());
+      .map((path) => `dist/${path.slice(0, -'.ts'.length)}.d.ts`);
+    const compiled = files.filter((path) => path.startsWith('dist/'));
+    const [scripts, others] = [
+      compiled.filter((path) => path.endsWith('.js')),
+      compiled.filter((path) => !path.endsWith('.js')),
+    ];
+    expect(others, 'dist/ is not what lib/ compiles to: npm run build:ts').toEqual(declarations.sort());
+    const entries = ['dist/cli/main.js', 'dist/index.js', 'dist/simulator/index.js'];
+    expect(scripts.filter((path) => !path.startsWith('dist/shared/'))).toEqual(entries);
+    // Each shared one is in use.
+    const text = scripts.map((path) => readFileSync(new URL(path, root), 'utf8')).join('\n');
+    for (const path of scripts.filter((script) => script.startsWith('dist/shared/')))
+      expect(text).toContain(path.slice('dist/shared/'.length));
   });
 
   it('holds these other files and no more', () => {

@@ -1,0 +1,27 @@
+// Compiles lib/, from scratch. tsc writes build/modules/, one file a module (benchmarks reach into it); rolldown makes dist/
+// of that, one file an entry point and what they share: a hundred small modules take 65 ms to load, these a quarter.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const modules = 'build/modules';
+for (const folder of [modules, 'dist']) rmSync(folder, { recursive: true, force: true });
+execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+
+const bundle = await rolldown({
+  input: Object.fromEntries(['index', 'simulator/index', 'cli/main'].map((entry) => [entry, `${modules}/${entry}.js`])),
+  platform: 'node',
+  // Packages stay what they are: the package manager's and the SBOM's business.
+  external: /^[^./]/,
+});
+await bundle.write({
+  dir: 'dist',
+  format: 'esm',
+  entryFileNames: '[name].js',
+  chunkFileNames: 'shared/[name]-[hash].js',
+});
+await bundle.close();
+cpSync(modules, 'dist', { recursive: true, filter: (path) => !path.endsWith('.js') });
+chmodSync('dist/cli/main.js', 0o755);
