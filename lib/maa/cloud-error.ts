@@ -1,6 +1,5 @@
-import { isJsonObject, parseStrictJson } from './strict-json.js';
+import { isJsonObject, parseStrictJson } from '../strict-json.js';
 
-const MAX_NESTING = 16;
 const MAX_CODE = 200;
 const MAX_MESSAGE = 4096;
 
@@ -27,7 +26,7 @@ export class CloudError extends Error {
 export function cloudErrorIn(body: Buffer, status: number): CloudError | undefined {
   let value: unknown;
   try {
-    value = parseStrictJson(body.toString('utf8'), MAX_NESTING);
+    value = parseStrictJson(body);
   } catch {
     return undefined;
   }

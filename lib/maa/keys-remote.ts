@@ -1,17 +1,15 @@
-import { isUtf8 } from 'node:buffer';
 import type { JSONWebKeySet } from 'jose';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { isLoopback } from '../http/service-url.js';
 import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
+import { parseStrictJson } from '../strict-json.js';
 import { checkKeySet } from './keys.js';
-import { parseStrictJson } from './strict-json.js';
 import { refuseToken } from './token-errors.js';
 import { invalid } from './token-policy.js';
 
 /** Largest key set that is read, in bytes. Each of the service's certificates carries its own attestation evidence. */
 export const MAX_KEY_SET_BYTES = 4 * 1024 * 1024;
-const MAX_KEY_SET_NESTING = 16;
 const MAX_REMEMBERED_SETS = 64;
 /** Unknown kids may cause this many fetches at once, and one more every 30 s: a stranger's tokens cost the issuer little. */
 const REFRESH_BURST = 5;
@@ -159,8 +157,7 @@ async function fetchKeySet(url: URL, transport: Transport, timeoutMs: number): P
 export function parseKeySet(body: Buffer): JSONWebKeySet {
   let value: unknown;
   try {
-    if (!isUtf8(body)) throw new SyntaxError('not UTF-8');
-    value = parseStrictJson(body.toString('utf8'), MAX_KEY_SET_NESTING);
+    value = parseStrictJson(body);
   } catch (error) {
     throw refuseToken('ERR_TOKEN_KEY_SET', 'it is not acceptable JSON', error);
   }

@@ -6,10 +6,10 @@ import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings, s
 import { isLoopback, parseServiceUrl } from '../http/service-url.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from '../http/transport.js';
 import { type Logger, silentLogger } from '../logger.js';
+import { isJsonObject, parseStrictJson } from '../strict-json.js';
 import { type CloudError, cloudErrorIn } from './cloud-error.js';
 import { MAX_KEY_SET_BYTES, parseKeySet } from './keys-remote.js';
 import { type AttestSevSnpVmRequest, checkBinding } from './sev-snp-request.js';
-import { isJsonObject, parseStrictJson } from './strict-json.js';
 import { invalid } from './token-policy.js';
 
 /** Whoever can get bearer tokens: the credentials of `@azure/identity` have this shape. */
@@ -59,7 +59,6 @@ export interface CallOptions {
 const SCOPE = 'https://attest.azure.net/.default';
 const DEFAULT_API_VERSION = '2022-08-01';
 const DEFAULT_TIMEOUT_MS = 30_000;
-const MAX_NESTING = 16;
 
 /**
  * Client of an attestation service's REST API, for whoever holds evidence: needs neither a TPM nor native code.
@@ -179,7 +178,7 @@ function answerObject(body: Buffer): Record<string, unknown> {
     throw new AttestationError(ErrorCode.EMPTY_RESPONSE, 'the attestation service’s answer is empty');
   let value: unknown;
   try {
-    value = parseStrictJson(body.toString('utf8'), MAX_NESTING);
+    value = parseStrictJson(body);
   } catch (cause) {
     throw unreadable('it is not acceptable JSON', cause);
   }

@@ -1,5 +1,4 @@
-import { isUtf8 } from 'node:buffer';
-import { isJsonObject, parseStrictJson, StrictJsonError } from './strict-json.js';
+import { isJsonObject, parseStrictJson, StrictJsonError } from '../strict-json.js';
 import type { AttestationClaims } from './token-claims.js';
 import { refuseToken } from './token-errors.js';
 
@@ -51,15 +50,14 @@ export function parseClaims({ payload }: TokenParts): Record<string, unknown> {
 
 function parsePart(part: string, what: string): Record<string, unknown> {
   const bytes = decodePart(part, what);
-  if (!isUtf8(bytes)) throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is not UTF-8`);
   try {
-    const value = parseStrictJson(bytes.toString('utf8'), MAX_TOKEN_NESTING);
+    const value = parseStrictJson(bytes, MAX_TOKEN_NESTING);
     if (isJsonObject(value)) return value;
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     if (error.reason === 'depth') throw refuseToken('ERR_TOKEN_NESTING', `in the ${what}`);
     if (error.reason === 'duplicate') throw refuseToken('ERR_TOKEN_DUPLICATE_CLAIM', `in the ${what}`);
-    throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is not JSON`);
+    throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is ${error.message}`);
   }
   throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is not a JSON object`);
 }

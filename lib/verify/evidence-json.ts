@@ -1,6 +1,6 @@
 import { AttestationError, ErrorCode } from '../errors.js';
+import { parseStrictJson } from '../strict-json.js';
 import { decodeBase64url, JsonMembers } from './json-members.js';
-import { parseStrictJson } from './strict-json.js';
 import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './types.js';
 
 const MAXIMUM_TEXT = 32 * 1024 * 1024;

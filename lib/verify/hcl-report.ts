@@ -1,7 +1,7 @@
 import { AttestationError, ErrorCode } from '../errors.js';
 import { native } from '../native.js';
+import { parseStrictJson } from '../strict-json.js';
 import { parsing, plainBytes } from './native-parse.js';
-import { parseStrictJson } from './strict-json.js';
 import type { HclReport, HclReportType, RuntimeClaims } from './types.js';
 
 const REPORT_TYPES: readonly HclReportType[] = ['invalid', 'vbs', 'snp', 'tvm', 'tdx'];

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * JSON from a stranger: bounded nesting, no member named twice. `JSON.parse` keeps the last of two equal names where
  * other parsers keep the first, so two readers of one text can see different claims (RFC 8259 section 4).
@@ -7,6 +9,7 @@ export type JsonRefusal = 'depth' | 'duplicate' | 'syntax';
 
 /** Why a JSON text was refused. Carries nothing of the text. */
 export class StrictJsonError extends Error {
+  override readonly name = 'StrictJsonError';
   readonly reason: JsonRefusal;
 
   constructor(reason: JsonRefusal, message: string) {
@@ -23,21 +26,31 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+const DEFAULT_MAX_DEPTH = 16;
+
 /**
- * Parses `text`, refusing nesting deeper than `maxDepth` before the parser sees it, and any repeated member name.
- * The caller bounds the length.
+ * Parses JSON, refusing what is not UTF-8, nesting deeper than `maxDepth` before the parser sees it, and any repeated
+ * member name. The caller bounds the length.
+ *
+ * @throws {StrictJsonError}
  */
-export function parseStrictJson(text: string, maxDepth: number): unknown {
+export function parseStrictJson(json: string | Uint8Array, maxDepth = DEFAULT_MAX_DEPTH): unknown {
+  const text = typeof json === 'string' ? json : decodeUtf8(json);
   const written = countMembers(text, maxDepth);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new StrictJsonError('syntax', 'not a JSON text');
+    throw new StrictJsonError('syntax', 'not valid JSON');
   }
   // Every member is written with one colon outside a string; a repeated name leaves fewer members than colons.
-  if (countKept(value) !== written) throw new StrictJsonError('duplicate', 'a member is named twice in one object');
+  if (countKept(value) !== written) throw new StrictJsonError('duplicate', 'a member name occurs twice');
   return value;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new StrictJsonError('syntax', 'not valid JSON in UTF-8');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
 /** Colons outside strings; meaningful only when `text` turns out to be JSON. */
@@ -54,7 +67,7 @@ function countMembers(text: string, maxDepth: number): number {
         break;
       case OPEN_BRACE:
       case OPEN_BRACKET:
-        if (++depth > maxDepth) throw new StrictJsonError('depth', `nested deeper than ${maxDepth} levels`);
+        if (++depth > maxDepth) throw new StrictJsonError('depth', `nested more than ${maxDepth} levels deep`);
         break;
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
