@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Product } from '../verify/types.js';
 import { buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 import { platforms } from './evidence/platform.js';
 import { SimulatedImds } from './imds.js';
@@ -10,10 +9,9 @@ import type { CvmConfiguration } from './options.js';
 import { EmulatedNv } from './paravisor/emulated-nv.js';
 import { Paravisor, type ParavisorIdentity } from './paravisor/paravisor.js';
 import { TpmProxy } from './paravisor/proxy.js';
-import { AmdAuthority, type SigningLeaf } from './pki/amd.js';
+import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
+import { type Authorities, sharedAuthorities } from './pki/authorities.js';
 import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
-import { TokenSigner } from './pki/token-signer.js';
-import { VtpmAuthority } from './pki/vtpm.js';
 import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
 import type { ScratchFolder } from './scratch-folder.js';
 import { SimulatedAttestationService } from './service/attestation-service.js';
@@ -38,12 +36,6 @@ export interface Parts {
   tls: LoopbackTls | undefined;
 }
 
-interface Authorities {
-  amd: AmdAuthority;
-  vtpm: VtpmAuthority;
-  signer: TokenSigner;
-}
-
 /** How to take back what has been started, for a start that fails half way. */
 type Undo = (() => Promise<unknown>)[];
 
@@ -64,7 +56,7 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
   const vmId = configuration.vmId ?? randomUUID().toUpperCase();
   const softwareTpm = await SoftwareTpm.start(folder.path);
   undo.push(() => softwareTpm.stop());
-  const authorities = await createAuthorities(product, configuration.authority);
+  const authorities = await sharedAuthorities(product, configuration.authority);
   const chipId = configuration.snpReport?.chipId ?? randomBytes(platforms[product].hardwareIdSize);
   const leaf = await issueLeaf(authorities.amd, configuration, chipId);
   const { transport } = softwareTpm;
@@ -102,15 +94,6 @@ export async function stopParts({ tpm, softwareTpm, imds, kds, attestation, fold
   await Promise.all([tpm, imds, kds, attestation].map((part) => part.close()));
   await softwareTpm.stop();
   await folder.remove();
-}
-
-async function createAuthorities(product: Product, name = 'default'): Promise<Authorities> {
-  const [amd, vtpm, signer] = await Promise.all([
-    AmdAuthority.create({ product, name }),
-    VtpmAuthority.create(name),
-    TokenSigner.create(name),
-  ]);
-  return { amd, vtpm, signer };
 }
 
 function issueLeaf(authority: AmdAuthority, configuration: CvmConfiguration, chipId: Uint8Array): Promise<SigningLeaf> {

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
 
 const run = promisify(execFile);
@@ -25,8 +26,6 @@ function processesOf(folder: string): string[] {
 }
 
 const folderOf = (cvm: SimulatedCvm): string => dirname(cvm.eventLogPath);
-
-const scratchFolders = (): string[] => readdirSync(tmpdir()).filter((name) => /^cvm-sim-\w{6}$/.test(name));
 
 describe('SimulatedCvm', () => {
   it('leaves no process, socket or folder after stop(), which is safe twice', async () => {
@@ -52,10 +51,17 @@ describe('SimulatedCvm', () => {
   });
 
   it('leaves nothing behind when a later step of its start fails', async () => {
-    const before = scratchFolders();
-    const hclReport = { indexSize: 1300 };
-    await expect(SimulatedCvm.start({ tpm: { hclReport } })).rejects.toThrow(/the HCL report takes \d+ bytes/);
-    expect(scratchFolders()).toEqual(before);
+    const base = await mkdtemp(join(tmpdir(), 'sim-'));
+    vi.stubEnv('TMPDIR', base);
+    try {
+      const hclReport = { indexSize: 1300 };
+      await expect(SimulatedCvm.start({ tpm: { hclReport } })).rejects.toThrow(/the HCL report takes \d+ bytes/);
+      expect(await readdir(base)).toEqual([]);
+      expect(processesOf(base)).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(base, { recursive: true });
+    }
   });
 });
 
