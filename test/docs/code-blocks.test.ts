@@ -1,0 +1,107 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CodeBlock, codeBlocks, documents, root } from './code-blocks.js';
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, root));
+
+// Inside the project, so that `import … from 'cvm-guest-attestation'` means this working tree.
+mkdirSync(path('build'), { recursive: true });
+const folder = mkdtempSync(path('build/docs-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/**
+ * The only changes made to a block before it runs: the machine it stands on and the service it talks to are the
+ * simulator's.
+ */
+const substitutions: [RegExp, string][] = [
+  [
+    /new AttestationClient\(\)/g,
+    'new AttestationClient({ tcti: cvm.tcti, imdsUrl: cvm.imdsUrl, eventLogPath: cvm.eventLogPath, osReleasePath: cvm.osReleasePath })',
+  ],
+  [/'https:\/\/shared\w+\.\w+\.attest\.azure\.net'/g, 'cvm.attestationUrl'],
+  [/verifyEvidence\((\w+), \{/g, 'verifyEvidence($1, { trustedRoots: cvm.trustedRoots,'],
+  [/assertEvidence\((\w+), \{/g, 'assertEvidence($1, { trustedRoots: cvm.trustedRoots,'],
+];
+
+function program({ code, before, after, notRun }: CodeBlock): string {
+  const body = notRun === undefined ? substitutions.reduce((text, [from, to]) => text.replace(from, to), code) : code;
+  return [before, body, after, 'export {};', ''].join('\n');
+}
+
+const blocks = documents().flatMap(codeBlocks);
+const isProgram = ({ language }: CodeBlock): boolean => language === 'ts' || language === 'js';
+const name = ({ document, line }: CodeBlock): string => `${document}:${line}`;
+const file = ({ document, line }: CodeBlock): string => join(folder, `${document.replace(/\W/g, '-')}-${line}`);
+
+describe('programs in the documentation', () => {
+  const programs = blocks.filter(isProgram);
+  const compiled = programs.filter(({ language }) => language === 'ts').map((block) => `${file(block)}.ts`);
+  const options =
+    '--ignoreConfig --strict --module nodenext --target es2022 --lib es2023,esnext.disposable --types node';
+
+  beforeAll(() => {
+    writeFileSync(
+      join(folder, 'globals.d.ts'),
+      `import type { SimulatedCvm } from 'cvm-guest-attestation/simulator';\ndeclare global { var cvm: SimulatedCvm }\n`,
+    );
+    for (const block of programs) writeFileSync(`${file(block)}.${block.language}`, program(block));
+  });
+
+  it('compile, strictly', () => {
+    const { stdout } = spawnSync(
+      path('node_modules/.bin/tsc'),
+      [...options.split(' '), '--skipLibCheck', '--rootDir', folder, 'globals.d.ts', ...compiled],
+      { cwd: folder, encoding: 'utf8' },
+    );
+    expect(stdout).toBe('');
+  });
+
+  const run = programs.filter(({ notRun }) => notRun === undefined);
+  it.each(run.map((block) => [name(block), block] as const))(
+    '%s runs against the simulator',
+    (_, block) => {
+      const { status, stderr } = spawnSync(process.execPath, [path('test/docs/run-block.mjs'), `${file(block)}.js`], {
+        cwd: folder,
+        encoding: 'utf8',
+        timeout: 60_000,
+      });
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+    },
+    90_000,
+  );
+});
+
+describe('other code in the documentation', () => {
+  it('is in a language that is checked here', () => {
+    const languages = new Set(blocks.map(({ language }) => language));
+    for (const language of languages) expect(['ts', 'js', 'sh', 'json', 'bicep', 'text', 'cpp']).toContain(language);
+  });
+
+  it.each(blocks.filter(({ language }) => language === 'json').map((block) => [name(block), block] as const))(
+    '%s is JSON',
+    (_, { code }) => {
+      expect(() => JSON.parse(code)).not.toThrow();
+    },
+  );
+
+  it.each(blocks.filter(({ language }) => language === 'sh').map((block) => [name(block), block] as const))(
+    '%s is a shell script that parses',
+    (_, { code }) => {
+      expect(() => execFileSync('bash', ['-n'], { input: code, stdio: ['pipe', 'ignore', 'pipe'] })).not.toThrow();
+    },
+  );
+
+  it('names only npm scripts that exist', () => {
+    const { scripts } = JSON.parse(execFileSync('npm', ['pkg', 'get', '--json'], { cwd: root, encoding: 'utf8' })) as {
+      scripts: Record<string, string>;
+    };
+    for (const { code, language } of blocks) {
+      if (language !== 'sh') continue;
+      for (const [, script] of code.matchAll(/npm run ([\w:-]+)/g)) expect(scripts).toHaveProperty([script as string]);
+    }
+  });
+});
