@@ -20,10 +20,9 @@ export const ENV = Object.freeze({
   imdsUrl: 'CVM_ATTEST_IMDS_URL',
   eventLog: 'CVM_ATTEST_EVENT_LOG',
   osRelease: 'CVM_ATTEST_OS_RELEASE',
+  kdsUrl: 'CVM_ATTEST_KDS_URL',
   url: 'CVM_ATTEST_URL',
   trustedRoot: 'CVM_ATTEST_TRUSTED_ROOT',
-  ca: 'CVM_ATTEST_CA',
-  tokenKeys: 'CVM_ATTEST_TOKEN_KEYS',
 });
 
 export function addTpmOption(command: Command): Command {

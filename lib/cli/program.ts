@@ -1,8 +1,10 @@
 import { Command, Help } from 'commander';
 import { attestCommand } from './commands/attest.js';
 import { completionCommand } from './commands/completion.js';
+import { decryptCommand } from './commands/decrypt.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
+import { encryptCommand } from './commands/encrypt.js';
 import { evidenceCommand } from './commands/evidence.js';
 import { quoteCommand } from './commands/quote.js';
 import { reportCommand } from './commands/report.js';
@@ -14,8 +16,11 @@ import { makeStyle } from './output/style.js';
 import { packageVersion } from './version.js';
 
 const GROUPS: readonly [title: string, commands: readonly CommandFactory[]][] = [
-  ['On a confidential VM:', [reportCommand, quoteCommand, evidenceCommand, attestCommand, doctorCommand]],
-  ['Anywhere:', [verifyCommand, tokenCommand]],
+  [
+    'On a confidential VM:',
+    [reportCommand, quoteCommand, evidenceCommand, attestCommand, decryptCommand, doctorCommand],
+  ],
+  ['Anywhere:', [verifyCommand, tokenCommand, encryptCommand]],
   ['Without a confidential VM:', [demoCommand, simulateCommand]],
   ['Shell:', [completionCommand]],
 ];

@@ -29,7 +29,7 @@ export function attestCommand(context: Context): Command {
         .makeOptionMandatory(),
     )
     .option('--payload <value...>', 'client payload that the token returns: name=value, a JSON object, or @file')
-    .addOption(new Option('--ca <file>', 'certificates (PEM) to check the service’s with').env(ENV.ca))
+    .option('--ca <file>', 'certificates (PEM) to check the service’s with')
     .option('-o, --out <file>', 'write the token there (mode 0600) and show its claims')
     .addOption(jsonOption());
   addGuestOptions(command);

@@ -3,19 +3,20 @@ import { Command, Option } from 'commander';
 import {
   AttestationClient,
   fetchThimCertificates,
+  KdsClient,
   parseHclReport,
   parseSnpReport,
   verifyEvidence,
   verifySnpReport,
 } from '../../index.js';
 import type { VerificationResult } from '../../verify/result.js';
-import type { Evidence, EvidenceCertificates } from '../../verify/types.js';
+import type { Evidence, EvidenceCertificates, Product } from '../../verify/types.js';
 import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { readCertificates } from '../input/certificates.js';
 import { readInput } from '../input/files.js';
 import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
-import { addGuestOptions, clientOptions, type GuestOptions, htmlOption, jsonOption } from '../options.js';
+import { addGuestOptions, clientOptions, ENV, type GuestOptions, htmlOption, jsonOption } from '../options.js';
 import { printSections, type Section } from '../output/table.js';
 import { printResult } from '../present/result.js';
 import { hclJson, reportJson, resultJson } from '../present/result-json.js';
@@ -29,6 +30,8 @@ interface ReportOptions extends GuestOptions, VerificationArguments {
   certs?: string[];
   imds?: boolean;
   kds?: boolean;
+  kdsUrl?: string;
+  product?: Product;
   json?: boolean;
   html?: string;
 }
@@ -54,6 +57,14 @@ export function reportCommand(context: Context): Command {
       new Option('--imds', "certificates from Azure's metadata service (the default on the VM)").conflicts('kds'),
     )
     .addOption(new Option('--kds', "certificates from AMD's key distribution service"))
+    .addOption(new Option('--kds-url <url>', 'another place to ask, such as a mirror').env(ENV.kdsUrl))
+    .addOption(
+      new Option('--product <product>', 'for --kds, where a report of version 2 does not tell').choices([
+        'Milan',
+        'Genoa',
+        'Turin',
+      ]),
+    )
     .addOption(jsonOption())
     .addOption(htmlOption());
   addVerificationOptions(addGuestOptions(command));
@@ -94,7 +105,7 @@ async function liveReport(context: Context, options: ReportOptions): Promise<voi
 async function savedReport(context: Context, options: ReportOptions, file: string): Promise<void> {
   const bytes = await readInput(file, MAX_REPORT_BYTES);
   const verification = await verificationOptions(options);
-  const isHcl = bytes.subarray(0, 4).toString('latin1') === 'HCLA';
+  const isHcl = isHclReport(bytes);
   if (!isHcl && bytes.length !== SNP_REPORT_BYTES) {
     // The parser says best what is wrong with it.
     parseHclReport(bytes);
@@ -116,9 +127,18 @@ async function savedReport(context: Context, options: ReportOptions, file: strin
 async function certificatesFor(
   { terminal, signal }: Context,
   options: ReportOptions,
-  _report: Uint8Array,
+  report: Uint8Array,
 ): Promise<EvidenceCertificates | undefined> {
   if (options.certs !== undefined) return readCertificates(options.certs);
+  if (options.kds) {
+    const kds = new KdsClient(options.kdsUrl === undefined ? {} : { baseUrl: options.kdsUrl });
+    const { product } = options;
+    const hardwareReport = isHclReport(report) ? parseHclReport(report).hardwareReport : report;
+    return terminal.progress(
+      "asking AMD's key distribution service",
+      kds.certificatesFor(hardwareReport, { signal, ...(product === undefined ? {} : { product }) }),
+    );
+  }
   if (options.imds) {
     const { imdsUrl } = options;
     return terminal.progress(
@@ -183,4 +203,8 @@ function pem(der: Uint8Array): string {
       .toString('base64')
       .match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
+function isHclReport(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(0, 4)).toString('latin1') === 'HCLA';
 }

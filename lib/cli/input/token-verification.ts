@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander';
 import type { JSONWebKeySet } from 'jose';
 import type { VerifyTokenOptions } from '../../maa/token.js';
 import { CliError, UsageError } from '../exit.js';
-import { ENV } from '../options.js';
 import { parseInteger } from './bytes.js';
 import { readJson } from './files.js';
 import { readExpectedPayload } from './payload.js';
@@ -28,7 +27,7 @@ const MAX_KEYS_BYTES = 4 << 20;
 export function addTokenOptions(command: Command): Command {
   return command
     .option('--issuer <url...>', 'whose token it must be: the attestation service’s address')
-    .addOption(new Option('--keys <file|url>', 'the issuer’s keys (JWKS); default: {issuer}/certs').env(ENV.tokenKeys))
+    .option('--keys <file|url>', 'the issuer’s keys (JWKS); default: {issuer}/certs')
     .option('--nonce <text>', 'nonce that the token must carry')
     .option('--payload <name=value...>', 'client payload that the token must carry')
     .addOption(

@@ -18,7 +18,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   [Code.HCL_REPORT_EMPTY]: 'the vTPM holds no report: this is not a confidential VM.',
   [Code.EXTRACTING_JWK_INFO]: 'the token must be the one that `cvm-attest attest` returned.',
   [Code.DATA_DECRYPTION_TPM_ERROR]:
-    'the key in the token is bound to this boot: after a restart or a PCR change attest again and encrypt to the new token.',
+    'the key in a token is bound to one boot: after a restart or a PCR change attest again and encrypt to the new token. Otherwise the data, or what --aad gave, is not what was encrypted.',
 };
 
 /** What usually helps, in one sentence; undefined where nothing general can be said. */

@@ -18,6 +18,7 @@ export async function guestEnvironment(cvm: SimulatedCvm): Promise<GuestEnvironm
   const variables: Record<string, string> = {
     [ENV.tcti]: cvm.tcti,
     [ENV.imdsUrl]: cvm.imdsUrl,
+    [ENV.kdsUrl]: cvm.kdsUrl,
     [ENV.url]: cvm.attestationUrl,
     [ENV.eventLog]: cvm.eventLogPath,
     [ENV.osRelease]: cvm.osReleasePath,
