@@ -58,22 +58,24 @@ describe('parseStrictJson', () => {
     );
   });
 
-  it.each([
-    ['{"a":1,"a":1}', 'duplicate'],
-    ['{"a":1,"\\u0061":1}', 'duplicate'],
-    ['{"__proto__":1,"__proto__":1}', 'duplicate'],
-    ['{"x":[{"c":1,"c":2}]}', 'duplicate'],
-    ['{"a":{"a":{"a":1}}}', undefined],
-    ['[{"a":1},{"a":1}]', undefined],
-    ['[[[[0]]]]', undefined],
-    ['[[[[[0]]]]]', 'depth'],
-    ['['.repeat(100_000), 'depth'],
-    ['', 'syntax'],
-    ['{"a', 'syntax'],
-    ['{"a\\', 'syntax'],
-    ['\u{FEFF}{}', 'syntax'],
-  ])('%j: %s', (json, reason) => {
-    expect(reasonOf(json, 4)).toBe(reason);
+  it('tells why', () => {
+    const texts = [
+      ['{"a":1,"a":1}', 'duplicate'],
+      ['{"a":1,"\\u0061":1}', 'duplicate'],
+      ['{"__proto__":1,"__proto__":1}', 'duplicate'],
+      ['{"x":[{"c":1,"c":2}]}', 'duplicate'],
+      ['{"a":{"a":{"a":1}}}', undefined],
+      ['[{"a":1},{"a":1}]', undefined],
+      ['[[[[0]]]]', undefined],
+      ['[[[[[0]]]]]', 'depth'],
+      ['['.repeat(100_000), 'depth'],
+      ['', 'syntax'],
+      ['{"a', 'syntax'],
+      ['{"a\\', 'syntax'],
+      ['\u{FEFF}{}', 'syntax'],
+    ] as const;
+    for (const [json, reason] of texts)
+      expect([json.slice(0, 60), reasonOf(json, 4)]).toEqual([json.slice(0, 60), reason]);
   });
 
   it('refuses what is not UTF-8', () => {
