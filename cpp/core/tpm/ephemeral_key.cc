@@ -56,7 +56,10 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
       command = "TPM2_RSA_Decrypt";
       Bytes message;
       rc = rsa_decrypt(connection, ciphertext, scheme, message);
-      if (rc == TSS2_RC_SUCCESS) return message;
+      if (rc == TSS2_RC_SUCCESS) {
+        session_.used();
+        return message;
+      }
       // The PCRs moved between the two commands: PolicyPCR says whether those of the key did.
       if (tpm_code(rc) == TPM2_RC_PCR_CHANGED && attempt < kAttempts) {
         session_.restart(connection);
@@ -75,6 +78,8 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
       forget(connection);
     } else if (attempt < kAttempts && is_handle_gone(rc)) {
       session_.forget(connection);
+    } else if (attempt < kAttempts && base_code(rc) == TPM2_RC_POLICY_FAIL) {
+      session_.flush(connection);  // what it holds is not what was put into it
     } else {
       session_.restart(connection);
       throw failure;

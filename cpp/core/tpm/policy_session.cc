@@ -32,12 +32,16 @@ void PolicySession::start(Connection& connection) {
   });
   if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_StartAuthSession", rc);
   handle_ = handle;
+  has_policy_ = false;
 }
 
 TSS2_RC PolicySession::policy_pcr(Connection& connection, const PcrSelection& selection, const Sha256Digest& digest) {
   TPM2B_DIGEST expected{};
   fill(expected, digest, "a PCR digest");
   const TPML_PCR_SELECTION pcrs = selection.to_tpm();
+  if (has_policy_) restart(connection);
+  if (!open()) start(connection);
+  has_policy_ = true;
   return connection.try_run(
       [&](TSS2_SYS_CONTEXT* context) { return tss().PolicyPCR(context, handle_, nullptr, &expected, &pcrs, nullptr); });
 }
@@ -46,7 +50,8 @@ void PolicySession::restart(Connection& connection) {
   if (!open() || connection.broken()) return;
   const TSS2_RC rc = connection.try_run(
       [&](TSS2_SYS_CONTEXT* context) { return tss().PolicyRestart(context, handle_, nullptr, nullptr); });
-  if (rc != TSS2_RC_SUCCESS) flush(connection);
+  has_policy_ = rc != TSS2_RC_SUCCESS;
+  if (has_policy_) flush(connection);
 }
 
 void PolicySession::flush(Connection& connection) noexcept {

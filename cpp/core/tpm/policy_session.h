@@ -15,8 +15,11 @@ class PolicySession {
   [[nodiscard]] bool open() const noexcept { return handle_ != 0; }
 
   void start(Connection& connection);
-  /// TPM2_PolicyPCR with the digest that the PCRs are expected to have; the TPM compares.
+  /// TPM2_PolicyPCR with the digest that the PCRs are expected to have; the TPM compares. A policy that an earlier
+  /// command left in the session goes first.
   [[nodiscard]] TSS2_RC policy_pcr(Connection& connection, const PcrSelection& selection, const Sha256Digest& digest);
+  /// The command that the policy authorised was carried out.
+  void used() noexcept { has_policy_ = false; }
   /// After a command that failed: the TPM has kept the policy so far, and the next PolicyPCR must not add to it.
   void restart(Connection& connection);
   void flush(Connection& connection) noexcept;
@@ -28,6 +31,7 @@ class PolicySession {
 
  private:
   TPMI_SH_AUTH_SESSION handle_ = 0;
+  bool has_policy_ = false;
 };
 
 }  // namespace cga::tpm
