@@ -60,7 +60,7 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
   const chipId = configuration.snpReport?.chipId ?? randomBytes(platforms[product].hardwareIdSize);
   const leaf = await issueLeaf(authorities.amd, configuration, chipId);
   const { transport } = softwareTpm;
-  const nv = new EmulatedNv();
+  const nv = new EmulatedNv(transport);
   const keys = await provisionKeys(transport);
   await provisionAkCertificate(
     transport,

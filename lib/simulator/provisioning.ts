@@ -54,7 +54,7 @@ export async function provisionAkCertificate(
   const contents = Buffer.concat([certificate, Buffer.alloc(size)], size);
   const index = AzureHandle.attestationKeyCertificate;
   if (size > softwareTpmIndexSize) {
-    nv.define({ index, size, read: () => (state === 'present' ? contents : undefined) });
+    nv.define({ index, size, written: state === 'present', read: () => contents });
     return;
   }
   const { ownerRead, ownerWrite, authRead, authWrite, platformRead, platformWrite, noDictionaryAttack } = NvAttribute;

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { type HclReportOptions, SimulatedCvm, type TpmFaultAction } from '../../lib/simulator/index.js';
 import { HandleRange, listHandles } from '../../lib/simulator/tpm/capability.js';
@@ -9,6 +12,8 @@ import { TpmWriter } from '../../lib/simulator/tpm/encoding.js';
 import { nvDefineSpace, nvRead, nvReadPublic, nvUndefineSpace, nvWrite } from '../../lib/simulator/tpm/nv.js';
 import { pcrRead } from '../../lib/simulator/tpm/pcr.js';
 import { socketTransport } from '../../lib/simulator/tpm/socket-transport.js';
+
+const run = promisify(execFile);
 
 /** The TPM as a guest's own process reaches it: through the socket. */
 const guestTpm = (cvm: SimulatedCvm): TpmTransport => socketTransport(cvm.tcti.slice('swtpm:path='.length));
@@ -113,6 +118,20 @@ describe('the HCL report', () => {
     await using tvm = await SimulatedCvm.start({ vmType: 'tvm' });
     expect(tvm.hclReport).toBeUndefined();
     expect(await listHandles(guestTpm(tvm), HandleRange.nvIndex)).toEqual([AzureHandle.attestationKeyCertificate]);
+  });
+});
+
+const tpm2Tools = existsSync('/usr/bin/tpm2_nvread');
+
+describe.skipIf(!tpm2Tools)('tpm2-tools, which authorise by HMAC sessions', () => {
+  it('read the HCL report through the paravisor, in several pieces', async () => {
+    await using cvm = await SimulatedCvm.start();
+    const options = { encoding: 'buffer', env: { ...process.env, TPM2TOOLS_TCTI: cvm.tcti } } as const;
+    const { stdout } = await run('tpm2_nvread', ['-C', 'o', '0x01400001'], options);
+    expect(stdout).toEqual(cvm.hclReport);
+    const { stdout: list } = await run('tpm2_getcap', ['handles-nv-index'], options);
+    expect(list.toString()).toContain('0x1400001');
+    expect(await cvm.loadedHandles()).toEqual({ transient: [], sessions: [] });
   });
 });
 

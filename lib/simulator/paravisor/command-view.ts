@@ -2,14 +2,22 @@ import { headerSize } from '../tpm/command.js';
 import { StructureTag } from '../tpm/constants.js';
 import { TpmReader } from '../tpm/encoding.js';
 
+/** One entry of a command's authorisation area. */
+export interface Authorisation {
+  /** 0x40000009 is a password. */
+  session: number;
+  nonceCaller: Buffer;
+  /** TPMA_SESSION */
+  attributes: number;
+}
+
 /** One command on its way from a guest to the TPM, with what the paravisor needs to know of it. */
 export interface CommandView {
   bytes: Buffer;
   code: number;
   /** Handles of the handle area. */
   handles: number[];
-  /** Session handles of the authorisation area; 0x40000009 is a password. */
-  authorisations: number[];
+  authorisations: Authorisation[];
   parameters: TpmReader;
 }
 
@@ -20,14 +28,12 @@ export function viewCommand(bytes: Buffer, handleCount: number): CommandView {
   reader.u32();
   const code = reader.u32();
   const handles = Array.from({ length: handleCount }, () => reader.u32());
-  const authorisations: number[] = [];
+  const authorisations: Authorisation[] = [];
   if (tag === StructureTag.sessions) {
     const area = new TpmReader(reader.bytes(reader.u32()));
     while (area.remaining > 0) {
-      authorisations.push(area.u32());
-      area.sized();
-      area.u8();
-      area.sized();
+      authorisations.push({ session: area.u32(), nonceCaller: area.sized(), attributes: area.u8() });
+      area.sized(); // password or HMAC
     }
   }
   return { bytes, code, handles, authorisations, parameters: reader };

@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
 import { HandleRange, handlesCapability } from '../tpm/capability.js';
-import { errorResponse, headerSize } from '../tpm/command.js';
-import { Algorithm, CommandCode, NvAttribute, PermanentHandle, ResponseCode, StructureTag } from '../tpm/constants.js';
+import { errorResponse, headerSize, type TpmTransport } from '../tpm/command.js';
+import { Algorithm, CommandCode, NvAttribute, ResponseCode, StructureTag } from '../tpm/constants.js';
 import { TpmReader, TpmWriter } from '../tpm/encoding.js';
 import { marshalNvPublic, nvBufferMax } from '../tpm/nv.js';
 import { type CommandView, viewCommand } from './command-view.js';
+import { Sessions } from './sessions.js';
 
 /** An NV index that the paravisor keeps itself: of any size, and with contents that it makes when they are read. */
 export interface EmulatedIndex {
   index: number;
   size: number;
-  /** Called for each TPM2_NV_Read with its offset. Undefined: the index has never been written. */
-  read(offset: number): Promise<Buffer | undefined> | Buffer | undefined;
+  /** Whether it has ever been written. */
+  written: boolean;
+  /** The whole contents; called for each TPM2_NV_Read with its offset. */
+  read(offset: number): Promise<Buffer> | Buffer;
 }
 
 /** Platform-created, readable with owner or index authorisation, not writable by the guest (as OpenHCL makes them). */
@@ -34,6 +37,12 @@ const nvCommands = new Map([
 /** Answers the commands that touch emulated indices; everything else is the TPM's. */
 export class EmulatedNv {
   readonly #indices = new Map<number, EmulatedIndex>();
+  readonly #sessions: Sessions;
+
+  /** @param tpm where sessions end that were used here for the last time */
+  constructor(tpm: TpmTransport) {
+    this.#sessions = new Sessions(tpm);
+  }
 
   define(index: EmulatedIndex): void {
     this.#indices.set(index.index, index);
@@ -48,8 +57,8 @@ export class EmulatedNv {
       const view = viewCommand(command, layout.handleCount);
       const index = this.#indices.get(view.handles[layout.indexAt] ?? 0);
       if (!index) return undefined;
-      if (code === CommandCode.NV_ReadPublic) return await readPublic(index);
-      if (code === CommandCode.NV_Read) return await read(index, view);
+      if (code === CommandCode.NV_ReadPublic) return readPublic(index);
+      if (code === CommandCode.NV_Read) return await this.#read(index, view);
       return errorResponse(ResponseCode.nvAuthorization);
     } catch (error) {
       // A malformed command: the TPM refuses it with the right code.
@@ -58,8 +67,9 @@ export class EmulatedNv {
     }
   }
 
-  /** Adds the emulated indices to a list of NV handles. */
+  /** Looks at what the TPM answered, and adds the emulated indices to a list of NV handles. */
   amend(command: Buffer, code: number, response: Buffer): Buffer {
+    this.#sessions.observe(command, code, response);
     if (code !== CommandCode.GetCapability || response.readUInt32BE(6) !== 0) return response;
     const request = new TpmReader(command.subarray(headerSize));
     const [capability, property, count] = [request.u32(), request.u32(), request.u32()];
@@ -79,6 +89,18 @@ export class EmulatedNv {
     return success(body.toBuffer());
   }
 
+  async #read(index: EmulatedIndex, { code, authorisations, parameters }: CommandView): Promise<Buffer> {
+    const size = parameters.u16();
+    const offset = parameters.u16();
+    if (size > nvBufferMax) return errorResponse(ResponseCode.valueOfParameter1);
+    if (!index.written) return errorResponse(ResponseCode.nvUninitialized);
+    if (offset + size > index.size) return errorResponse(ResponseCode.nvRange);
+    const contents = await index.read(offset);
+    const answer = new TpmWriter().sized(contents.subarray(offset, offset + size)).toBuffer();
+    const acknowledgement = await this.#sessions.acknowledge(authorisations, code, answer);
+    return acknowledgement ? success(answer, acknowledgement) : errorResponse(ResponseCode.authType);
+  }
+
   #answerDefine(command: Buffer): Buffer | undefined {
     const { parameters } = viewCommand(command, 1);
     parameters.sized();
@@ -87,35 +109,22 @@ export class EmulatedNv {
   }
 }
 
-async function readPublic(index: EmulatedIndex): Promise<Buffer> {
-  const written = (await index.read(-1)) ? NvAttribute.written : 0;
+function readPublic(index: EmulatedIndex): Buffer {
+  const written = index.written ? NvAttribute.written : 0;
   const area = marshalNvPublic({ index: index.index, attributes: attributes | written, size: index.size });
   const name = new TpmWriter().u16(Algorithm.sha256).bytes(createHash('sha256').update(area).digest()).toBuffer();
   return success(new TpmWriter().sized(area).sized(name).toBuffer());
 }
 
-async function read(index: EmulatedIndex, { authorisations, parameters }: CommandView): Promise<Buffer> {
-  if (authorisations[0] !== PermanentHandle.password) return errorResponse(ResponseCode.authType);
-  const size = parameters.u16();
-  const offset = parameters.u16();
-  if (size > nvBufferMax) return errorResponse(ResponseCode.valueOfParameter1);
-  const contents = await index.read(offset);
-  if (!contents) return errorResponse(ResponseCode.nvUninitialized);
-  if (offset + size > index.size) return errorResponse(ResponseCode.nvRange);
-  return success(new TpmWriter().sized(contents.subarray(offset, offset + size)).toBuffer(), authorisations.length);
-}
-
-/** A successful response; with an acknowledgement for each password authorisation, if there was one. */
-function success(parameters: Buffer, authorisations = 0): Buffer {
-  const body = new TpmWriter();
-  if (authorisations > 0) body.u32(parameters.length);
-  body.bytes(parameters);
-  for (let i = 0; i < authorisations; i++) body.u16(0).u8(1).u16(0);
-  const bytes = body.toBuffer();
+/** A successful response, with the acknowledgement of its authorisations if there were any. */
+function success(parameters: Buffer, acknowledgement?: Buffer): Buffer {
+  const body = acknowledgement
+    ? new TpmWriter().u32(parameters.length).bytes(parameters).bytes(acknowledgement).toBuffer()
+    : parameters;
   return new TpmWriter()
-    .u16(authorisations > 0 ? StructureTag.sessions : StructureTag.noSessions)
-    .u32(headerSize + bytes.length)
+    .u16(acknowledgement ? StructureTag.sessions : StructureTag.noSessions)
+    .u32(headerSize + body.length)
     .u32(ResponseCode.success)
-    .bytes(bytes)
+    .bytes(body)
     .toBuffer();
 }

@@ -56,7 +56,7 @@ export class Paravisor {
   readonly #report: SnpReportFields;
   readonly #options: HclReportOptions;
   readonly #tpm: TpmTransport;
-  #current: Buffer | undefined;
+  #current: Buffer = Buffer.alloc(0);
   #madeAt = 0;
 
   constructor(identity: ParavisorIdentity, options: HclReportOptions, report: SnpReportFields, tpm: TpmTransport) {
@@ -71,6 +71,7 @@ export class Paravisor {
     return {
       index: AzureHandle.hclReport,
       size: this.#options.indexSize ?? 2600,
+      written: this.#options.state !== 'unwritten',
       read: (offset) => this.#read(offset),
     };
   }
@@ -81,16 +82,16 @@ export class Paravisor {
     this.#madeAt = Date.now();
   }
 
-  /** The report as it stands, padded to its index; undefined when the index is not written. */
-  get current(): Buffer | undefined {
-    return this.#options.state === 'unwritten' ? undefined : this.#current;
+  /** The report as it stands, padded to its index. */
+  get current(): Buffer {
+    return this.#current;
   }
 
-  async #read(offset: number): Promise<Buffer | undefined> {
+  async #read(offset: number): Promise<Buffer> {
     const stale = Date.now() - this.#madeAt > (this.#options.refreshMs ?? 2000);
     // A failed rebuild leaves the old report in place, as on the platform.
     if (offset === 0 && stale) await this.boot().catch(() => {});
-    return this.current;
+    return this.#current;
   }
 
   async #make(): Promise<Buffer> {
