@@ -13,28 +13,33 @@ interface SimulateOptions {
   vmType: 'snp' | 'tvm' | 'tdx';
   fault?: FaultName[];
   tls?: boolean;
-  envFile?: string;
+  writeEnv?: string;
   json?: boolean;
 }
 
 export function simulateCommand(context: Context): Command {
-  return new Command('simulate')
-    .summary('keep a simulated guest up, for other commands and tests')
-    .description(
-      'Starts a simulated confidential VM (software TPM, AMD-like report and certificates, metadata service, attestation service), prints what to export, and keeps it up until Ctrl-C, or as long as the command that follows runs.',
-    )
-    .argument('[command...]', 'run this with everything exported, then stop')
-    .addOption(new Option('--product <product>', 'AMD product').choices(['Milan', 'Genoa', 'Turin']).default('Milan'))
-    .addOption(
-      new Option('--vm-type <type>', 'SEV-SNP, trusted launch or TDX').choices(['snp', 'tvm', 'tdx']).default('snp'),
-    )
-    .addOption(new Option('--fault <name...>', 'what is to be wrong with the guest').choices(Object.keys(namedFaults)))
-    .option('--tls', 'let the attestation service speak HTTPS, with a certificate of its own authority')
-    .option('--env-file <file>', 'also write the exports to this file, once everything is up; removed at the end')
-    .addOption(jsonOption())
-    .passThroughOptions()
-    .addHelpText('after', () => `\nFaults:\n${faultList()}\n${EXAMPLES}`)
-    .action((command: string[], options: SimulateOptions) => simulate(context, command, options));
+  return (
+    new Command('simulate')
+      .summary('keep a simulated guest up, for other commands and tests')
+      .description(
+        'Starts a simulated confidential VM (software TPM, AMD-like report and certificates, metadata service, attestation service), prints what to export, and keeps it up until Ctrl-C, or as long as the command that follows runs.',
+      )
+      .argument('[command...]', 'run this with everything exported, then stop')
+      .addOption(new Option('--product <product>', 'AMD product').choices(['Milan', 'Genoa', 'Turin']).default('Milan'))
+      .addOption(
+        new Option('--vm-type <type>', 'SEV-SNP, trusted launch or TDX').choices(['snp', 'tvm', 'tdx']).default('snp'),
+      )
+      .addOption(
+        new Option('--fault <name...>', 'what is to be wrong with the guest').choices(Object.keys(namedFaults)),
+      )
+      .option('--tls', 'let the attestation service speak HTTPS, with a certificate of its own authority')
+      // Not --env-file: Node takes that for itself wherever it stands.
+      .option('--write-env <file>', 'also write the exports to this file, once everything is up; removed at the end')
+      .addOption(jsonOption())
+      .passThroughOptions()
+      .addHelpText('after', () => `\nFaults:\n${faultList()}\n${EXAMPLES}`)
+      .action((command: string[], options: SimulateOptions) => simulate(context, command, options))
+  );
 }
 
 const EXAMPLES = `
@@ -52,7 +57,7 @@ function faultList(): string {
 
 async function simulate(context: Context, command: readonly string[], options: SimulateOptions): Promise<void> {
   const { terminal, signal } = context;
-  const { product, vmType, tls, envFile, fault: faults = [] } = options;
+  const { product, vmType, tls, writeEnv, fault: faults = [] } = options;
   await using cvm = await terminal.progress(
     'starting a simulated confidential VM',
     SimulatedCvm.start({ product, vmType, faults, ...(tls ? { attestation: { tls: true } } : {}) }),
@@ -61,7 +66,7 @@ async function simulate(context: Context, command: readonly string[], options: S
   try {
     if (signal.aborted) return;
     const lines = exportLines(guest.variables);
-    if (envFile !== undefined) await writeOutput(envFile, `${lines}\n`);
+    if (writeEnv !== undefined) await writeOutput(writeEnv, `${lines}\n`);
     if (command.length > 0) {
       context.exitCode = await runWith(command, { ...context.env, ...guest.variables });
       return;
@@ -72,7 +77,7 @@ async function simulate(context: Context, command: readonly string[], options: S
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   } finally {
     await guest.remove();
-    if (envFile !== undefined) await rm(envFile, { force: true });
+    if (writeEnv !== undefined) await rm(writeEnv, { force: true });
   }
 }
 
