@@ -22,7 +22,7 @@ let ciphertext: Buffer;
 beforeAll(async () => {
   swtpm = await TestTpm.start();
   folder = await mkdtemp(join(tmpdir(), 'tpm-proxy-'));
-  proxy = await TpmProxy.listen(join(folder, 'tpm'), swtpm.swtpm, new EmulatedNv());
+  proxy = await TpmProxy.listen(join(folder, 'tpm'), swtpm.swtpm, new EmulatedNv(swtpm.swtpm.transport));
   await withClient(async (tpm) => {
     await tpm.nvWrite(NV_INDEX, nvData);
     const { publicArea } = await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
@@ -115,7 +115,7 @@ describe.each(Object.entries(operations))('%s', (_operation, run) => {
           expect(['tpm', 'timeout'], `${failure.message} at command ${nth}`).toContain(failure.kind);
         await decrypt(tpm);
       }, fault.commandTimeoutMs);
-      await expect.poll(() => swtpm.loaded(), { timeout: 2000, message: `left behind at command ${nth}` }).toBe(0);
+      await expect.poll(() => swtpm.loaded(), { timeout: 10_000, message: `left behind at command ${nth}` }).toBe(0);
       if (positions > 0) break;
     }
     expect(positions).toBeGreaterThan(3);

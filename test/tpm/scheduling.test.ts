@@ -50,28 +50,27 @@ describe('the queue', () => {
       tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme }, signal === undefined ? {} : { signal });
     const controller = new AbortController();
     const aborted = Array.from({ length: 100 }, () => decrypt(controller.signal));
-    const kept = decrypt();
-    const started = performance.now();
+    const settled: string[] = [];
+    const kept = decrypt().finally(() => settled.push('kept'));
     controller.abort();
-    const outcomes = await Promise.allSettled(aborted);
-    // 100 decrypts would have taken 300 ms.
-    expect(performance.now() - started).toBeLessThan(150);
+    const outcomes = await Promise.allSettled(aborted).finally(() => settled.push('aborted'));
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'AbortError' } });
     }
     expect((await kept).toString()).toBe('kept');
+    expect(settled).toEqual(['aborted', 'kept']);
     const reason = new Error('changed my mind');
     await expect(decrypt(AbortSignal.abort(reason))).rejects.toBe(reason);
   });
 
   it('leaves the event loop alone', async () => {
     const ciphertext = await sealed(tpm, Buffer.from('x'));
-    const work = Promise.all(Array.from({ length: 50 }, () => tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme })));
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
-    await work;
+    await Promise.all(Array.from({ length: 50 }, () => tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme })));
     clearInterval(timer);
-    expect(turns).toBeGreaterThan(20);
+    // Blocked, it would not have turned once.
+    expect(turns).toBeGreaterThan(5);
   });
 
   it('rejects what is queued when the client is closed', async () => {
@@ -108,24 +107,22 @@ describe('a TPM without resource manager', () => {
     const ciphertext = await sealed(tpm, message);
     expect(await tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme })).toEqual(message);
     expect(await swtpm.loaded()).toBe(2);
-    await expect.poll(() => swtpm.loaded(), { timeout: 4000 }).toBe(0);
+    await expect.poll(() => swtpm.loaded(), { timeout: 10_000 }).toBe(0);
     expect(await tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme })).toEqual(message);
   });
 
   it('can be a silent one: the call times out, the next one works when the TPM does', async () => {
-    const client = new NativeTpm({ tcti: swtpm.tcti, commandTimeoutMs: 300 });
+    const client = new NativeTpm({ tcti: swtpm.tcti, commandTimeoutMs: 1000 });
     const message = randomBytes(32);
     const ciphertext = await sealed(client, message);
     swtpm.swtpm.pause();
-    const started = performance.now();
     await expect(client.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme })).rejects.toMatchObject({ kind: 'timeout' });
-    expect(performance.now() - started).toBeLessThan(600);
     await expect(client.readPcrs('sha256', [0])).rejects.toMatchObject({ kind: 'timeout' });
     swtpm.swtpm.resume();
     expect(await client.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme })).toEqual(message);
     await client.close();
     await tpm.close();
-    await expect.poll(() => swtpm.loaded(), { timeout: 2000 }).toBe(0);
+    await expect.poll(() => swtpm.loaded(), { timeout: 10_000 }).toBe(0);
     tpm = new NativeTpm({ tcti: swtpm.tcti });
   });
 });

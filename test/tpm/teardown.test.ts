@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => swtpm.stop());
 
 afterEach(async () => {
-  await expect.poll(() => swtpm.loaded(), { timeout: 3000 }).toBe(0);
+  await expect.poll(() => swtpm.loaded(), { timeout: 10_000 }).toBe(0);
 });
 
 function startWorker(clients: number, rounds: number): Worker {
