@@ -8,6 +8,7 @@ import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } 
 import { type Imds, imdsOf } from './imds/imds.js';
 import { type Logger, silentLogger } from './logger.js';
 import { MAX_SERVICE_ANSWER_BYTES } from './maa/guest-service.js';
+import type { KeyFetchOptions } from './maa/keys-remote.js';
 
 export interface AttestationClientOptions {
   /**
@@ -51,6 +52,8 @@ export interface ClientSettings {
   tpm: { tcti?: string; commandTimeoutMs?: number };
   imds: Imds;
   service: HttpSettings;
+  /** How the service's signing keys are fetched, where a token is verified. */
+  keyFetch: KeyFetchOptions;
   logger: Logger;
   allowInsecureHttp: boolean;
   eventLogPath: string;
@@ -89,6 +92,12 @@ export function clientSettings(options: AttestationClientOptions): ClientSetting
       retry: retrySettings(options.retry),
       retryOn: retryOnOverload,
       logger,
+    },
+    keyFetch: {
+      timeoutMs,
+      allowInsecureHttp: options.allowInsecureHttp === true,
+      ...(options.fetch !== undefined && { fetch: options.fetch }),
+      ...(options.ca !== undefined && { ca: loadableCertificates(options.ca) }),
     },
     logger,
     allowInsecureHttp: options.allowInsecureHttp === true,

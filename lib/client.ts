@@ -33,6 +33,7 @@ import { AkCertificate } from './guest/ak-certificate.js';
 import { attest } from './guest/attest.js';
 import { ATTESTED_PCRS } from './guest/azure-tpm.js';
 import { collectEvidence, type EvidenceOptions } from './guest/evidence.js';
+import { type OwnTokenVerification, ownTokenOptions } from './guest/token-verification.js';
 import { UserDataReports } from './guest/user-data.js';
 import { parseServiceUrl } from './http/service-url.js';
 import { encodeClientPayload } from './maa/client-payload.js';
@@ -55,6 +56,16 @@ export interface AttestParameters {
 /** As for the functions of any receiver; the key cache is the client's own. */
 export type GuestDecryptorOptions = Omit<DecryptorOptions, 'keyCache'>;
 export type GuestStreamOptions = Omit<StreamDecryptOptions, 'keyCache'>;
+
+export interface AttestOptions {
+  signal?: AbortSignal;
+  /**
+   * Verifies the token before it is returned, at the cost of fetching the service's signing keys now and then: signature
+   * by a key of the service that was asked, times, this call's payload, the key of this TPM; `true`, or further
+   * expectations as in `verifyToken`. Default: not verified here.
+   */
+  verify?: boolean | OwnTokenVerification;
+}
 
 /**
  * Guest attestation from inside a confidential VM. One client owns one connection to the TPM and one thread that its
@@ -79,16 +90,21 @@ export class AttestationClient implements AsyncDisposable {
 
   /**
    * Attests this VM: collects its evidence, shows it to the attestation service and returns the token, decrypted by the
-   * TPM. The token is not verified here; that is for whoever relies on it (`verifyToken`).
+   * TPM. The token is verified only when `options.verify` asks for it; who relies on a token verifies it in any case
+   * (`verifyToken`).
    *
    * @returns the token, a compact JWT
    * @throws AttestationError; docs/errors.md has every code with its causes
    */
-  attest(params: AttestParameters, options: { signal?: AbortSignal } = {}): Promise<string> {
+  attest(params: AttestParameters, options: AttestOptions = {}): Promise<string> {
     return observed('attest', () =>
       this.#guarded(options, async () => {
         const { url, clientPayload } = this.#checked(params);
-        return attest(this.#guest(), { url, settings: this.#settings.service }, clientPayload, options.signal);
+        const { service: settings, keyFetch } = this.#settings;
+        const wanted = options.verify === true ? {} : options.verify;
+        const verification = wanted && ownTokenOptions({ keyFetch, ...wanted }, url, clientPayload);
+        const service = { url, settings, ...(verification && { verification }) };
+        return attest(this.#guest(), service, clientPayload, options.signal);
       }),
     );
   }

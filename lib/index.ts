@@ -41,6 +41,7 @@ export {
   VerificationError,
 } from './errors.js';
 export type { EvidenceOptions } from './guest/evidence.js';
+export type { OwnTokenVerification } from './guest/token-verification.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
 export { type KdsCallOptions, KdsClient, type KdsOptions } from './imds/kds.js';

@@ -4,6 +4,7 @@ import { thimCertificates } from '../imds/thim.js';
 import { type GuestEnvelope, openGuestEnvelope } from '../maa/guest-envelope.js';
 import { guestRequestBody, type IsolationEvidence, type TpmEvidence } from '../maa/guest-request.js';
 import { postGuestEvidence } from '../maa/guest-service.js';
+import type { VerifyTokenOptions } from '../maa/token.js';
 import type { HclReport } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';
@@ -11,6 +12,7 @@ import type { Guest } from './guest.js';
 import { collectHclReport } from './hcl-report.js';
 import { type OsInfo, readOsInfo } from './os-release.js';
 import { together } from './together.js';
+import { verifyOwnToken } from './token-verification.js';
 import { collectQuoteAndKey } from './tpm-evidence.js';
 import { tpmCall } from './tpm-failure.js';
 
@@ -18,6 +20,8 @@ import { tpmCall } from './tpm-failure.js';
 export interface AttestationService {
   url: URL;
   settings: HttpSettings;
+  /** Asked for: the token is verified before it is returned. */
+  verification?: VerifyTokenOptions;
 }
 
 /**
@@ -50,13 +54,19 @@ export async function attest(
   for (let repetitions = Math.min(service.settings.retry.retries, 1); ; repetitions--) {
     const body = guestRequestBody({ ...collected, tpm: { ...tpmEvidence, akCertificate } });
     const envelope = await postGuestEvidence(service, body, signal);
+    let token: string;
     try {
-      return await openToken(guest, envelope, signal);
+      token = await openToken(guest, envelope, signal);
     } catch (error) {
       if (signal?.aborted || repetitions === 0) throw error;
       guest.logger.warn(`${(error as Error).message}: asking once more with new evidence`);
+      tpmEvidence = await collectTpmEvidence(guest, signal);
+      continue;
     }
-    tpmEvidence = await collectTpmEvidence(guest, signal);
+    if (service.verification !== undefined) {
+      await verifyOwnToken(token, tpmEvidence.ephemeralKey.publicArea, service.verification, signal);
+    }
+    return token;
   }
 }
 

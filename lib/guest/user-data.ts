@@ -1,4 +1,4 @@
-import { abortError, delay } from '../abort.js';
+import { delay, untilAborted } from '../abort.js';
 import { AttestationError, ErrorCode } from '../errors.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import { parseHclReport } from '../verify/hcl-report.js';
@@ -35,7 +35,7 @@ export class UserDataReports {
     });
     this.#lastTurn = previous.then(() => ended);
     try {
-      await turnOf(previous, signal);
+      await untilAborted(previous, signal);
       return await collectFresh(tpm, Buffer.concat([userData, Buffer.alloc(USER_DATA_BYTES)], USER_DATA_BYTES), signal);
     } finally {
       release();
@@ -61,20 +61,6 @@ async function collectFresh(tpm: GuestTpm, data: Buffer, signal: AbortSignal | u
     if (read === MAX_READS) throw refused('the HCL report does not carry the user data, however often it is read');
     await delay(REFRESH_MS, signal);
   }
-}
-
-/** Waits for the turns before, unless the signal aborts. */
-function turnOf(previous: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return previous;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortError(signal));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    previous.then(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    });
-  });
 }
 
 const refused = (message: string): AttestationError =>
