@@ -88,11 +88,39 @@ describe('other code in the documentation', () => {
     },
   );
 
-  it.each(blocks.filter(({ language }) => language === 'sh').map((block) => [name(block), block] as const))(
-    '%s is a shell script that parses',
-    (_, { code }) => {
-      expect(() => execFileSync('bash', ['-n'], { input: code, stdio: ['pipe', 'ignore', 'pipe'] })).not.toThrow();
+  const scripts = blocks.filter(({ language }) => language === 'sh').map((block) => [name(block), block] as const);
+  it.each(scripts)('%s is a shell script that parses', (_, { code }) => {
+    expect(() => execFileSync('bash', ['-n'], { input: code, stdio: ['pipe', 'ignore', 'pipe'] })).not.toThrow();
+  });
+
+  it.each(scripts.filter(([, { notRun }]) => notRun === undefined))(
+    '%s runs on a simulated guest',
+    (_, { code, before, after }) => {
+      const work = mkdtempSync(join(folder, 'shell-'));
+      const commandLine = path('dist/cli/main.js');
+      const shims = {
+        'cvm-attest': `exec node ${commandLine} "$@"`,
+        npx: `[ "$1" = cvm-attest ] && shift && exec node ${commandLine} "$@"`,
+      };
+      mkdirSync(join(work, 'bin'));
+      for (const [tool, line] of Object.entries(shims)) {
+        writeFileSync(join(work, 'bin', tool), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+      }
+      const onSimulator = code.replace(/https:\/\/shared\w+\.\w+\.attest\.azure\.net/g, '"$CVM_ATTEST_URL"');
+      writeFileSync(join(work, 'script'), [before, onSimulator, after, ''].join('\n'));
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [commandLine, 'simulate', '--', 'bash', '-eu', '-o', 'pipefail', 'script'],
+        {
+          cwd: work,
+          env: { ...process.env, HOME: work, PATH: `${join(work, 'bin')}:${process.env.PATH}` },
+          encoding: 'utf8',
+          timeout: 60_000,
+        },
+      );
+      expect(status, stderr).toBe(0);
     },
+    90_000,
   );
 
   it('names only npm scripts that exist', () => {
