@@ -7,6 +7,8 @@ import { parsing } from './native-parse.js';
 export interface ChainCertificate {
   handle: NativeCertificate;
   info: NativeCertificateInfo;
+  /** Its validity for people. */
+  validity: string;
 }
 
 /** Far above any real chain: three certificates take 7 KiB as PEM. */
@@ -24,18 +26,29 @@ export function loadCertificates(input: Uint8Array | string): ChainCertificate[]
       .splitCertificates(bytes)
       .map((der) => {
         const handle = new (native().NativeCertificate)(der);
-        return { handle, info: handle.info() };
+        const info = handle.info();
+        return { handle, info, validity: `${isoTime(info.notBefore)} to ${isoTime(info.notAfter)}` };
       }),
   );
 }
 
+/** ISO 8601 of milliseconds since 1970. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
 /** Bytes of a DER or PEM input, bounded. */
-export function certificateBytes(input: Uint8Array | string): Uint8Array {
+function certificateBytes(input: Uint8Array | string): Uint8Array {
+  requireCertificateInput(input);
+  return typeof input === 'string' ? Buffer.from(input, 'utf8') : input;
+}
+
+/** Refuses what is neither bytes nor text, and what is out of all proportion. */
+export function requireCertificateInput(input: Uint8Array | string): void {
   if (typeof input !== 'string' && !(input instanceof Uint8Array)) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'a certificate is DER bytes or PEM text');
   }
   if (input.length > MAXIMUM_CERTIFICATE_INPUT) {
     throw new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, 'certificates larger than 256 KiB');
   }
-  return typeof input === 'string' ? Buffer.from(input, 'utf8') : input;
 }

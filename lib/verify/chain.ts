@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { NativeEndorsement } from '../../binding.js';
-import { type ChainCertificate, certificateBytes, loadCertificates } from './certificate.js';
+import { type ChainCertificate, loadCertificates, requireCertificateInput } from './certificate.js';
 
 /** Leaf, ASK and ARK as far as they were found, with the outcome of the three signature verifications. */
 export interface EndorsementChain {
@@ -25,14 +24,24 @@ export interface ChainInput {
   anchors: readonly ChainCertificate[];
 }
 
+/** A chain whose signatures are all good, and everything that it was made of. */
+interface RememberedChain {
+  inputs: (Uint8Array | string)[];
+  anchors: string;
+  chain: EndorsementChain;
+}
+
 const REMEMBERED_CHAINS = 64;
 const MAXIMUM_OTHERS = 16;
-// By SHA-256 of everything that went in. Only signatures are remembered, never whether a date or a root is good.
-const remembered = new Map<string, EndorsementChain>();
+/** Larger inputs are verified each time, so that what is remembered stays below 1 MiB. */
+const LARGEST_REMEMBERED = 16 * 1024;
+// Most recently used first. Only signatures are remembered, never whether a date or a root is good. Chains are found by
+// comparing bytes, which takes less time than hashing them.
+const remembered: RememberedChain[] = [];
 
 /** Forgets every chain, so that the next verification pays for its signatures again. For measurements. */
 export function forgetChains(): void {
-  remembered.clear();
+  remembered.length = 0;
 }
 
 /**
@@ -43,34 +52,38 @@ export function forgetChains(): void {
  * @throws {AttestationError} when a certificate cannot be parsed.
  */
 export function openChain(input: ChainInput): EndorsementChain {
-  const key = keyOf(input);
-  const known = remembered.get(key);
+  const inputs = [input.leaf, ...input.others.slice(0, MAXIMUM_OTHERS)];
+  for (const part of inputs) requireCertificateInput(part);
+  const anchors = input.anchors.map(({ info }) => info.fingerprint).join();
+  const index = remembered.findIndex((entry) => entry.anchors === anchors && sameInputs(entry.inputs, inputs));
+  const [known] = index < 0 ? [] : remembered.splice(index, 1);
   if (known !== undefined) {
-    remembered.delete(key);
-    remembered.set(key, known);
-    return known;
+    remembered.unshift(known);
+    return known.chain;
   }
-  const chain = buildChain(input);
-  if (chain.leafSigned && chain.askSigned && chain.arkSelfSigned) {
-    remembered.set(key, chain);
-    if (remembered.size > REMEMBERED_CHAINS) remembered.delete(remembered.keys().next().value as string);
+  const chain = buildChain(inputs, input.anchors);
+  const size = inputs.reduce((sum, part) => sum + part.length, 0);
+  if (chain.leafSigned && chain.askSigned && chain.arkSelfSigned && size <= LARGEST_REMEMBERED) {
+    // Copies: the caller's buffers may change.
+    const copies = inputs.map((part) => (typeof part === 'string' ? part : new Uint8Array(part)));
+    remembered.unshift({ inputs: copies, anchors, chain });
+    remembered.length = Math.min(remembered.length, REMEMBERED_CHAINS);
   }
   return chain;
 }
 
-function keyOf({ leaf, others, anchors }: ChainInput): string {
-  const hash = createHash('sha256');
-  for (const input of [leaf, ...others]) {
-    const bytes = certificateBytes(input);
-    hash.update(`${bytes.length}:`).update(bytes);
-  }
-  for (const { info } of anchors) hash.update(info.fingerprint);
-  return hash.digest('base64');
+function sameInputs(one: readonly (Uint8Array | string)[], other: readonly (Uint8Array | string)[]): boolean {
+  return one.length === other.length && one.every((part, index) => sameInput(part, other[index] ?? ''));
 }
 
-function buildChain({ leaf: leafInput, others, anchors }: ChainInput): EndorsementChain {
-  const [leaf, ...rest] = loadCertificates(leafInput) as [ChainCertificate, ...ChainCertificate[]];
-  const pool = [...rest, ...others.slice(0, MAXIMUM_OTHERS).flatMap(loadCertificates), ...anchors];
+function sameInput(one: Uint8Array | string, other: Uint8Array | string): boolean {
+  if (typeof one === 'string' || typeof other === 'string') return one === other;
+  return one.length === other.length && Buffer.compare(one, other) === 0;
+}
+
+function buildChain(inputs: readonly (Uint8Array | string)[], anchors: readonly ChainCertificate[]): EndorsementChain {
+  const [leaf, ...rest] = inputs.flatMap(loadCertificates) as [ChainCertificate, ...ChainCertificate[]];
+  const pool = [...rest, ...anchors];
   const chain: EndorsementChain = { leaf, leafSigned: false, askSigned: false, arkSelfSigned: false };
   if (leaf.info.subject === 'SEV-VCEK') chain.leafType = 'vcek';
   if (leaf.info.subject === 'SEV-VLEK') chain.leafType = 'vlek';

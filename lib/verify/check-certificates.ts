@@ -1,5 +1,5 @@
 import type { CheckSubject } from '../errors.js';
-import type { ChainCertificate } from './certificate.js';
+import { type ChainCertificate, isoTime } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
 import type { CheckList } from './check-list.js';
 import type { TrustAnchors } from './roots.js';
@@ -72,9 +72,10 @@ function checkIssued(
 
 /** Validity dates of every certificate of the chain. */
 export function checkDates(list: CheckList, chain: EndorsementChain, now: Date): void {
-  checkValidity(list, 'root', chain.ark, now);
-  checkValidity(list, 'intermediate', chain.ask, now);
-  checkValidity(list, 'leaf', chain.leaf, now);
+  const actual = now.toISOString();
+  checkValidity(list, 'root', chain.ark, now, actual);
+  checkValidity(list, 'intermediate', chain.ask, now, actual);
+  checkValidity(list, 'leaf', chain.leaf, now, actual);
 }
 
 function checkValidity(
@@ -82,6 +83,7 @@ function checkValidity(
   subject: 'root' | 'intermediate' | 'leaf',
   certificate: ChainCertificate | undefined,
   now: Date,
+  actual: string,
 ): void {
   const name = `${subject} certificate is valid now`;
   if (certificate === undefined) {
@@ -92,8 +94,8 @@ function checkValidity(
   const early = now.getTime() < notBefore;
   const late = now.getTime() > notAfter;
   list.add(subject, name, early ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED', !early && !late, {
-    expected: `${isoTime(notBefore)} to ${isoTime(notAfter)}`,
-    actual: now.toISOString(),
+    expected: certificate.validity,
+    actual,
   });
 }
 
@@ -141,8 +143,4 @@ export function checkRevocation(
     expected: `a revocation list signed by ${ark.info.subject}`,
     actual: faults.join(', ') || 'none of this root among those supplied',
   });
-}
-
-function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }

@@ -155,8 +155,8 @@ export function checkReportSignature(list: CheckList, chain: EndorsementChain, r
 /** reported ≤ committed ≤ current, and launch ≤ current: firmware cannot say otherwise. */
 export function checkTcbOrder(list: CheckList, report: SnpReport): void {
   const order = (name: string, low: Tcb, high: Tcb): void => {
-    const above = TCB_COMPONENTS.filter((component) => (low[component] ?? 0) > (high[component] ?? 0));
-    list.add('report', `${name} TCB order`, 'ERR_TCB_ORDER', above.length === 0, {
+    const ordered = TCB_COMPONENTS.every((component) => (low[component] ?? 0) <= (high[component] ?? 0));
+    list.add('report', `${name} TCB order`, 'ERR_TCB_ORDER', ordered, {
       expected: `at most ${tcbText(high)}`,
       actual: tcbText(low),
     });
@@ -168,7 +168,10 @@ export function checkTcbOrder(list: CheckList, report: SnpReport): void {
 
 /** A TCB for people: `bootloader 4, tee 0, snp 24, microcode 219`. */
 export function tcbText(tcb: Partial<Tcb>): string {
-  return TCB_COMPONENTS.filter((component) => tcb[component] !== undefined)
-    .map((component) => `${component} ${tcb[component]}`)
-    .join(', ');
+  let text = '';
+  for (const component of TCB_COMPONENTS) {
+    const level = tcb[component];
+    if (level !== undefined) text += `${text === '' ? '' : ', '}${component} ${level}`;
+  }
+  return text;
 }
