@@ -84,8 +84,8 @@ describe.skipIf(!existsSync(compiled))('a program that ends without stop()', () 
     );
     const folder = dirname(stdout);
     expect(folder).toMatch(/\/cvm-sim-\w+$/);
-    await expect.poll(() => processesOf(folder), { timeout: 5000 }).toEqual([]);
-    await expect.poll(() => existsSync(folder), { timeout: 5000 }).toBe(false);
+    await expect.poll(() => processesOf(folder), { timeout: 15_000 }).toEqual([]);
+    await expect.poll(() => existsSync(folder), { timeout: 15_000 }).toBe(false);
   });
 
   it('ends by itself when it has nothing else to do', async () => {
@@ -93,6 +93,6 @@ describe.skipIf(!existsSync(compiled))('a program that ends without stop()', () 
       import { SimulatedCvm } from ${JSON.stringify(compiled.href)};
       const cvm = await SimulatedCvm.start();
       await cvm.stop();`;
-    await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 20_000 });
+    await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 28_000 });
   });
 });
