@@ -95,7 +95,7 @@ describe("the attestation key's certificate", () => {
       },
     ],
   ])('stays as it is when the renewed one %s, and the attestation goes on', async (_, behaviour) => {
-    const { cvm, client, log, contents, renewals } = await machineWith({ daysToExpiry: 30 }, { timeoutMs: 500 });
+    const { cvm, client, log, contents, renewals } = await machineWith({ daysToExpiry: 30 }, { timeoutMs: 3_000 });
     const old = await contents();
     cvm.imds.respond(imdsPaths.akRenewal, typeof behaviour === 'function' ? behaviour(cvm) : behaviour);
     await attest(cvm, client);
