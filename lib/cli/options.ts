@@ -81,3 +81,11 @@ function terminalLogger(terminal: Terminal): Logger {
       terminal.note(terminal.noteStyle.dim(`${level} ${printable(message)}`));
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
+
+/**
+ * For options that may be given several times. Not commander's variadic form (`<url...>`), which takes the command's
+ * arguments that follow for more values.
+ */
+export function collect(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}

@@ -3,7 +3,7 @@ import { AttestationClient, decodeUnverifiedToken } from '../../index.js';
 import type { Context } from '../context.js';
 import { readInput, writeOutput } from '../input/files.js';
 import { readPayload } from '../input/payload.js';
-import { addGuestOptions, clientOptions, ENV, type GuestOptions, jsonOption } from '../options.js';
+import { addGuestOptions, clientOptions, collect, ENV, type GuestOptions, jsonOption } from '../options.js';
 import { printSections } from '../output/table.js';
 import { tokenSections } from '../present/token.js';
 
@@ -28,7 +28,11 @@ export function attestCommand(context: Context): Command {
         .env(ENV.url)
         .makeOptionMandatory(),
     )
-    .option('--payload <value...>', 'client payload that the token returns: name=value, a JSON object, or @file')
+    .option(
+      '--payload <value>',
+      'client payload that the token returns: name=value (may be repeated), a JSON object, or @file',
+      collect,
+    )
     .option('--ca <file>', 'certificates (PEM) to check the service’s with')
     .option('-o, --out <file>', 'write the token there (mode 0600) and show its claims')
     .addOption(jsonOption());

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type FaultName, namedFaults, SimulatedCvm } from '../../simulator/index.js';
 import type { Context } from '../context.js';
 import { CliError, Exit } from '../exit.js';
@@ -29,9 +29,7 @@ export function simulateCommand(context: Context): Command {
       .addOption(
         new Option('--vm-type <type>', 'SEV-SNP, trusted launch or TDX').choices(['snp', 'tvm', 'tdx']).default('snp'),
       )
-      .addOption(
-        new Option('--fault <name...>', 'what is to be wrong with the guest').choices(Object.keys(namedFaults)),
-      )
+      .addOption(faultOption())
       .option('--tls', 'let the attestation service speak HTTPS, with a certificate of its own authority')
       // Not --env-file: Node takes that for itself wherever it stands.
       .option('--write-env <file>', 'also write the exports to this file, once everything is up; removed at the end')
@@ -40,6 +38,16 @@ export function simulateCommand(context: Context): Command {
       .addHelpText('after', () => `\nFaults:\n${faultList()}\n${EXAMPLES}`)
       .action((command: string[], options: SimulateOptions) => simulate(context, command, options))
   );
+}
+
+function faultOption(): Option {
+  const names = Object.keys(namedFaults);
+  return new Option('--fault <name>', 'what is to be wrong with the guest; may be repeated')
+    .choices(names)
+    .argParser((name: string, previous: FaultName[] | undefined): FaultName[] => {
+      if (!names.includes(name)) throw new InvalidArgumentError('The faults are listed by cvm-attest simulate --help.');
+      return [...(previous ?? []), name as FaultName];
+    });
 }
 
 const EXAMPLES = `

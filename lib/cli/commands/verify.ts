@@ -6,7 +6,7 @@ import { parseBytes } from '../input/bytes.js';
 import { readCertificates } from '../input/certificates.js';
 import { readInput } from '../input/files.js';
 import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
-import { htmlOption, jsonOption } from '../options.js';
+import { collect, htmlOption, jsonOption } from '../options.js';
 import { printResult } from '../present/result.js';
 import { resultJson } from '../present/result-json.js';
 import { writeResultPage } from '../present/result-page.js';
@@ -35,7 +35,11 @@ export function verifyCommand(context: Context): Command {
       parseBytes,
     )
     .option('--user-data <bytes>', 'the user data that the report must echo', parseBytes)
-    .option('-c, --certs <path...>', 'certificates in place of those in the evidence: PEM or DER files, or folders')
+    .option(
+      '-c, --certs <path>',
+      'certificates in place of those in the evidence: PEM, DER or a folder; may be repeated',
+      collect,
+    )
     .option('-p, --print', 'print every field, not only those that decide')
     .addOption(jsonOption())
     .addOption(htmlOption());

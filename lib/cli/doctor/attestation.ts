@@ -7,7 +7,6 @@ import {
   parseHclReport,
   verifyEvidence,
 } from '../../index.js';
-import { shorten } from '../output/printable.js';
 import { CONFIDENTIAL_SIZES, type DoctorEnvironment } from './environment.js';
 import { type Finding, ok, problem, reason, skipped, warning } from './finding.js';
 
@@ -131,10 +130,7 @@ async function attestFinding(
   }
 }
 
-/** Code and message, and the service's own words where there are any. */
+/** Code and message; the message of a refusal holds the service's own words. */
 function failure(error: unknown): string {
-  if (!(error instanceof AttestationError)) return reason(error);
-  const body =
-    error.responseBody === undefined || error.responseBody === '' ? '' : `: ${shorten(error.responseBody, 400)}`;
-  return `${error.code} ${error.codeName}: ${error.message}${body}`;
+  return error instanceof AttestationError ? `${error.code} ${error.codeName}: ${error.message}` : reason(error);
 }

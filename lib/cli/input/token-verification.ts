@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { JSONWebKeySet } from 'jose';
 import type { VerifyTokenOptions } from '../../maa/token.js';
 import { CliError, UsageError } from '../exit.js';
+import { collect } from '../options.js';
 import { parseInteger } from './bytes.js';
 import { readJson } from './files.js';
 import { readExpectedPayload } from './payload.js';
@@ -26,10 +27,10 @@ const MAX_KEYS_BYTES = 4 << 20;
 
 export function addTokenOptions(command: Command): Command {
   return command
-    .option('--issuer <url...>', 'whose token it must be: the attestation service’s address')
+    .option('--issuer <url>', 'whose token it must be: the attestation service’s address; may be repeated', collect)
     .option('--keys <file|url>', 'the issuer’s keys (JWKS); default: {issuer}/certs')
     .option('--nonce <text>', 'nonce that the token must carry')
-    .option('--payload <name=value...>', 'client payload that the token must carry')
+    .option('--payload <name=value>', 'client payload that the token must carry; may be repeated', collect)
     .addOption(
       new Option('--attestation-type <type>', 'attestation type that it must have').choices(['azurevm', 'sevsnpvm']),
     )

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { SnpVerificationOptions } from '../../verify/options.js';
 import { parsePolicy } from '../../verify/policy.js';
-import { ENV } from '../options.js';
+import { collect, ENV } from '../options.js';
 import { readRoots } from './certificates.js';
 import { readInput, readJson } from './files.js';
 
@@ -19,21 +19,24 @@ const MAX_CRL_BYTES = 16 << 20;
 export function addVerificationOptions(command: Command): Command {
   command.option('--policy <file>', 'what to demand besides that it is genuine: JSON, see docs/policy.md');
   return addTrustedRootOption(command)
-    .option('--crl <file...>', "AMD's revocation lists, DER or PEM")
+    .option('--crl <file>', "AMD's revocation list, DER or PEM; may be repeated", collect)
     .option('--now <time>', 'verify as of this time (ISO 8601); default: now', parseTime);
 }
 
 export function addTrustedRootOption(command: Command): Command {
   return command.addOption(
-    new Option('--trusted-root <file...>', "root certificates that replace AMD's, as a simulated guest has them").env(
-      ENV.trustedRoot,
-    ),
+    new Option(
+      '--trusted-root <file>',
+      "root certificates that replace AMD's, as a simulated guest has them; may be repeated",
+    )
+      .argParser(collect)
+      .env(ENV.trustedRoot),
   );
 }
 
 /** Root certificates from the files that the option, or the environment variable, names. */
-export async function readTrustedRoots(paths: string | string[] | undefined): Promise<Uint8Array[] | undefined> {
-  return paths === undefined ? undefined : readRoots([paths].flat());
+export async function readTrustedRoots(paths: string[] | undefined): Promise<Uint8Array[] | undefined> {
+  return paths === undefined ? undefined : readRoots(paths);
 }
 
 /** Reads the files that the options name. */
