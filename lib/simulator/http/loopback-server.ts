@@ -6,6 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoopbackTls } from '../pki/tls.js';
 import { type Answer, type Behaviour, encodeBody, textAnswer } from './behaviour.js';
 
+/** So that a long run does not fill the memory. */
+const keptRequests = 100;
+
 /** A request as a simulated service saw it. */
 export interface ReceivedRequest {
   method: string;
@@ -54,7 +57,7 @@ export abstract class LoopbackServer {
     return this.#scheme === 'https' ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
   }
 
-  /** Everything that was asked, in order. */
+  /** What was asked, in order; the latest hundred requests. */
   get requests(): readonly ReceivedRequest[] {
     return this.#requests;
   }
@@ -90,6 +93,7 @@ export abstract class LoopbackServer {
     const request = await receive(incoming, this.url);
     if (!request) return send(response, textAnswer(413, 'request body too large'));
     this.#requests.push(request);
+    if (this.#requests.length > keptRequests) this.#requests.shift();
     const behaviour = this.#takeBehaviour(request.url.pathname);
     if (behaviour?.kind === 'hang') return;
     if (behaviour?.kind === 'close') {
