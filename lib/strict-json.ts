@@ -27,16 +27,19 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 const DEFAULT_MAX_DEPTH = 16;
+/** Up to this length any nesting may safely be parsed before it is looked at. */
+const SHORT_TEXT = 64 * 1024;
+const BLANKS_BEFORE_COLON = [' :', '\t:', '\n:', '\r:'];
 
 /**
- * Parses JSON, refusing what is not UTF-8, nesting deeper than `maxDepth` before the parser sees it, and any repeated
- * member name. The caller bounds the length.
+ * Parses JSON, refusing what is not UTF-8, nesting deeper than `maxDepth`, and any repeated member name. The caller
+ * bounds the length.
  *
  * @throws {StrictJsonError}
  */
 export function parseStrictJson(json: string | Uint8Array, maxDepth = DEFAULT_MAX_DEPTH): unknown {
   const text = typeof json === 'string' ? json : decodeUtf8(json);
-  const written = countMembers(text, maxDepth);
+  if (text.length > SHORT_TEXT) countMembers(text, maxDepth);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -44,7 +47,10 @@ export function parseStrictJson(json: string | Uint8Array, maxDepth = DEFAULT_MA
     throw new StrictJsonError('syntax', 'not valid JSON');
   }
   // Every member is written with one colon outside a string; a repeated name leaves fewer members than colons.
-  if (countKept(value) !== written) throw new StrictJsonError('duplicate', 'a member name occurs twice');
+  const kept = countKept(value, maxDepth);
+  if (kept !== estimateMembers(text) && kept !== countMembers(text, maxDepth)) {
+    throw new StrictJsonError('duplicate', 'a member name occurs twice');
+  }
   return value;
 }
 
@@ -53,7 +59,19 @@ function decodeUtf8(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
-/** Colons outside strings; meaningful only when `text` turns out to be JSON. */
+/**
+ * Members written in a JSON text, or more, by a search that skips what is in between; undefined where that might find
+ * fewer. Without escapes each quote begins or ends a string, and without blanks before colons each member has `":`. So
+ * has a string that begins with a colon, which is what the exact count is for.
+ */
+function estimateMembers(text: string): number | undefined {
+  if (text.includes('\\') || BLANKS_BEFORE_COLON.some((blank) => text.includes(blank))) return undefined;
+  let count = 0;
+  for (let at = text.indexOf('":'); at !== -1; at = text.indexOf('":', at + 2)) count++;
+  return count;
+}
+
+/** Colons outside strings: exact for a JSON text. */
 function countMembers(text: string, maxDepth: number): number {
   let depth = 0;
   let colons = 0;
@@ -67,7 +85,7 @@ function countMembers(text: string, maxDepth: number): number {
         break;
       case OPEN_BRACE:
       case OPEN_BRACKET:
-        if (++depth > maxDepth) throw new StrictJsonError('depth', `nested more than ${maxDepth} levels deep`);
+        if (++depth > maxDepth) throw tooDeep(maxDepth);
         break;
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
@@ -90,12 +108,17 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-function countKept(value: unknown): number {
+function countKept(value: unknown, levels: number, maxDepth = levels): number {
   if (typeof value !== 'object' || value === null) return 0;
+  if (levels === 0) throw tooDeep(maxDepth);
   const members: unknown[] = Array.isArray(value) ? value : Object.values(value);
   let count = members === value ? 0 : members.length;
-  for (const member of members) if (typeof member === 'object') count += countKept(member);
+  for (const member of members) if (typeof member === 'object') count += countKept(member, levels - 1, maxDepth);
   return count;
+}
+
+function tooDeep(maxDepth: number): StrictJsonError {
+  return new StrictJsonError('depth', `nested more than ${maxDepth} levels deep`);
 }
 
 /** Whether a parsed value is an object and not an array. */
