@@ -7,13 +7,6 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`);
 }
 
-/** The same for text of several lines, whose line breaks and tabs are kept. */
-export function printableLines(text: string): string {
-  return text.replace(UNPRINTABLE, (character) =>
-    character === '\n' || character === '\t' ? character : printable(character),
-  );
-}
-
 /** `text` cut to at most `limit` characters, saying how much is missing. */
 export function shorten(text: string, limit: number): string {
   return text.length <= limit ? text : `${text.slice(0, limit)}… (${text.length - limit} more)`;

@@ -1,4 +1,4 @@
-import { printable } from './printable.js';
+import { printable, shorten } from './printable.js';
 import type { Terminal } from './terminal.js';
 
 /** One row of a table: a name and what it says. `alert` marks a value that an operator should not overlook. */
@@ -38,9 +38,17 @@ export function hexOrZero(bytes: Uint8Array): string {
   return bytes.every((byte) => byte === 0) ? `zero (${bytes.length} bytes)` : hex(bytes);
 }
 
+const LONGEST_NAME = 32;
+
 /** Prints sections of fields, names in one column, long values wrapped under themselves. */
 export function printSections(terminal: Terminal, sections: readonly Section[]): void {
-  const shown = sections.filter((section) => section.fields.length > 0);
+  const shown = sections
+    .filter((section) => section.fields.length > 0)
+    .map(({ title, fields }) => ({
+      title,
+      // Names come from outside as well: those of a client payload, for one.
+      fields: fields.map((field) => ({ ...field, name: shorten(printable(field.name), LONGEST_NAME) })),
+    }));
   const column = Math.max(0, ...shown.flatMap((section) => section.fields.map((field) => field.name.length)));
   for (const [index, section] of shown.entries()) {
     if (index > 0) terminal.print();
