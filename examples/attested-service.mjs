@@ -1,7 +1,7 @@
 // Scenario "request from inside the workload": a service refuses to listen until it is attested, and renews its token
-// before that expires. Clients ask it for the token (GET /attestation) and need not take its word for anything.
+// when half of its life is over. Clients ask it for the token (GET /attestation) and need not take its word for anything.
 //
-//   node examples/attested-service.mjs --simulate                       on any machine; shows two renewals and ends
+//   node examples/attested-service.mjs --simulate                       on any machine; shows a renewal and ends
 //   node examples/attested-service.mjs --attestation-url https://…      inside a confidential VM; serves until stopped
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -11,15 +11,16 @@ import { parseArgs } from 'node:util';
 import { AttestationClient, verifyToken } from 'cvm-guest-attestation';
 
 /**
- * Resolves once the service is attested and listens. It attests again after three quarters of a token's life; should that
- * fail until the token expires, it stops serving rather than go on unattested.
+ * Resolves once the service is attested and listens. It attests again when half of a token's life is over; should that fail
+ * until the token expires, it stops serving rather than go on unattested. `log` is told what happens.
  */
 export async function startAttestedService({ client, attestationUrl, port = 0, log = console.log, retryMs = 10_000 }) {
   const attest = async (signal) => {
     const nonce = randomBytes(32).toString('hex');
     const token = await client.attest({ attestationUrl, clientPayload: { nonce } }, { signal });
     const claims = await verifyToken(token, { issuer: attestationUrl, nonce, requireSecureBoot: true });
-    return { token, expiresAt: claims.exp * 1000, renewAt: Date.now() + (claims.exp * 1000 - Date.now()) * 0.75 };
+    const expiresAt = claims.exp * 1000;
+    return { token, expiresAt, renewAt: (Date.now() + expiresAt) / 2 };
   };
 
   const stopping = new AbortController();
@@ -89,12 +90,20 @@ async function main() {
 
 async function simulate() {
   const { SimulatedCvm } = await import('cvm-guest-attestation/simulator');
-  const cvm = await SimulatedCvm.start({ attestation: { tokenLifetimeSeconds: 4 } });
+  const cvm = await SimulatedCvm.start({ attestation: { tokenLifetimeSeconds: 10 } });
   const client = cvm.client();
   try {
-    const service = await startAttestedService({ client, attestationUrl: cvm.attestationUrl });
+    let renewed;
+    const renewal = new Promise((resolve) => {
+      renewed = resolve;
+    });
+    const log = (message) => {
+      console.log(message);
+      if (message.startsWith('attested again')) renewed();
+    };
+    const service = await startAttestedService({ client, attestationUrl: cvm.attestationUrl, log });
     console.log(`GET / → ${(await (await fetch(service.url)).text()).trim()}`);
-    await sleep(7000);
+    await Promise.race([renewal, service.ended]);
     const token = await (await fetch(`${service.url}/attestation`)).text();
     const claims = await verifyToken(token, { issuer: cvm.attestationUrl });
     console.log(`GET /attestation → a token that a client verifies itself, for VM ${claims['x-ms-azurevm-vmid']}`);

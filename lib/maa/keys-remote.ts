@@ -3,7 +3,7 @@ import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { isLoopback } from '../http/service-url.js';
 import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
-import { parseStrictJson } from '../strict-json.js';
+import { parseStrictJson } from '../json/strict-json.js';
 import { checkKeySet } from './keys.js';
 import { refuseToken } from './token-errors.js';
 import { invalid } from './token-policy.js';

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { JSONWebKeySet, JWK } from 'jose';
-import { isJsonObject } from '../strict-json.js';
+import { isJsonObject } from '../json/strict-json.js';
 import { refuseToken } from './token-errors.js';
 
 export type { JSONWebKeySet } from 'jose';

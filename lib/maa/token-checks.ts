@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type Check, VerificationError } from '../errors.js';
-import { isJsonObject } from '../strict-json.js';
+import { isJsonObject } from '../json/strict-json.js';
 import { TOKEN_REFUSALS, type TokenErrorCode } from './token-errors.js';
 import type { MinimumSvn, NormalisedPolicy } from './token-policy.js';
 

@@ -1,4 +1,4 @@
-import { isJsonObject, parseStrictJson, StrictJsonError } from '../strict-json.js';
+import { isJsonObject, parseStrictJson, StrictJsonError } from '../json/strict-json.js';
 import type { AttestationClaims } from './token-claims.js';
 import { refuseToken } from './token-errors.js';
 
@@ -62,12 +62,15 @@ function parsePart(part: string, what: string): Record<string, unknown> {
   throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is not a JSON object`);
 }
 
-/** RFC 7515 section 2: base64url, no padding, nothing else in between. */
+/** RFC 7515 section 2: base64url, no padding, nothing else in between; one text only for the same bytes. */
 function decodePart(part: string, what: string): Buffer {
   const bytes = Buffer.from(part, 'base64url');
-  // Node's decoder takes both alphabets and skips what is in neither, which leaves fewer bytes than the length promises.
-  const whole = part.length % 4 !== 1 && bytes.length === Math.floor((part.length * 3) / 4);
-  if (!whole || part.includes('+') || part.includes('/')) {
+  // Node's decoder takes both alphabets, skips what is in neither, which leaves fewer bytes than the length promises, and
+  // ignores the unused bits of the last character.
+  const rest = part.length % 4;
+  const whole = rest !== 1 && bytes.length === Math.floor((part.length * 3) / 4);
+  const tail = rest === 0 ? '' : bytes.subarray(bytes.length - rest + 1).toString('base64url');
+  if (!whole || !part.endsWith(tail) || part.includes('+') || part.includes('/')) {
     throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is not base64url without padding`);
   }
   return bytes;

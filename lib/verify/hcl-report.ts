@@ -1,6 +1,6 @@
 import { AttestationError, ErrorCode } from '../errors.js';
+import { parseStrictJson } from '../json/strict-json.js';
 import { native } from '../native.js';
-import { parseStrictJson } from '../strict-json.js';
 import { parsing, plainBytes } from './native-parse.js';
 import type { HclReport, HclReportType, RuntimeClaims } from './types.js';
 

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { verifyToken } from '../../lib/index.js';
+import { VerificationError, verifyToken } from '../../lib/index.js';
 import { selfSignedCertificate } from './certificate.js';
 import {
   base64url,
@@ -194,6 +195,33 @@ describe('tokens that a verifier must not take: the text', () => {
     }
     const twice = `{"alg":"none",${JSON.stringify(header).slice(1)}`;
     await refused(signTexts(twice, claims, keys.privateKey), 'ERR_TOKEN_DUPLICATE_CLAIM');
+  });
+
+  it('with any one character changed, or cut off anywhere', async () => {
+    const token = signToken(guestClaims(), keys.privateKey);
+    const replacement = fc.constantFrom(...'AZaz09-_+/=. "{é\0'.split(''));
+    const changed = fc
+      .tuple(fc.nat({ max: token.length - 1 }), replacement)
+      .map(([at, by]) => token.slice(0, at) + by + token.slice(at + 1));
+    const cut = fc.nat({ max: token.length - 1 }).map((length) => token.slice(0, length));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(changed, cut), async (bad) => {
+        fc.pre(bad !== token);
+        const outcome = await verifyToken(bad, options).catch((error: unknown) => error);
+        expect(outcome).toBeInstanceOf(VerificationError);
+        expect((outcome as VerificationError).code).toMatch(/^ERR_TOKEN_/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('the same signature in other letters: the unused bits of the last one', async () => {
+    const token = signToken(guestClaims(), keys.privateKey);
+    const last = token.slice(-1);
+    expect('AQgw').toContain(last);
+    const other = `${token.slice(0, -1)}${String.fromCharCode(last.charCodeAt(0) + 1)}`;
+    expect(Buffer.from(other.slice(-10), 'base64url')).toEqual(Buffer.from(token.slice(-10), 'base64url'));
+    await refused(other, 'ERR_TOKEN_FORMAT');
   });
 
   it('colons, braces and quotes inside of strings are not structure', async () => {

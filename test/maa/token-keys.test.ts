@@ -107,9 +107,7 @@ describe('keys of the issuer', () => {
 describe('an issuer that misbehaves', () => {
   it('hangs', async () => {
     issuer.respond = () => {};
-    const started = performance.now();
     await refusal(verify(undefined, { keyFetch: { timeoutMs: 200 } }), 'ERR_TOKEN_KEYS_UNAVAILABLE');
-    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('sends headers and then a byte now and then', async () => {

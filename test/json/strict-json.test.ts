@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseStrictJson, StrictJsonError } from '../lib/strict-json.js';
+import { parseStrictJson, StrictJsonError } from '../../lib/json/strict-json.js';
 
 const reasonOf = (json: string | Uint8Array, maxDepth?: number): string | undefined => {
   try {

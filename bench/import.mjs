@@ -1,0 +1,37 @@
+// What it costs a relying party to import this package: the best of several processes, since whatever else a machine does
+// only adds to it. Processor time stands beside it: an import waits for nothing but the disk.
+import { execFileSync } from 'node:child_process';
+import { median } from './measure.mjs';
+
+const entry = new URL('../dist/index.js', import.meta.url).href;
+
+function importOnce(specifier) {
+  const code = `
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    await import(${JSON.stringify(specifier)});
+    const elapsed = performance.now() - start;
+    const { user, system } = process.cpuUsage(cpu);
+    console.log(JSON.stringify({ elapsed, cpu: (user + system) / 1000 }));`;
+  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '--eval', code], { encoding: 'utf8' }));
+}
+
+/** @returns {Promise<{ title: string, rows: object[] }>} */
+export async function run() {
+  const rounds = Array.from({ length: 15 }, () => importOnce(entry));
+  const elapsed = rounds.map((round) => round.elapsed);
+  const cpu = rounds.map((round) => round.cpu);
+  const ms = (value) => `${value.toFixed(1)} ms`;
+  return {
+    title: 'Import of the entry point',
+    rows: [
+      {
+        question: 'import cvm-guest-attestation in a fresh process',
+        ratio: Math.min(...elapsed),
+        unit: 'ms',
+        atMost: 60,
+        details: `median ${ms(median(elapsed))}; processor time best ${ms(Math.min(...cpu))}, median ${ms(median(cpu))}`,
+      },
+    ],
+  };
+}
