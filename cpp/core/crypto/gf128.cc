@@ -41,6 +41,18 @@ Gf128 operator*(Gf128 a, Gf128 b) noexcept {
   return product;
 }
 
+Gf128 inverse(Gf128 value) noexcept {
+  // value^(2^128 - 2) by Itoh and Tsujii: `run` is value^(2^k - 1), and k goes 1, 3, 7, … 127.
+  Gf128 run = value;
+  for (int k = 1; k < 127; k = 2 * k + 1) {
+    Gf128 shifted = run;
+    for (int i = 0; i < k; ++i) shifted = shifted * shifted;
+    run = shifted * run;      // 2^2k - 1
+    run = run * run * value;  // 2^(2k + 1) - 1
+  }
+  return run * run;
+}
+
 Gf128 power(Gf128 base, std::uint64_t exponent) noexcept {
   Gf128 result{0x8000000000000000U, 0};  // one
   for (; exponent != 0; exponent >>= 1) {

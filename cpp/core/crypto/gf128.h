@@ -25,6 +25,9 @@ struct Gf128 {
   friend Gf128 operator*(Gf128 a, Gf128 b) noexcept;
 };
 
+/// The element whose product with `value` is one; zero for zero. About 140 products, always the same ones.
+[[nodiscard]] Gf128 inverse(Gf128 value) noexcept;
+
 /// `base` to the power of `exponent`; the exponent is public.
 [[nodiscard]] Gf128 power(Gf128 base, std::uint64_t exponent) noexcept;
 

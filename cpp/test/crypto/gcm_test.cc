@@ -42,6 +42,9 @@ TEST_CASE("GF(2^128): powers, and bytes there and back") {
     CHECK(cga::power(h, i).to_bytes() == product.to_bytes());
     product = product * h;
   }
+  CHECK((cga::inverse(h) * h).to_bytes() == block(0x8000000000000000U, 0));
+  CHECK((cga::inverse(h * h) * h * h).to_bytes() == block(0x8000000000000000U, 0));
+  CHECK(cga::inverse({}).to_bytes() == block(0, 0));
   const auto bytes = h.to_bytes();
   CHECK(cga::Gf128::from_bytes(bytes).to_bytes() == bytes);
 }

@@ -1,0 +1,25 @@
+// Content at the speed of the processor. Every contender's result is opened by the other implementation first.
+import { attestRows } from './_attest.mjs';
+import { bulkRows } from './_bulk.mjs';
+import { limitRows } from './_limits.mjs';
+import { messageRows } from './_messages.mjs';
+import { LineProgram, nativeProgram } from './_native.mjs';
+import { streamRows } from './_streams.mjs';
+
+export async function run() {
+  const evp = new LineProgram(nativeProgram('evp_loop'), []);
+  try {
+    return {
+      title: 'Throughput of content encryption and attestation',
+      rows: [
+        ...(await bulkRows(evp)),
+        ...(await messageRows()),
+        ...(await streamRows(evp)),
+        ...(await attestRows()),
+        ...(await limitRows()),
+      ],
+    };
+  } finally {
+    evp.close();
+  }
+}
