@@ -7,12 +7,14 @@ import { LineProgram, nativeProgram } from './_native.mjs';
 import { streamRows } from './_streams.mjs';
 
 export async function run() {
-  const evp = new LineProgram(nativeProgram('evp_loop'), []);
+  const program = nativeProgram('evp_loop');
+  const evp = new LineProgram(program, []);
+  const evpOpen = new LineProgram(program, []);
   try {
     return {
       title: 'Throughput of content encryption and attestation',
       rows: [
-        ...(await bulkRows(evp)),
+        ...(await bulkRows(evp, evpOpen)),
         ...(await messageRows()),
         ...(await streamRows(evp)),
         ...(await attestRows()),
@@ -21,5 +23,6 @@ export async function run() {
     };
   } finally {
     evp.close();
+    evpOpen.close();
   }
 }

@@ -10,23 +10,58 @@ interface Chunker {
   update(input: Uint8Array, output: Uint8Array): number;
   readonly finishSize: number;
   finish(output: Uint8Array): number;
+  destroy(): void;
 }
 
-/** Runs a piece of any size through the native side and yields the results as they come. */
-export function* pump(chunker: Chunker, piece: Uint8Array): Generator<Buffer, void, undefined> {
-  for (let at = 0; at < piece.length; at += BATCH_BYTES) {
-    const input = piece.length <= BATCH_BYTES ? piece : piece.subarray(at, at + BATCH_BYTES);
-    const output = Buffer.allocUnsafeSlow(chunker.updateSize(input.length));
-    chunker.update(input, output);
-    if (output.length > 0) yield output;
+/** Largest slab: four batches of sealed chunks. It is also what a reader that keeps one small piece keeps alive at most. */
+const SLAB_BYTES = 4 * 64 * (16 * 1024 + 16);
+
+/**
+ * One direction of one stream: hands its pieces to the native side and gives back what comes out.
+ *
+ * Results lie one behind the other in slabs of a few megabytes that only this stream uses. A new allocation for each would
+ * be returned to the operating system each time, and its page faults would cost more than the encryption.
+ */
+export class ChunkPump {
+  readonly #chunker: Chunker;
+  #slab = Buffer.alloc(0);
+  #used = 0;
+
+  constructor(chunker: Chunker) {
+    this.#chunker = chunker;
   }
-}
 
-/** The last chunk. */
-export function drain(chunker: Chunker): Buffer {
-  const output = Buffer.allocUnsafeSlow(chunker.finishSize);
-  chunker.finish(output);
-  return output;
+  /** Runs a piece of any size through and yields the results as they come. */
+  *update(piece: Uint8Array): Generator<Buffer, void, undefined> {
+    for (let at = 0; at < piece.length; at += BATCH_BYTES) {
+      const input = piece.length <= BATCH_BYTES ? piece : piece.subarray(at, at + BATCH_BYTES);
+      const output = this.#take(this.#chunker.updateSize(input.length));
+      this.#chunker.update(input, output);
+      if (output.length > 0) yield output;
+    }
+  }
+
+  /** The last chunk, which may be empty. */
+  finish(): Buffer {
+    const output = this.#take(this.#chunker.finishSize);
+    this.#chunker.finish(output);
+    return output;
+  }
+
+  /** Zeroes the key. */
+  close(): void {
+    this.#chunker.destroy();
+  }
+
+  #take(size: number): Buffer {
+    if (this.#used + size > this.#slab.length) {
+      // Short streams get by with what they need.
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(size, Math.min(SLAB_BYTES, this.#slab.length * 2)));
+      this.#used = 0;
+    }
+    this.#used += size;
+    return this.#slab.subarray(this.#used - size, this.#used);
+  }
 }
 
 /** @throws AttestationError 8 */

@@ -1,7 +1,6 @@
 import type { Transform } from 'node:stream';
 import { throwIfAborted } from '../abort.js';
-import type { NativeChunkOpener } from '../native.js';
-import { drain, pump, requirePiece } from './chunk-pump.js';
+import { ChunkPump, requirePiece } from './chunk-pump.js';
 import { invalid, openingError } from './errors.js';
 import { pumpTransform } from './pump-transform.js';
 import { openStream, type StreamDecryptOptions, streamHeaderBytes } from './stream-header.js';
@@ -12,7 +11,7 @@ class StreamOpener {
   readonly #unwrap: UnwrapKey;
   readonly #options: StreamDecryptOptions;
   #header = Buffer.alloc(0);
-  #opener: NativeChunkOpener | undefined;
+  #pump: ChunkPump | undefined;
   #closed = false;
 
   constructor(unwrap: UnwrapKey, options: StreamDecryptOptions) {
@@ -21,17 +20,17 @@ class StreamOpener {
   }
 
   update(piece: Uint8Array): Iterable<Buffer> | Promise<Iterable<Buffer>> {
-    return this.#opener === undefined ? this.#begin(piece) : pump(this.#opener, piece);
+    return this.#pump === undefined ? this.#begin(piece) : this.#pump.update(piece);
   }
 
   finish(): Buffer {
-    if (this.#opener === undefined) throw invalid('the sealed stream ends within its header');
-    return drain(this.#opener);
+    if (this.#pump === undefined) throw invalid('the sealed stream ends within its header');
+    return this.#pump.finish();
   }
 
   close(): void {
     this.#closed = true;
-    this.#opener?.destroy();
+    this.#pump?.close();
   }
 
   async #begin(piece: Uint8Array): Promise<Iterable<Buffer>> {
@@ -46,9 +45,9 @@ class StreamOpener {
       opener.destroy();
       return [];
     }
-    this.#opener = opener;
+    this.#pump = new ChunkPump(opener);
     this.#header = Buffer.alloc(0);
-    return pump(opener, start.subarray(size));
+    return this.#pump.update(start.subarray(size));
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Transform } from 'node:stream';
 import { throwIfAborted } from '../abort.js';
 import type { RsaPublicJwk } from '../encrypt/token-key.js';
-import { type NativeChunkSealer, native } from '../native.js';
-import { drain, pump, requirePiece } from './chunk-pump.js';
+import { native } from '../native.js';
+import { ChunkPump, requirePiece } from './chunk-pump.js';
 import { sealingError } from './errors.js';
 import { wrapInputKey } from './input-key.js';
 import { pumpTransform } from './pump-transform.js';
@@ -13,15 +13,12 @@ export interface StreamEncryptOptions extends StreamOptions {
   signal?: AbortSignal;
 }
 
-function startStream(
-  token: string | RsaPublicJwk,
-  options: StreamOptions,
-): { header: Buffer; sealer: NativeChunkSealer } {
+function startStream(token: string | RsaPublicJwk, options: StreamOptions): { header: Buffer; pump: ChunkPump } {
   const { key, jwe } = wrapInputKey(wrappingKeyOf(token), 'stream');
   try {
     const header = encodeStreamHeader(jwe);
     const sealer = new (native().ChunkSealer)(key, streamContext(header, options.additionalData));
-    return { header: Buffer.concat([header, sealer.prefix]), sealer };
+    return { header: Buffer.concat([header, sealer.prefix]), pump: new ChunkPump(sealer) };
   } catch (error) {
     throw sealingError(error);
   } finally {
@@ -42,19 +39,19 @@ export async function* encryptChunks(
   options: StreamEncryptOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
   throwIfAborted(options.signal);
-  const { header, sealer } = startStream(token, options);
+  const { header, pump } = startStream(token, options);
   try {
     yield header;
     for await (const piece of source) {
       throwIfAborted(options.signal);
       requirePiece(piece);
-      yield* pump(sealer, piece);
+      yield* pump.update(piece);
     }
-    yield drain(sealer);
+    yield pump.finish();
   } catch (error) {
     throw sealingError(error);
   } finally {
-    sealer.destroy();
+    pump.close();
   }
 }
 
@@ -65,12 +62,12 @@ export async function* encryptChunks(
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key
  */
 export function createEncryptStream(token: string | RsaPublicJwk, options: StreamEncryptOptions = {}): Transform {
-  const { header, sealer } = startStream(token, options);
+  const { header, pump } = startStream(token, options);
   const stream = pumpTransform({
     ...(options.signal !== undefined && { signal: options.signal }),
-    update: (piece) => pump(sealer, piece),
-    finish: () => [drain(sealer)],
-    close: () => sealer.destroy(),
+    update: (piece) => pump.update(piece),
+    finish: () => [pump.finish()],
+    close: () => pump.close(),
     translate: sealingError,
   });
   stream.push(header);
