@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "binding/errors.h"
+#include "core/crypto/worker_pool.h"
 
 namespace cga::binding {
 namespace {
@@ -26,7 +27,7 @@ class BulkJob final : public Napi::AsyncWorker {
  private:
   void Execute() override {
     try {
-      work_();
+      run_on_helper(work_);
     } catch (...) {
       error_ = std::current_exception();
     }

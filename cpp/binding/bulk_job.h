@@ -1,4 +1,4 @@
-// Bulk work as a promise: on libuv's pool, which shares the work with the core's helper threads.
+// Bulk work as a promise: on the core's helper threads, for which a thread of libuv's pool waits.
 #pragma once
 
 #include <napi.h>

@@ -3,6 +3,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +19,9 @@
 
 namespace cga {
 namespace {
+
+/// A third of the processor's time when the rest of the process wants it as well; all of it otherwise.
+constexpr int kHelperNiceness = 5;
 
 struct Job {
   Job(std::size_t tasks, std::size_t helpers, const std::function<void(std::size_t)>& work)
@@ -49,6 +55,17 @@ class Pool {
     return *pool;
   }
 
+  /// False when no thread could be started.
+  [[nodiscard]] bool hand_over(Job& job) {
+    std::unique_lock lock(mutex_);
+    start_helpers(available_cores());
+    if (started_ == 0) return false;
+    queue_.push_back(&job);
+    wake_.notify_one();
+    done_.wait(lock, [&job] { return job.helpers_inside == 0 && job.next.load() >= job.count; });
+    return true;
+  }
+
   void run(Job& job) {
     const std::size_t helpers = job.helpers_wanted;
     {
@@ -69,7 +86,7 @@ class Pool {
 
  private:
   void start_helpers(std::size_t wanted) {
-    const std::size_t limit = std::min(wanted, available_cores() - 1);
+    const std::size_t limit = std::min(wanted, available_cores());
     if (started_ >= limit) return;
     // Signals are for the threads of the host program.
     sigset_t all;
@@ -86,6 +103,8 @@ class Pool {
 
   void help() noexcept {
     pthread_setname_np(pthread_self(), "cga-crypto");
+    // Linux keeps the niceness of each thread apart from the others'.
+    setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kHelperNiceness);
     std::unique_lock lock(mutex_);
     for (;;) {
       wake_.wait(lock, [this] { return !queue_.empty(); });
@@ -128,6 +147,13 @@ void run_parallel(std::size_t count, std::size_t threads, const std::function<vo
   } else {
     Pool::instance().run(job);
   }
+  if (job.error) std::rethrow_exception(job.error);
+}
+
+void run_on_helper(const std::function<void()>& task) {
+  const std::function<void(std::size_t)> once = [&task](std::size_t) { task(); };
+  Job job(1, 1, once);
+  if (!Pool::instance().hand_over(job)) job.work();
   if (job.error) std::rethrow_exception(job.error);
 }
 

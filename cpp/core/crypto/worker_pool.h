@@ -13,6 +13,11 @@ namespace cga {
 /// `threads - 1` helpers; returns when all of them are done. What a task throws first is thrown here.
 ///
 /// The helpers are one set per process, started at the first job that needs them. Jobs from several threads share them.
+/// They run at a lower priority than the rest of the process, so that an event loop that wakes up need not wait for
+/// them.
 void run_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& task);
+
+/// Runs `task` on a helper, which may use run_parallel() in turn, and waits for it. What it throws is thrown here.
+void run_on_helper(const std::function<void()>& task);
 
 }  // namespace cga

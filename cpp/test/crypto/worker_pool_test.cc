@@ -47,3 +47,30 @@ TEST_CASE("what a task throws reaches the caller, and the pool goes on working")
   cga::run_parallel(5, 4, [&](std::size_t) { ++ran; });
   CHECK(ran == 5);
 }
+
+TEST_CASE("a task on a helper may use the others") {
+  const auto caller = std::this_thread::get_id();
+  std::thread::id helper;
+  std::atomic<int> sum = 0;
+  cga::run_on_helper([&] {
+    helper = std::this_thread::get_id();
+    cga::run_parallel(100, 4, [&](std::size_t i) { sum += static_cast<int>(i); });
+  });
+  CHECK(sum == 4950);
+  CHECK(helper != caller);
+  CHECK_THROWS_WITH(cga::run_on_helper([] { throw std::runtime_error("on a helper"); }), "on a helper");
+}
+
+TEST_CASE("more tasks on helpers at once than there are helpers") {
+  std::atomic<int> total = 0;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 16; ++caller) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        cga::run_on_helper([&] { cga::run_parallel(5, 8, [&](std::size_t) { ++total; }); });
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  CHECK(total == 16 * 50 * 5);
+}
