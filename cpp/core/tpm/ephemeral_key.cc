@@ -55,7 +55,7 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
     if (rc == TSS2_RC_SUCCESS) {
       command = "TPM2_RSA_Decrypt";
       Bytes message;
-      rc = rsa_decrypt(connection, ciphertext, scheme, message);
+      rc = rsa_decrypt(connection, handle_, session_.authorization(), ciphertext, scheme, message);
       if (rc == TSS2_RC_SUCCESS) {
         session_.used();
         return message;
@@ -85,30 +85,6 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
       throw failure;
     }
   }
-}
-
-TSS2_RC EphemeralKey::rsa_decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme,
-                                  Bytes& message) {
-  TPM2B_PUBLIC_KEY_RSA cipher_text{};
-  fill(cipher_text, ciphertext, "an RSA ciphertext");
-  TPMT_RSA_DECRYPT padding{};
-  padding.scheme = scheme.scheme;
-  if (scheme.scheme == TPM2_ALG_OAEP) padding.details.oaep.hashAlg = scheme.hash;
-  const TPM2B_DATA no_label{};
-  TPM2B_PUBLIC_KEY_RSA plaintext{};
-  const TSS2_RC rc = connection.try_run([&](TSS2_SYS_CONTEXT* context) {
-    plaintext = {};
-    const TSS2L_SYS_AUTH_COMMAND authorization = session_.authorization();
-    TSS2L_SYS_AUTH_RESPONSE response{};
-    return tss().RSA_Decrypt(context, handle_, &authorization, &cipher_text, &padding, &no_label, &plaintext,
-                             &response);
-  });
-  if (rc == TSS2_RC_SUCCESS) {
-    message = to_bytes(plaintext.buffer, plaintext.size);
-    connection.cleanse_response();
-  }
-  OPENSSL_cleanse(&plaintext, sizeof plaintext);
-  return rc;
 }
 
 void EphemeralKey::ensure_loaded(Connection& connection) {
@@ -166,8 +142,9 @@ bool EphemeralKey::still_ours(Connection& connection) {
   if (handle_ == 0) return false;
   try {
     return read_epoch(connection) == epoch_ && read_public(connection, handle_).name == name_;
-  } catch (const Error&) {
-    return false;
+  } catch (const Error& error) {
+    // Anything else says nothing about the key: its handle must not be forgotten then.
+    return !is_handle_gone(error.tss_rc());
   }
 }
 

@@ -9,14 +9,9 @@
 #include "core/tpm/object.h"
 #include "core/tpm/pcr.h"
 #include "core/tpm/policy_session.h"
+#include "core/tpm/rsa.h"
 
 namespace cga::tpm {
-
-/// Padding of TPM2_RSA_Decrypt: RSAES, or OAEP with the hash (also in MGF1) and an empty label.
-struct RsaScheme {
-  TPM2_ALG_ID scheme = TPM2_ALG_RSAES;
-  TPM2_ALG_ID hash = TPM2_ALG_NULL;
-};
 
 struct CertifiedKey {
   Bytes public_area;  ///< TPM2B_PUBLIC, with its 2-byte size
@@ -55,8 +50,6 @@ class EphemeralKey {
   void create(Connection& connection, const Sha256Digest& pcr_digest);
   [[nodiscard]] bool restore(Connection& connection);
   [[nodiscard]] bool still_ours(Connection& connection);
-  [[nodiscard]] TSS2_RC rsa_decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme,
-                                    Bytes& message);
 
   PcrSelection selection_;
   Sha256Digest pcr_digest_{};
