@@ -1,4 +1,5 @@
 import type { CheckList } from './check-list.js';
+import type { QuoteVerification } from './check-quote.js';
 import { readImagePath, readVariable } from './efi-data.js';
 import { describeEvent, isDataMeasured, textOf } from './event-description.js';
 import { type EventLog, parseEventLog, replayEventLog, type TcgEvent } from './event-log.js';
@@ -45,8 +46,9 @@ export interface ReplayedEventLog {
 export function checkEventLog(
   list: CheckList,
   bytes: Uint8Array | undefined,
-  quoted: ReadonlyMap<number, Uint8Array> | undefined,
+  quote: QuoteVerification,
 ): ReplayedEventLog | undefined {
+  const quoted = quote.pcrs;
   const name = 'event log replays to the quoted PCRs';
   if (bytes === undefined) {
     list.skipped('event-log', name, 'no event log in the evidence');
@@ -63,7 +65,8 @@ export function checkEventLog(
   }
   const result = compareEventLog(log, quoted ?? new Map());
   if (quoted === undefined) {
-    list.skipped('event-log', name, 'no PCR values that a good quote covers');
+    if (quote.present) list.notChecked('event-log', name, 'the quote is not good');
+    else list.skipped('event-log', name, 'no quote in the evidence');
     return result;
   }
   if (!log.algorithms.includes('sha256')) {

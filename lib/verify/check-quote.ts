@@ -11,6 +11,8 @@ const DIGEST_SIZE = 32;
 
 /** A quote as far as it could be read, and the PCR values that it proves. */
 export interface QuoteVerification {
+  /** There is a quote, good or not. */
+  present: boolean;
   attest?: TpmsAttest;
   /** Present only when signature, selection and digest are good. */
   pcrs?: ReadonlyMap<number, Uint8Array>;
@@ -26,7 +28,7 @@ export function checkQuote(
   const { nonce, policy } = options;
   if (quote === undefined) {
     checkAbsentQuote(list, nonce, policy);
-    return {};
+    return { present: false };
   }
   let attest: TpmsAttest;
   try {
@@ -37,7 +39,7 @@ export function checkQuote(
     list.notChecked('quote', 'quote signature', 'the quote cannot be read');
     if (nonce !== undefined) list.notChecked('quote', 'nonce', 'the quote cannot be read');
     list.notChecked('pcrs', 'PCR values', 'the quote cannot be read');
-    return {};
+    return { present: true };
   }
   const before = list.checks.length;
   list.equal(
@@ -61,7 +63,7 @@ export function checkQuote(
   const values = checkPcrs(list, quote, attest);
   const proven = list.checks.slice(before).every((check) => check.ok);
   checkPcrPolicy(list, policy, values);
-  return proven && values !== undefined ? { attest, pcrs: values } : { attest };
+  return proven && values !== undefined ? { present: true, attest, pcrs: values } : { present: true, attest };
 }
 
 function checkAbsentQuote(list: CheckList, nonce: Uint8Array | undefined, policy: VerificationPolicy): void {

@@ -72,18 +72,23 @@ export function checkEncryptionKey(
 
 function checkKeyPolicy(list: CheckList, area: TpmPublic, certified: TpmsAttest, quote: QuoteVerification): void {
   const { attest, pcrs } = quote;
-  if (attest === undefined || pcrs === undefined) {
-    list.add('encryption-key', 'key is bound to the quoted PCRs', 'ERR_ENCRYPTION_KEY', false, {
+  const name = 'key is bound to the quoted PCRs';
+  if (!quote.present) {
+    list.add('encryption-key', name, 'ERR_ENCRYPTION_KEY', false, {
       expected: 'a policy over quoted PCRs',
-      actual: 'no good quote in the evidence',
+      actual: 'no quote in the evidence',
     });
+    return;
+  }
+  if (attest === undefined || pcrs === undefined) {
+    list.notChecked('encryption-key', name, 'the quote is not good');
     return;
   }
   const expected = POLICY_PCRS.filter((indices) => indices.every((index) => pcrs.has(index))).map((indices) =>
     pcrPolicyDigest(indices, pcrs),
   );
   const actual = hex(area.authPolicy);
-  list.add('encryption-key', 'key is bound to the quoted PCRs', 'ERR_ENCRYPTION_KEY', expected.includes(actual), {
+  list.add('encryption-key', name, 'ERR_ENCRYPTION_KEY', expected.includes(actual), {
     expected: expected.join(' or ') || 'PCRs 0 to 7 quoted',
     actual,
   });

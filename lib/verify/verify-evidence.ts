@@ -136,7 +136,10 @@ function checkBinding(list: CheckList, hcl: HclStructure | undefined): boolean {
 function checkSecureBoot(list: CheckList, { policy }: CheckedOptions, claims: RuntimeClaims | undefined): void {
   if (policy.requireSecureBoot !== true) return;
   const actual = claims?.['vm-configuration']?.['secure-boot'];
-  list.equal('policy', 'secure boot', 'ERR_POLICY', 'true', String(actual ?? 'absent'));
+  list.add('policy', 'secure boot', 'ERR_POLICY', actual === true, {
+    expected: 'true',
+    actual: JSON.stringify(actual) ?? 'absent',
+  });
 }
 
 function checkTpm(
@@ -151,7 +154,7 @@ function checkTpm(
   if (quote.pcrs !== undefined) {
     more.pcrs = Object.fromEntries([...quote.pcrs].map(([index, value]) => [index, hex(value)]));
   }
-  const eventLog = checkEventLog(list, evidence.eventLog, quote.pcrs);
+  const eventLog = checkEventLog(list, evidence.eventLog, quote);
   if (eventLog !== undefined) more.eventLog = eventLog;
   const encryptionKey = checkEncryptionKey(list, evidence.ephemeralKey, key, quote);
   if (encryptionKey !== undefined) more.encryptionKey = encryptionKey;
