@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type VerificationOptions, verifyEvidence } from '../../lib/index.js';
 import { attestationJwk, FORGED_NONCE, type Forgery, forge, makeQuote, strangersKey } from './forge.js';
 import { failedCodes } from './genuine.js';
@@ -313,58 +313,5 @@ describe('what a verifier must not get wrong', () => {
     const { evidence, options } = await forge(claims(() => [strangersJwk()]));
     const result = await verifyEvidence({ ...evidence, quote: makeQuote() }, options);
     expect(failedCodes(result)).toEqual(['ERR_QUOTE_SIGNATURE']);
-  });
-});
-
-describe('#21 revocation', () => {
-  let forged: Awaited<ReturnType<typeof forge>>;
-  beforeAll(async () => {
-    forged = await forge();
-  });
-  const codes = async (crls: (Uint8Array | string)[]): Promise<string[]> =>
-    failedCodes(await verifyEvidence(forged.evidence, { ...forged.options, crls }));
-
-  it('accepts a signing key that is not on the list', async () => {
-    expect(await codes([forged.authority.revocationList()])).toEqual([]);
-    expect(await codes([forged.authority.revocationList({ revoked: ['asvk'] })])).toEqual([]);
-  });
-
-  it('reads a list in PEM', async () => {
-    const body = forged.authority.revocationList({ revoked: ['ask'] }).toString('base64');
-    expect(await codes([`-----BEGIN X509 CRL-----\n${body}\n-----END X509 CRL-----\n`])).toEqual([
-      'ERR_CERTIFICATE_REVOKED',
-    ]);
-  });
-
-  it('refuses a revoked signing key', async () => {
-    expect(await codes([forged.authority.revocationList({ revoked: ['ask'] })])).toEqual(['ERR_CERTIFICATE_REVOKED']);
-  });
-
-  it('refuses an expired list, and one of tomorrow', async () => {
-    const day = 86_400_000;
-    const past = new Date(Date.now() - 2 * day);
-    expect(
-      await codes([forged.authority.revocationList({ thisUpdate: past, nextUpdate: new Date(Date.now() - day) })]),
-    ).toEqual(['ERR_CRL_EXPIRED']);
-    expect(await codes([forged.authority.revocationList({ thisUpdate: new Date(Date.now() + day) })])).toEqual([
-      'ERR_CRL_EXPIRED',
-    ]);
-  });
-
-  it('refuses a list that another root signed in this root’s name', async () => {
-    const stranger = await forge({ authority: { name: 'stranger' } });
-    expect(await codes([stranger.authority.revocationList()])).toEqual(['ERR_CRL']);
-  });
-
-  it('refuses when the lists supplied are of other products, broken or none', async () => {
-    const genoa = await forge({ product: 'Genoa' });
-    expect(await codes([genoa.authority.revocationList()])).toEqual(['ERR_CRL']);
-    expect(await codes([Uint8Array.of(0x30, 0)])).toEqual(['ERR_CRL']);
-    expect(await codes([])).toEqual(['ERR_CRL']);
-  });
-
-  it('finds the right one among several', async () => {
-    const genoa = await forge({ product: 'Genoa' });
-    expect(await codes([genoa.authority.revocationList(), forged.authority.revocationList()])).toEqual([]);
   });
 });
