@@ -1,6 +1,6 @@
 // One message of 64 MiB: against libcrypto's own loop, on one core and on all, and against node:crypto.
 import { createCipheriv, createDecipheriv, randomBytes, randomFillSync } from 'node:crypto';
-import { decryptEnvelope, encryptEnvelope, KeyCache } from '../dist/envelope/index.js';
+import { decryptEnvelope, encryptEnvelope, KeyCache } from '../build/modules/envelope/index.js';
 import { gigabytes, softwareKey, verify } from './_key.mjs';
 import { compare } from './measure.mjs';
 

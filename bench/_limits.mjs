@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { encryptEnvelope } from '../dist/envelope/index.js';
+import { encryptEnvelope } from '../build/modules/envelope/index.js';
 import { softwareKey } from './_key.mjs';
 
 const GIBIBYTES = 8;

@@ -1,7 +1,7 @@
 // Small messages: sessions against createCipheriv for each message, and a JWE against jose.
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt } from 'jose';
-import { createDecryptor, createEncryptor, decryptJwe, KeyCache } from '../dist/envelope/index.js';
+import { createDecryptor, createEncryptor, decryptJwe, KeyCache } from '../build/modules/envelope/index.js';
 import { softwareKey, verify } from './_key.mjs';
 import { compare } from './measure.mjs';
 

@@ -2,7 +2,7 @@
 import { createCipheriv, randomBytes, randomFillSync } from 'node:crypto';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createEncryptStream, decryptChunks } from '../dist/envelope/index.js';
+import { createEncryptStream, decryptChunks } from '../build/modules/envelope/index.js';
 import { gigabytes, softwareKey, verify } from './_key.mjs';
 import { compare } from './measure.mjs';
 

@@ -1,5 +1,4 @@
 // Content at the speed of the processor. Every contender's result is opened by the other implementation first.
-import { attestRows } from './_attest.mjs';
 import { bulkRows } from './_bulk.mjs';
 import { limitRows } from './_limits.mjs';
 import { messageRows } from './_messages.mjs';
@@ -12,12 +11,11 @@ export async function run() {
   const evpOpen = new LineProgram(program, []);
   try {
     return {
-      title: 'Throughput of content encryption and attestation',
+      title: 'Throughput of content encryption',
       rows: [
         ...(await bulkRows(evp, evpOpen)),
         ...(await messageRows()),
         ...(await streamRows(evp)),
-        ...(await attestRows()),
         ...(await limitRows()),
       ],
     };

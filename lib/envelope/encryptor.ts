@@ -23,7 +23,7 @@ export interface EncryptorOptions {
 
 /**
  * One wrapped key, many messages at the speed of AES. Each message is its number (8 bytes), ciphertext and tag (16): 24
- * bytes longer than the plaintext. Format: docs/formats.md, section "Sessions".
+ * bytes longer than the plaintext. Format: docs/encryption.md, section "Sessions".
  *
  * Every method throws (or rejects with) AttestationError 8 for wrong arguments, after `close()`, and when the session's
  * limit is reached; 10 when memory is short.

@@ -23,7 +23,7 @@ export interface EnvelopeDecryptOptions extends BulkOptions, UnwrapOptions {
 /**
  * Encrypts data of any size to the token's TPM key, as a JWE in Flattened JSON Serialization (RFC 7516 section 7.2.2)
  * whose ciphertext is detached: `encryptedData` holds its bytes, `encryptionMetadata` is base64 of the JSON object with
- * all other members. Format: docs/formats.md, section "Envelope".
+ * all other members. Format: docs/encryption.md, section "Envelope".
  *
  * `data` is not copied: it must not change until the promise settles.
  *
@@ -55,7 +55,7 @@ export async function encryptEnvelope(
 /**
  * Reverses {@link encryptEnvelope}.
  *
- * @throws AttestationError 8 for metadata that is no such JWE, 26 for everything else, see docs/formats.md "Refusals"
+ * @throws AttestationError 8 for metadata that is no such JWE, 26 for everything else, see docs/encryption.md "Refusals"
  */
 export async function decryptEnvelope(
   encryptedData: Uint8Array,

@@ -46,7 +46,7 @@ export async function encryptJwe(
 /**
  * Reverses {@link encryptJwe}, and opens what another JOSE library encrypted to the token's key.
  *
- * @throws AttestationError 8 for what is no such JWE, 26 for everything else, see docs/formats.md "Refusals"
+ * @throws AttestationError 8 for what is no such JWE, 26 for everything else, see docs/encryption.md "Refusals"
  */
 export async function decryptJwe(jwe: string, unwrap: UnwrapKey, options: UnwrapOptions = {}): Promise<Buffer> {
   const parsed = parseCompactJwe(jwe, 'message');

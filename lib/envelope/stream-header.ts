@@ -5,7 +5,7 @@ import { withInputKey } from './input-key.js';
 import type { UnwrapKey, UnwrapOptions } from './unwrap.js';
 
 /*
- * A sealed stream (docs/formats.md, section "Streams"):
+ * A sealed stream (docs/encryption.md, section "Streams"):
  *
  *   0  7  magic "CVMSEAL"
  *   7  1  version 1

@@ -29,7 +29,7 @@ function startStream(token: string | RsaPublicJwk, options: StreamOptions): { he
 /**
  * Encrypts a stream of any length to the token's TPM key, in constant memory: the C2SP chunked format under a wrapped
  * key. Works on whatever yields bytes: a Node stream, a Web stream, an async generator. Pieces of 256 KiB and more use
- * all cores. Format: docs/formats.md, section "Streams".
+ * all cores. Format: docs/encryption.md, section "Streams".
  *
  * Rejects with AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key.
  */

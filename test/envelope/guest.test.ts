@@ -113,28 +113,28 @@ describe('a guest with its TPM', () => {
     const abort = new AbortController();
     const { signal } = abort;
     const before = decryptions();
-    const settled = Promise.allSettled(
-      sealed.map(({ encryptedData, encryptionMetadata }) =>
-        client.decrypt(encryptedData, { encryptionMetadata, signal }),
-      ),
+    const settled = await Promise.allSettled(
+      sealed.map(async ({ encryptedData, encryptionMetadata }) => {
+        await client.decrypt(encryptedData, { encryptionMetadata, signal });
+        abort.abort();
+      }),
     );
-    setTimeout(() => abort.abort(), 50);
-    const rejected = (await settled).flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-    expect(rejected.length).toBeGreaterThan(500);
+    const rejected = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    expect(rejected.length).toBeGreaterThan(900);
     expect(rejected.every((reason: Error) => reason.name === 'AbortError')).toBe(true);
-    expect(decryptions() - before).toBeLessThan(1000 - rejected.length + 2);
+    // One command may have been under way when the signal aborted.
+    expect(decryptions() - before).toBeLessThanOrEqual(1000 - rejected.length + 1);
   }, 60_000);
 
-  it('with a key cache needs the TPM once for one wrapped key, and forgets it on time and at close()', async () => {
-    const cached = clientOf(cvm, { keyCache: { maxAgeMs: 300 } });
+  it('with a key cache needs the TPM once for one wrapped key, and forgets it at close()', async () => {
+    const cached = clientOf(cvm, { keyCache: true });
     const { encryptedData, encryptionMetadata } = await encrypt(token, pattern(100));
     const decrypt = () => cached.decrypt(encryptedData, { encryptionMetadata });
     await decrypt();
     const before = decryptions();
     for (let i = 0; i < 10; i++) expect(await decrypt()).toEqual(pattern(100));
     expect(decryptions()).toBe(before);
-    await new Promise((resolve) => setTimeout(resolve, 320));
-    await decrypt();
+    await client.decrypt(encryptedData, { encryptionMetadata });
     expect(decryptions()).toBe(before + 1);
     await cached.close();
     await expect(decrypt()).rejects.toEqual(refused(8));

@@ -1,4 +1,4 @@
-// Many messages under one key: docs/formats.md, section "Sessions".
+// Many messages under one key: docs/encryption.md, section "Sessions".
 #pragma once
 
 #include <array>
