@@ -31,6 +31,7 @@ export interface CheckedOptions {
 
 /** Refuses options that would silently check less than the caller meant. */
 export function checkOptions(options: SnpVerificationOptions): CheckedOptions {
+  requireObject('the options are', options);
   const now = options.now ?? new Date();
   if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw invalid('now is not a valid Date');
   const { crls } = options;
@@ -42,6 +43,7 @@ export function checkOptions(options: SnpVerificationOptions): CheckedOptions {
 
 /** The same for the options that only evidence with a TPM has. */
 export function checkEvidenceOptions(options: VerificationOptions): CheckedOptions {
+  requireObject('the options are', options);
   checkBytes('nonce', options.nonce, 1);
   checkBytes('userData', options.userData, 0);
   return checkOptions(options);
@@ -52,6 +54,11 @@ function checkBytes(name: string, value: Uint8Array | undefined, minimum: number
   if (!(value instanceof Uint8Array) || value.length < minimum || value.length > 64) {
     throw invalid(`${name} is a Uint8Array of ${minimum} to 64 bytes`);
   }
+}
+
+/** @throws {AttestationError} 8 for anything but an object. */
+export function requireObject(what: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw invalid(`${what} an object`);
 }
 
 function isInput(value: unknown): boolean {

@@ -10,7 +10,7 @@ import {
   checkReportSignature,
   checkTcbOrder,
 } from './check-report.js';
-import { type CheckedOptions, checkOptions, type SnpVerificationOptions } from './options.js';
+import { type CheckedOptions, checkOptions, requireObject, type SnpVerificationOptions } from './options.js';
 import { checkPolicy } from './policy-checks.js';
 import { certificateFacts, type VerificationResult } from './result.js';
 import { parseSnpReport } from './snp-report.js';
@@ -47,6 +47,7 @@ export function verifySnpReport(
   options: SnpVerificationOptions = {},
 ): VerificationResult {
   const checked = checkOptions(options);
+  requireObject('the certificates are', certificates);
   const list = new CheckList();
   const bytes = report instanceof Uint8Array ? report : report?.raw;
   const others = [certificates.ask, certificates.ark].filter((input) => input !== undefined);

@@ -138,3 +138,17 @@ describe.skipIf(!withFixtures)('genuine reports', () => {
     });
   });
 });
+
+describe('arguments that are none', () => {
+  it('have the code for that, or are refused by a check', () => {
+    const invalid = expect.objectContaining({ code: ErrorCode.INVALID_INPUT_PARAMETER });
+    expect(() => verifySnpReport(new Uint8Array(1184), undefined as never)).toThrow(invalid);
+    expect(() => verifySnpReport(new Uint8Array(1184), { vcek: '' }, null as never)).toThrow(invalid);
+    expect(failedCodes(verifySnpReport(null as never, { vcek: '' }))).toEqual(['ERR_SNP_REPORT']);
+    for (const vcek of [undefined, null, 7, {}, [], '', 'x', new Uint8Array()]) {
+      const result = verifySnpReport(Uint8Array.of(2, ...new Uint8Array(1183)), { vcek: vcek as string });
+      const code = vcek === undefined ? 'ERR_CERTIFICATE_MISSING' : 'ERR_CERTIFICATE_FORMAT';
+      expect(failedCodes(result)).toContain(code);
+    }
+  });
+});

@@ -1,7 +1,14 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CHECK_CODES, ErrorCode, parsePolicy, type VerificationPolicy, verifyEvidence } from '../../lib/index.js';
+import {
+  CHECK_CODES,
+  ErrorCode,
+  parsePolicy,
+  type VerificationOptions,
+  type VerificationPolicy,
+  verifyEvidence,
+} from '../../lib/index.js';
 import { type Forged, forge } from './forge.js';
 import { failedCodes } from './genuine.js';
 
@@ -198,6 +205,7 @@ describe('options that would check less than was meant', () => {
     ['a key digest that is none', { trustedRoots: [{ product: 'Milan' as const, publicKeySha256: 'ab' }] }],
     ['revocation lists that are no list', { crls: 'crl' as unknown as string[] }],
     ['an unknown member of the policy', { policy: { debug: false } as VerificationPolicy }],
+    ['null', null as unknown as VerificationOptions],
   ])('are refused: %s', async (_, options) => {
     const { evidence } = await forge();
     await expect(verifyEvidence(evidence, options)).rejects.toMatchObject({
