@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test-fresh.sh: the two commands of the README on a machine that has nothing but Debian 12, Node and git: a new chroot with
-# a clone of HEAD, removed afterwards. Root and a Debian mirror are needed; NODE_DIR may name another Node installation.
+# test-fresh.sh [COMMAND ...]: the README's two commands (or those given) on a machine that has nothing but Debian 12, this
+# Node and git: a new chroot with a clone of HEAD, removed afterwards. Root and a Debian mirror are needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo 'a chroot needs root' >&2; exit 1; }
@@ -37,8 +37,6 @@ inside() {
 }
 timed() { local start=$SECONDS; inside "cd /root/clone && $1"; echo "[fresh] $1: $((SECONDS - start)) s"; }
 inside 'git config --global --add safe.directory "*" && git clone -q /clone-of /root/clone'
-timed 'npm run demo'
-timed 'npm test'
-timed 'npm run setup'
-timed 'npm run demo'
-inside 'ls -A /tmp' | sed 's/^/[fresh] left in \/tmp: /'
+[ $# -gt 0 ] || set -- 'npm run demo' 'npm test' 'npm run setup' 'npm run demo'
+for command in "$@"; do timed "$command"; done
+inside 'ls -A /tmp; pgrep -l swtpm' | sed 's/^/[fresh] left behind: /' || true
