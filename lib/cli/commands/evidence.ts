@@ -4,7 +4,7 @@ import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { parseBytes, parsePcrs } from '../input/bytes.js';
 import { writeOutput } from '../input/files.js';
-import { addTrustedRootOption, readTrustedRoots } from '../input/verification.js';
+import { addTrustedRootOption, cautionOf, readTrustedRoots } from '../input/verification.js';
 import { addGuestOptions, clientOptions, type GuestOptions, htmlOption } from '../options.js';
 import { writeResultPage } from '../present/result-page.js';
 
@@ -68,7 +68,11 @@ Example:
           ...(trustedRoots === undefined ? {} : { trustedRoots }),
         });
         if (!result.ok) context.exitCode = Exit.refused;
-        await writeResultPage(options.html, result, { title: 'Evidence', subject: 'this machine' });
+        await writeResultPage(options.html, result, {
+          title: 'Evidence',
+          subject: 'this machine',
+          caution: cautionOf(options),
+        });
       }
       const text = evidenceToJson(evidence);
       if (out === undefined || out === '-') {

@@ -15,7 +15,12 @@ import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { readCertificates } from '../input/certificates.js';
 import { readInput } from '../input/files.js';
-import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
+import {
+  addVerificationOptions,
+  cautionOf,
+  type VerificationArguments,
+  verificationOptions,
+} from '../input/verification.js';
 import { addGuestOptions, clientOptions, ENV, type GuestOptions, htmlOption, jsonOption } from '../options.js';
 import { printSections, type Section } from '../output/table.js';
 import { printResult } from '../present/result.js';
@@ -157,9 +162,12 @@ async function show(
 ): Promise<void> {
   const { terminal } = context;
   if (!result.ok) context.exitCode = Exit.refused;
-  if (options.html !== undefined) await writeResultPage(options.html, result, { title: 'SEV-SNP report', subject });
-  if (options.json) terminal.json(resultJson(result));
-  else printResult(terminal, result, 'report', options.print === true);
+  const caution = cautionOf(options);
+  if (options.html !== undefined) {
+    await writeResultPage(options.html, result, { title: 'SEV-SNP report', subject, caution });
+  }
+  if (options.json) terminal.json(resultJson(result, caution));
+  else printResult(terminal, result, { what: 'report', everything: options.print === true, caution });
 }
 
 /** A saved report without certificates: what it says, marked as unverified. Its binding can be checked all the same. */

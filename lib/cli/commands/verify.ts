@@ -5,7 +5,12 @@ import { Exit } from '../exit.js';
 import { parseBytes } from '../input/bytes.js';
 import { readCertificates } from '../input/certificates.js';
 import { readInput } from '../input/files.js';
-import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
+import {
+  addVerificationOptions,
+  cautionOf,
+  type VerificationArguments,
+  verificationOptions,
+} from '../input/verification.js';
 import { collect, htmlOption, jsonOption } from '../options.js';
 import { printResult } from '../present/result.js';
 import { resultJson } from '../present/result-json.js';
@@ -66,8 +71,11 @@ Without --nonce nothing shows that the evidence is fresh.`,
         ...(userData === undefined ? {} : { userData }),
       });
       if (!result.ok) context.exitCode = Exit.refused;
-      if (options.html !== undefined) await writeResultPage(options.html, result, { title: 'Evidence', subject: path });
-      if (options.json) terminal.json(resultJson(result));
-      else printResult(terminal, result, 'evidence', options.print === true);
+      const caution = cautionOf(options);
+      if (options.html !== undefined) {
+        await writeResultPage(options.html, result, { title: 'Evidence', subject: path, caution });
+      }
+      if (options.json) terminal.json(resultJson(result, caution));
+      else printResult(terminal, result, { what: 'evidence', everything: options.print === true, caution });
     });
 }

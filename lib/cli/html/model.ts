@@ -35,6 +35,8 @@ export interface Page {
   title: string;
   /** What was looked at: a file name, a VM. */
   subject: string;
+  /** What must be read with the verdict: that it rests on other roots than AMD's, for one. */
+  caution?: string;
   ok: boolean;
   verdict: string;
   links: readonly ChainLink[];

@@ -26,7 +26,7 @@ export function renderPage(page: Page): string {
 </head>
 <body>
 <header class="${page.ok ? 'verified' : 'refused'}">
-<div><h1>${page.title}</h1><p class="subject">${page.subject}</p></div>
+<div><h1>${page.title}</h1><p class="subject">${page.subject}</p>${page.caution === undefined ? undefined : html`<p class="caution">${page.caution}</p>`}</div>
 <p class="verdict"><span class="mark">${page.ok ? '✓' : '✗'}</span> ${page.verdict}</p>
 </header>
 <main>
@@ -70,16 +70,22 @@ function checkList(checks: readonly Check[]): Markup {
 }
 
 function checkItem(check: Check): Markup {
-  const values = [
-    ['expected', check.expected],
-    ['actual', check.actual],
-  ].filter((pair): pair is [string, string] => pair[1] !== undefined);
+  const values = valuesOf(check);
   const hover = values.map(([label, value]) => `${label}: ${value}`).join('\n');
   return html`<li class="${check.skipped ? 'skipped' : check.ok ? 'ok' : 'bad'}" title="${hover}"><span class="mark">${markOf(check)}</span> ${check.name}${check.ok || check.code === undefined ? undefined : html` <code class="code">${check.code}</code>`}${
     values.length === 0
       ? undefined
       : html`<dl>${values.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`
   }</li>`;
+}
+
+/** The values that were compared; one where they are the same. */
+function valuesOf({ expected, actual }: Check): [label: string, value: string][] {
+  if (expected !== undefined && expected === actual) return [['value', actual]];
+  return [
+    ...(expected === undefined ? [] : [['expected', expected] as [string, string]]),
+    ...(actual === undefined ? [] : [['actual', actual] as [string, string]]),
+  ];
 }
 
 function fieldTable(fields: readonly Field[]): Markup | undefined {

@@ -19,6 +19,7 @@ header, main, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
 header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 24px; padding-top: 28px; padding-bottom: 18px; }
 h1 { margin: 0; font-size: 25px; letter-spacing: -0.01em; }
 .subject { margin: 2px 0 0; color: var(--soft); overflow-wrap: anywhere; }
+.caution { margin: 2px 0 0; color: var(--warn); font-weight: 600; }
 .verdict { margin: 0; padding: 9px 18px; border-radius: 999px; font-weight: 600; border: 1px solid; }
 header.verified .verdict { color: var(--good); background: var(--good-soft); border-color: var(--good-line); }
 header.refused .verdict { color: var(--bad); background: var(--bad-soft); border-color: var(--bad-line); }
@@ -77,12 +78,24 @@ tr + tr th, tr + tr td { border-top: 1px solid var(--line); }
 td.alert { color: var(--warn); font-weight: 600; }
 footer { color: var(--soft); font-size: 12.5px; padding-top: 4px; padding-bottom: 32px; }
 @media print {
-  @page { margin: 14mm; }
-  body { background: #fff; font-size: 11px; }
+  @page { margin: 12mm; }
+  body { background: #fff; font-size: 9.5px; }
   header, main, footer { padding-left: 0; padding-right: 0; max-width: none; }
+  header { padding-top: 0; }
   .toggle { display: none; }
-  dl { display: block; }
-  .cards { columns: 1; }
+  .overview { padding: 10px; margin-bottom: 12px; }
+  .cards { columns: 2; column-gap: 12px; }
+  .card { break-inside: auto; padding: 7px 10px 6px; margin-bottom: 10px; border-radius: 4px; }
+  h2 { font-size: 11.5px; margin-bottom: 4px; break-after: avoid; }
+  h2 small { font-size: 9.5px; }
+  .checks li, tr { break-inside: avoid; }
+  .checks li { padding: 1px 0 1px 14px; text-indent: -14px; }
+  .checks .mark { width: 12px; }
+  dl { display: block; margin: 0; font-size: 8.5px; }
+  dt { flex-basis: 42px; }
+  dd, td, .code { font-size: 8px; line-height: 1.35; }
+  table { font-size: 8.5px; }
+  th, td { padding-top: 1.5px; padding-bottom: 1.5px; }
   .card, .overview { border-color: #999; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

@@ -39,6 +39,18 @@ export async function readTrustedRoots(paths: string[] | undefined): Promise<Uin
   return paths === undefined ? undefined : readRoots(paths);
 }
 
+/**
+ * What a verdict must be read with: that other roots than AMD's were trusted (an environment variable may have done that
+ * unnoticed), or that it is not about today.
+ */
+export function cautionOf({ trustedRoot, now }: VerificationArguments): string | undefined {
+  const parts = [
+    ...(trustedRoot === undefined ? [] : [`with ${trustedRoot.join(', ')} in place of AMD's roots`]),
+    ...(now === undefined ? [] : [`as of ${now.toISOString().slice(0, 19)}Z`]),
+  ];
+  return parts.length === 0 ? undefined : `verified ${parts.join(', ')}`;
+}
+
 /** Reads the files that the options name. */
 export async function verificationOptions(options: VerificationArguments): Promise<SnpVerificationOptions> {
   const { policy, trustedRoot, crl, now } = options;

@@ -2,7 +2,7 @@ import type { VerificationResult } from '../../verify/result.js';
 import type { HclReport, SnpReport } from '../../verify/types.js';
 
 /** A verification as `--json` prints it; docs/cli.md documents the members. */
-export function resultJson(result: VerificationResult): Record<string, unknown> {
+export function resultJson(result: VerificationResult, caution: string | undefined): Record<string, unknown> {
   const {
     ok,
     checks,
@@ -19,6 +19,7 @@ export function resultJson(result: VerificationResult): Record<string, unknown> 
   } = result;
   return {
     ok,
+    caution,
     checks,
     warnings,
     product,

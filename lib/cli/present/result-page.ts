@@ -17,11 +17,13 @@ const OTHER_SUBJECTS: readonly [CheckSubject, string][] = [
 export async function writeResultPage(
   path: string,
   result: VerificationResult,
-  about: { title: string; subject: string },
+  about: { title: string; subject: string; caution: string | undefined },
 ): Promise<void> {
   const links = chainLinks(result);
   const text = renderPage({
-    ...about,
+    title: about.title,
+    subject: about.subject,
+    ...(about.caution === undefined ? {} : { caution: about.caution }),
     ok: result.ok,
     verdict: verdictOf(result.ok, result.checks),
     links,

@@ -7,16 +7,21 @@ import { claimsFields, hclFields } from './runtime-claims.js';
 import { snpReportSections } from './snp-report.js';
 
 /** Fields of what was verified, then every check, then the verdict: what an operator reads from top to bottom. */
-export function printResult(terminal: Terminal, result: VerificationResult, what: string, everything: boolean): void {
+export function printResult(
+  terminal: Terminal,
+  result: VerificationResult,
+  about: { what: string; everything: boolean; caution: string | undefined },
+): void {
+  const { what, everything, caution } = about;
   printSections(terminal, resultSections(result, everything));
   terminal.print();
   printChecks(terminal, result.checks);
-  printWarnings(terminal, result.warnings);
+  printWarnings(terminal, caution === undefined ? result.warnings : [...result.warnings, caution]);
   terminal.print();
   printVerdict(terminal, result.ok, result.checks, what);
 }
 
-export function printWarnings(terminal: Terminal, warnings: readonly string[]): void {
+function printWarnings(terminal: Terminal, warnings: readonly string[]): void {
   for (const warning of warnings) terminal.print(`  ${terminal.style.yellow('!')} ${printable(warning)}`);
 }
 
