@@ -12,9 +12,12 @@ const MAXIMUM_PART = 4096;
  * Reads a quote that the az-snp-vtpm crate (kinvolk/azure-cvm-tooling) wrote with bincode: length-prefixed signature,
  * length-prefixed TPMS_ATTEST, 24 SHA-256 PCR values. Only the values that the quote selects are taken.
  *
- * @throws {AttestationError} 21 for no bytes, 20 for anything malformed.
+ * @throws {AttestationError} 8 for no Uint8Array, 21 for no bytes, 20 for anything malformed.
  */
 export function importBincodeQuote(bytes: Uint8Array): EvidenceQuote {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'a quote in bincode is a Uint8Array');
+  }
   if (bytes.length === 0) throw new AttestationError(ErrorCode.HCL_REPORT_EMPTY, 'the quote is empty');
   const copy = new Uint8Array(bytes);
   const view = new DataView(copy.buffer);
@@ -42,7 +45,7 @@ export function importBincodeQuote(bytes: Uint8Array): EvidenceQuote {
  * Reads the evidence that confidential-containers' attester for Azure SNP vTPMs sends to Trustee, version 1 and the form
  * before it. It has no chain: add ASK and ARK (from AMD's KDS, or your own copy) before verifying.
  *
- * @throws {AttestationError} 21 for no text, 20 for anything malformed.
+ * @throws {AttestationError} 8 for neither text nor bytes, 21 for no text, 20 for anything malformed.
  */
 export function importTrusteeEvidence(json: string | Uint8Array): Evidence {
   const members = new JsonMembers(parseEvidenceJson(json));

@@ -41,7 +41,8 @@ export function evidenceToJson(evidence: Evidence): string {
  * Reads what {@link evidenceToJson} wrote, text or UTF-8. Strict: an unknown or doubled member, another version or sloppy
  * base64url is refused, so that one evidence has one meaning. Nothing is verified.
  *
- * @throws {AttestationError} 21 for no text, 20 for anything else that is wrong, naming the member.
+ * @throws {AttestationError} 8 for neither text nor bytes, 21 for no text, 20 for anything else that is wrong, naming the
+ * member.
  */
 export function evidenceFromJson(json: string | Uint8Array): Evidence {
   const members = new JsonMembers(parseEvidenceJson(json));
@@ -58,6 +59,9 @@ export function evidenceFromJson(json: string | Uint8Array): Evidence {
 
 /** JSON text of at most 32 MiB without ambiguities. */
 export function parseEvidenceJson(json: string | Uint8Array): unknown {
+  if (typeof json !== 'string' && !(json instanceof Uint8Array)) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'evidence is a text or a Uint8Array');
+  }
   if (json.length === 0) throw new AttestationError(ErrorCode.HCL_REPORT_EMPTY, 'the evidence is empty');
   if (json.length > MAXIMUM_TEXT) {
     throw new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, 'evidence larger than 32 MiB');

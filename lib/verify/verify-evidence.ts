@@ -176,8 +176,9 @@ function requireShape(evidence: Evidence): void {
   if (typeof evidence !== 'object' || evidence === null) throw shapeError('evidence is an object');
   if (evidence.version !== 1) faults.push('version is 1');
   if (!bytes(evidence.hclReport)) faults.push('hclReport is a Uint8Array');
-  const { quote, akCertificate, eventLog, ephemeralKey } = evidence;
-  if (quote !== undefined) {
+  const { quote, certificates, akCertificate, eventLog, ephemeralKey } = evidence;
+  if (quote === null) faults.push('quote is an object');
+  else if (quote !== undefined) {
     if (!bytes(quote.message) || !bytes(quote.signature))
       faults.push('quote.message and quote.signature are Uint8Arrays');
     if (quote.pcrs?.alg !== 'sha256') faults.push("quote.pcrs.alg is 'sha256'");
@@ -188,11 +189,25 @@ function requireShape(evidence: Evidence): void {
   }
   if (akCertificate !== undefined && !bytes(akCertificate)) faults.push('akCertificate is a Uint8Array');
   if (eventLog !== undefined && !bytes(eventLog)) faults.push('eventLog is a Uint8Array');
-  if (ephemeralKey !== undefined) {
+  if (certificates !== undefined) faults.push(...certificateFaults(certificates));
+  if (ephemeralKey === null) faults.push('ephemeralKey is an object');
+  else if (ephemeralKey !== undefined) {
     const { publicArea, certifyInfo, certifySignature } = ephemeralKey;
     if (![publicArea, certifyInfo, certifySignature].every(bytes)) faults.push('ephemeralKey holds Uint8Arrays');
   }
   if (faults.length > 0) throw shapeError(faults.join('; '));
+}
+
+function certificateFaults(certificates: EvidenceCertificates): string[] {
+  const input = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array;
+  if (typeof certificates !== 'object' || certificates === null) return ['certificates is an object'];
+  const { vcek, chain } = certificates;
+  const faults: string[] = [];
+  if (!input(vcek)) faults.push('certificates.vcek is a string or a Uint8Array');
+  if (chain !== undefined && typeof chain !== 'string' && !(Array.isArray(chain) && chain.every(input))) {
+    faults.push('certificates.chain is a string or an array of Uint8Arrays');
+  }
+  return faults;
 }
 
 function shapeError(message: string): AttestationError {
