@@ -28,7 +28,13 @@ export interface Binding extends TpmBinding, ReportBinding, CryptoBinding {
 // --- TPM (cpp/binding/tpm*.cc) ---------------------------------------------------------------------------------------
 
 export interface TpmBinding {
-  readonly TpmClient: new (tcti: string, commandTimeoutMs: number) => NativeTpmClient;
+  readonly TpmClient: new (
+    tcti: string,
+    commandTimeoutMs: number,
+    /** Key that salts protected sessions, and the TPM name that it must have (empty: any). Unprotected without. */
+    saltKeyHandle?: number,
+    saltKeyName?: Uint8Array,
+  ) => NativeTpmClient;
 }
 
 /**

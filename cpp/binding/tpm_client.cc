@@ -52,6 +52,11 @@ TpmClient::TpmClient(const Napi::CallbackInfo& info)
     tpm::Worker::Options options;
     options.tcti = info[0].As<Napi::String>().Utf8Value();
     options.command_timeout = std::chrono::milliseconds(uint32_argument(info, 1, "commandTimeoutMs"));
+    if (!info[2].IsUndefined()) {
+      salt_key_.handle = uint32_argument(info, 2, "saltKeyHandle");
+      if (salt_key_.handle == 0) throw Error(ErrorKind::kInvalidArgument, "saltKeyHandle is not a handle");
+      salt_key_.name = bytes_argument(info, 3, "saltKeyName");
+    }
     id_ = environment_->next_id();
     tpm::Worker::Listener listener;
     listener.done = [environment = environment_, id = id_](tpm::Worker::JobId job, tpm::Outcome outcome) {
@@ -182,8 +187,8 @@ Napi::Value TpmClient::certify_ephemeral_key(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const TPM2_HANDLE key = uint32_argument(info, kFirst, "keyHandle");
     const tpm::PcrSelection selection{TPM2_ALG_SHA256, uint32_argument(info, kFirst + 1, "mask")};
-    return submit(info, [key, selection](Device& device) -> Result {
-      return device.ephemeral_key(selection).certify(device.connection(), key);
+    return submit(info, [key, selection, salt_key = salt_key_](Device& device) -> Result {
+      return device.ephemeral_key(selection, salt_key).certify(device.connection(), key);
     });
   });
 }
@@ -193,10 +198,11 @@ Napi::Value TpmClient::rsa_decrypt(const Napi::CallbackInfo& info) {
     const tpm::PcrSelection selection{TPM2_ALG_SHA256, uint32_argument(info, kFirst + 1, "mask")};
     const tpm::RsaScheme scheme{static_cast<TPM2_ALG_ID>(uint32_argument(info, kFirst + 2, "scheme")),
                                 static_cast<TPM2_ALG_ID>(uint32_argument(info, kFirst + 3, "hash"))};
-    return submit(
-        info, [selection, scheme, ciphertext = bytes_argument(info, kFirst, "ciphertext")](Device& device) -> Result {
-          return device.ephemeral_key(selection).decrypt(device.connection(), ciphertext, scheme);
-        });
+    return submit(info,
+                  [selection, scheme, salt_key = salt_key_,
+                   ciphertext = bytes_argument(info, kFirst, "ciphertext")](Device& device) -> Result {
+                    return device.ephemeral_key(selection, salt_key).decrypt(device.connection(), ciphertext, scheme);
+                  });
   });
 }
 

@@ -46,6 +46,7 @@ class TpmClient : public Napi::ObjectWrap<TpmClient> {
 
   std::shared_ptr<TpmEnvironment> environment_;
   std::shared_ptr<tpm::Worker> worker_;
+  tpm::SaltKey salt_key_;
   TpmEnvironment::ClientId id_ = 0;
   std::unordered_map<tpm::Worker::JobId, Napi::Promise::Deferred> pending_;
   std::vector<Napi::Promise::Deferred> closing_;

@@ -23,6 +23,24 @@ export interface NativeTpmOptions {
    * `timeout`. Waiting in the queue does not count. Default 30,000.
    */
   commandTimeoutMs?: number;
+  /**
+   * Encrypts what RSA_Decrypt answers between the TPM and this process, and authenticates command and answer: a salted
+   * policy session with AES-128-CFB. For a TPM whose transport is not trusted; in a confidential VM the way to the vTPM
+   * is inside what the hardware protects. Default false, as the reference client does it.
+   */
+  parameterEncryption?: boolean | ParameterEncryption;
+}
+
+/** Key that the salt of protected sessions is encrypted to. */
+export interface ParameterEncryption {
+  /** Persistent RSA key with nameAlg SHA-256. Default 0x81010001, the endorsement key. */
+  keyHandle?: number;
+  /**
+   * Name of that key in the TPM's sense (`000b` and the SHA-256 of its TPMT_PUBLIC), from a source that is trusted: then
+   * somebody between this process and the TPM who changes what passes is kept out, too. Default: any key that the TPM
+   * shows, which keeps out only who listens.
+   */
+  keyName?: Uint8Array;
 }
 
 /** TPM_ALG_ID of the PCR banks. */
@@ -42,6 +60,7 @@ const HANDLE_RANGES: Record<TpmHandleKind, number> = {
   transient: 0x8000_0000,
   persistent: 0x8100_0000,
 };
+const EK_HANDLE = 0x8101_0001;
 const PCR_COUNT = 24;
 const DEFAULT_COMMAND_TIMEOUT_MS = 30_000;
 
@@ -49,12 +68,17 @@ const DEFAULT_COMMAND_TIMEOUT_MS = 30_000;
 export class NativeTpm implements GuestTpm {
   readonly #tcti: string;
   readonly #commandTimeoutMs: number;
+  readonly #saltKey: { handle: number; name: Uint8Array } | undefined;
   #client: NativeTpmClient | undefined;
   #closed = false;
   #lastJob = 0;
 
   constructor(options: NativeTpmOptions = {}) {
     this.#tcti = options.tcti ?? (process.env.TSS2_TCTI || DEFAULT_TCTI);
+    const { parameterEncryption = false } = options;
+    const { keyHandle = EK_HANDLE, keyName = new Uint8Array() } =
+      typeof parameterEncryption === 'object' ? parameterEncryption : {};
+    this.#saltKey = parameterEncryption === false ? undefined : { handle: keyHandle, name: keyName };
     this.#commandTimeoutMs = options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
     if (!Number.isInteger(this.#commandTimeoutMs) || this.#commandTimeoutMs < 1) {
       throw new RangeError('commandTimeoutMs must be a positive integer');
@@ -148,7 +172,12 @@ export class NativeTpm implements GuestTpm {
     const signal = options?.signal;
     signal?.throwIfAborted();
     if (this.#closed) throw closedError();
-    this.#client ??= new (native().TpmClient)(this.#tcti, this.#commandTimeoutMs);
+    this.#client ??= new (native().TpmClient)(
+      this.#tcti,
+      this.#commandTimeoutMs,
+      this.#saltKey?.handle,
+      this.#saltKey?.name,
+    );
     const client = this.#client;
     this.#lastJob = (this.#lastJob % 0xffff_ffff) + 1;
     const job = this.#lastJob;

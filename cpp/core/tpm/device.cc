@@ -75,7 +75,7 @@ Device::~Device() {
   }
   try {
     if (connection_ && !handles_->taken()) {
-      for (auto& [selection, key] : keys_) key.flush(*connection_);
+      for (auto& [name, key] : keys_) key.flush(*connection_);
     }
     // What is left was loaded by a thread that had been given up, or the link broke with something still in the TPM.
     if (resource_manager_ || handles_->empty()) return;
@@ -142,7 +142,7 @@ void Device::park_if_idle() {
   if (!wants_parking()) return;
   (void)run([](Device& device) {
     if (Clock::now() - device.last_used_ < kIdle || !device.connection_) return;
-    for (auto& [selection, key] : device.keys_) key.park(*device.connection_);
+    for (auto& [name, key] : device.keys_) key.park(*device.connection_);
   });
 }
 
@@ -176,13 +176,14 @@ void Device::recover() {
   }
 }
 
-EphemeralKey& Device::ephemeral_key(const PcrSelection& selection) {
-  if (!keys_.contains(selection) && keys_.size() == kMaximumKeys) {
+EphemeralKey& Device::ephemeral_key(const PcrSelection& selection, const SaltKey& salt_key) {
+  const std::pair name(selection, salt_key);
+  if (!keys_.contains(name) && keys_.size() == kMaximumKeys) {
     const auto victim = keys_.begin();
     if (connection_) victim->second.flush(*connection_);
     keys_.erase(victim);
   }
-  EphemeralKey& key = keys_.try_emplace(selection, selection).first->second;
+  EphemeralKey& key = keys_.try_emplace(name, selection, salt_key).first->second;
   in_use_ = &key;
   return key;
 }
@@ -195,7 +196,7 @@ NonVolatile Device::non_volatile() {
 void Device::drop_connection() noexcept {
   // A resource manager flushes what belonged to the connection; without one the handles stay valid.
   if (resource_manager_) {
-    for (auto& [selection, key] : keys_) key.forget(*connection_);
+    for (auto& [name, key] : keys_) key.forget(*connection_);
   }
   connection_.reset();
   nv_chunk_ = 0;
@@ -203,7 +204,7 @@ void Device::drop_connection() noexcept {
 
 bool Device::park_others() noexcept {
   bool freed = false;
-  for (auto& [selection, key] : keys_) {
+  for (auto& [name, key] : keys_) {
     if (&key != in_use_ && connection_) freed = key.park(*connection_) || freed;
   }
   return freed;

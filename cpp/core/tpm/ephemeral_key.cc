@@ -55,11 +55,8 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
     if (rc == TSS2_RC_SUCCESS) {
       command = "TPM2_RSA_Decrypt";
       Bytes message;
-      rc = rsa_decrypt(connection, handle_, session_.authorization(), ciphertext, scheme, message);
-      if (rc == TSS2_RC_SUCCESS) {
-        session_.used();
-        return message;
-      }
+      rc = session_.rsa_decrypt(connection, handle_, name_, ciphertext, scheme, message);
+      if (rc == TSS2_RC_SUCCESS) return message;
       // The PCRs moved between the two commands: PolicyPCR says whether those of the key did.
       if (tpm_code(rc) == TPM2_RC_PCR_CHANGED && attempt < kAttempts) {
         session_.restart(connection);

@@ -27,7 +27,9 @@ struct CertifiedKey {
 /// without resource manager outlives the connection that made it.
 class EphemeralKey {
  public:
-  explicit EphemeralKey(const PcrSelection& selection) noexcept : selection_(selection) {}
+  /// @param salt_key for decrypts whose plaintext is encrypted between the TPM and this process
+  explicit EphemeralKey(const PcrSelection& selection, SaltKey salt_key = {})
+      : selection_(selection), session_(std::move(salt_key)) {}
 
   /// The key under the present PCR values, certified by the attestation key.
   [[nodiscard]] CertifiedKey certify(Connection& connection, TPM2_HANDLE attestation_key);

@@ -2,6 +2,8 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
+
 #include "core/tpm/object.h"
 
 namespace cga::tpm {
@@ -20,17 +22,31 @@ TPM2B_NONCE fresh_nonce() {
 
 void PolicySession::start(Connection& connection) {
   const TPM2B_NONCE nonce_caller = fresh_nonce();
-  const TPM2B_ENCRYPTED_SECRET unsalted{};
+  TPM2B_ENCRYPTED_SECRET salt{};
   TPMT_SYM_DEF symmetric{};
   symmetric.algorithm = TPM2_ALG_NULL;
+  protection_.reset();
+  if (salt_key_.handle != 0) {
+    protection_.emplace(connection, salt_key_);
+    if (protection_->encrypted_salt().size() > sizeof salt.secret) {
+      throw Error(ErrorKind::kTpm, "the key for protected sessions is too large");
+    }
+    salt.size = static_cast<UINT16>(protection_->encrypted_salt().size());
+    std::copy(protection_->encrypted_salt().begin(), protection_->encrypted_salt().end(), salt.secret);
+    symmetric.algorithm = TPM2_ALG_AES;
+    symmetric.keyBits.aes = 128;
+    symmetric.mode.aes = TPM2_ALG_CFB;
+  }
+  const TPMI_DH_OBJECT salt_key = protection_ ? salt_key_.handle : TPM2_RH_NULL;
   TPM2B_NONCE nonce_tpm{};
   TPMI_SH_AUTH_SESSION handle = 0;
   const TSS2_RC rc = try_load(connection, HandleKind::kSession, handle, [&](TSS2_SYS_CONTEXT* context) {
     nonce_tpm = {};
-    return tss().StartAuthSession(context, TPM2_RH_NULL, TPM2_RH_NULL, nullptr, &nonce_caller, &unsalted,
-                                  TPM2_SE_POLICY, &symmetric, TPM2_ALG_SHA256, &handle, &nonce_tpm, nullptr);
+    return tss().StartAuthSession(context, salt_key, TPM2_RH_NULL, nullptr, &nonce_caller, &salt, TPM2_SE_POLICY,
+                                  &symmetric, TPM2_ALG_SHA256, &handle, &nonce_tpm, nullptr);
   });
   if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_StartAuthSession", rc);
+  if (protection_) protection_->started(nonce_caller, nonce_tpm);
   handle_ = handle;
   has_policy_ = false;
 }
@@ -39,7 +55,13 @@ TSS2_RC PolicySession::policy_pcr(Connection& connection, const PcrSelection& se
   TPM2B_DIGEST expected{};
   fill(expected, digest, "a PCR digest");
   const TPML_PCR_SELECTION pcrs = selection.to_tpm();
-  if (has_policy_) restart(connection);
+  if (has_policy_) {
+    // It is not known whether the last command was carried out. If it was, a protected session's nonce has moved on.
+    if (protection_)
+      flush(connection);
+    else
+      restart(connection);
+  }
   if (!open()) start(connection);
   has_policy_ = true;
   return connection.try_run(
@@ -63,6 +85,21 @@ void PolicySession::flush(Connection& connection) noexcept {
 void PolicySession::forget(Connection& connection) noexcept {
   if (open() && connection.loaded_handles() != nullptr) connection.loaded_handles()->remove(handle_);
   handle_ = 0;
+}
+
+TSS2_RC PolicySession::rsa_decrypt(Connection& connection, TPM2_HANDLE key, ByteView key_name, ByteView ciphertext,
+                                   const RsaScheme& scheme, Bytes& message) {
+  const RsaDecryption decryption(ciphertext, scheme);
+  const TSS2_RC rc =
+      decryption.run(connection, message, [&](TSS2_SYS_CONTEXT* context, TPM2B_PUBLIC_KEY_RSA& plaintext) {
+        const TSS2L_SYS_AUTH_COMMAND area = authorization();
+        return protection_ ? protection_->rsa_decrypt(context, key, key_name, area, decryption.cipher_text(),
+                                                      decryption.padding(), plaintext)
+                           : decryption.send(context, key, area, plaintext);
+      });
+  // Carried out, it has used the policy up.
+  if (rc == TSS2_RC_SUCCESS) has_policy_ = false;
+  return rc;
 }
 
 TSS2L_SYS_AUTH_COMMAND PolicySession::authorization() const {

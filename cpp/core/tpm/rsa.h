@@ -12,10 +12,39 @@ struct RsaScheme {
   TPM2_ALG_ID hash = TPM2_ALG_NULL;
 };
 
-/// TPM2_RSA_Decrypt. What the plaintext went through on its way is zeroed.
-/// @param ciphertext at most 512 bytes
-/// @returns the response code; `message` is set when it is success
-[[nodiscard]] TSS2_RC rsa_decrypt(Connection& connection, TPM2_HANDLE key, const TSS2L_SYS_AUTH_COMMAND& authorization,
-                                  ByteView ciphertext, const RsaScheme& scheme, Bytes& message);
+/// One TPM2_RSA_Decrypt. What the plaintext went through on its way is zeroed.
+class RsaDecryption {
+ public:
+  /// @param ciphertext at most 512 bytes. @throws Error kInvalidArgument
+  RsaDecryption(ByteView ciphertext, const RsaScheme& scheme);
+
+  [[nodiscard]] const TPM2B_PUBLIC_KEY_RSA& cipher_text() const noexcept { return cipher_text_; }
+  [[nodiscard]] const TPMT_RSA_DECRYPT& padding() const noexcept { return padding_; }
+
+  /// The command itself, with a ready-made authorisation.
+  [[nodiscard]] TSS2_RC send(TSS2_SYS_CONTEXT* context, TPM2_HANDLE key, const TSS2L_SYS_AUTH_COMMAND& authorization,
+                             TPM2B_PUBLIC_KEY_RSA& plaintext) const;
+
+  /// Runs `command`, which sends it in its own way.
+  /// @returns the response code, retries included; `message` is set when it is success
+  template <typename Command>
+  [[nodiscard]] TSS2_RC run(Connection& connection, Bytes& message, Command&& command) const {
+    TPM2B_PUBLIC_KEY_RSA plaintext{};
+    const TSS2_RC rc = connection.try_run([&](TSS2_SYS_CONTEXT* context) {
+      plaintext = {};
+      return command(context, plaintext);
+    });
+    if (rc == TSS2_RC_SUCCESS) {
+      message = to_bytes(plaintext.buffer, plaintext.size);
+      connection.cleanse_response();
+    }
+    OPENSSL_cleanse(&plaintext, sizeof plaintext);
+    return rc;
+  }
+
+ private:
+  TPM2B_PUBLIC_KEY_RSA cipher_text_{};
+  TPMT_RSA_DECRYPT padding_{};
+};
 
 }  // namespace cga::tpm

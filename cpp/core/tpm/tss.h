@@ -10,29 +10,37 @@ namespace cga::tpm {
 
 // SAPI and MU only, never ESYS: ESYS would pull the system's libcrypto.so.3 into a process whose executable exports an
 // OpenSSL of its own, costs OpenSSL set-up for every session nonce, and adds commands that nobody asked for.
-#define CGA_TSS_SYS(X) \
-  X(GetContextSize)    \
-  X(Initialize)        \
-  X(Finalize)          \
-  X(GetRpBuffer)       \
-  X(GetCapability)     \
-  X(PCR_Read)          \
-  X(ReadPublic)        \
-  X(ReadClock)         \
-  X(NV_ReadPublic)     \
-  X(NV_Read)           \
-  X(NV_Write)          \
-  X(NV_DefineSpace)    \
-  X(NV_UndefineSpace)  \
-  X(Quote)             \
-  X(Certify)           \
-  X(CreatePrimary)     \
-  X(StartAuthSession)  \
-  X(PolicyPCR)         \
-  X(PolicyRestart)     \
-  X(RSA_Decrypt)       \
-  X(ContextSave)       \
-  X(ContextLoad)       \
+#define CGA_TSS_SYS(X)    \
+  X(GetContextSize)       \
+  X(Initialize)           \
+  X(Finalize)             \
+  X(GetRpBuffer)          \
+  X(GetCapability)        \
+  X(PCR_Read)             \
+  X(ReadPublic)           \
+  X(ReadClock)            \
+  X(NV_ReadPublic)        \
+  X(NV_Read)              \
+  X(NV_Write)             \
+  X(NV_DefineSpace)       \
+  X(NV_UndefineSpace)     \
+  X(Quote)                \
+  X(Certify)              \
+  X(CreatePrimary)        \
+  X(StartAuthSession)     \
+  X(PolicyPCR)            \
+  X(PolicyRestart)        \
+  X(RSA_Decrypt)          \
+  X(RSA_Decrypt_Prepare)  \
+  X(RSA_Decrypt_Complete) \
+  X(GetCpBuffer)          \
+  X(SetCmdAuths)          \
+  X(Execute)              \
+  X(GetRspAuths)          \
+  X(GetEncryptParam)      \
+  X(SetEncryptParam)      \
+  X(ContextSave)          \
+  X(ContextLoad)          \
   X(FlushContext)
 
 #define CGA_TSS_MU(X)      \

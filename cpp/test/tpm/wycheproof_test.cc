@@ -87,7 +87,10 @@ void run(Connection& connection, const std::string& json, const RsaScheme& schem
     Bytes message;
     TSS2_RC rc = TSS2_RC_SUCCESS;
     const Bytes ciphertext = from_hex(member(text, "ct"));
-    rc = rsa_decrypt(connection, key, authorization, ciphertext, scheme, message);
+    const RsaDecryption decryption(ciphertext, scheme);
+    rc = decryption.run(connection, message, [&](TSS2_SYS_CONTEXT* context, TPM2B_PUBLIC_KEY_RSA& plaintext) {
+      return decryption.send(context, key, authorization, plaintext);
+    });
     CHECK((rc == TSS2_RC_SUCCESS) == valid);
     if (rc == TSS2_RC_SUCCESS) {
       CHECK(message == from_hex(member(text, "msg")));

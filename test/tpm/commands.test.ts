@@ -1,0 +1,135 @@
+import { constants, createHash, publicEncrypt } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EmulatedNv } from '../../lib/simulator/paravisor/emulated-nv.js';
+import { TpmProxy } from '../../lib/simulator/paravisor/proxy.js';
+import { AzureHandle, PermanentHandle } from '../../lib/simulator/tpm/constants.js';
+import { createPersistentKey, endorsementKeyTemplate } from '../../lib/simulator/tpm/keys.js';
+import { NativeTpm, type NativeTpmOptions } from '../../lib/tpm/native-tpm.js';
+import { AK_HANDLE, PCRS, rsaKey, TestTpm } from './test-tpm.js';
+
+const message = Buffer.from('what nobody else may see');
+const scheme = { scheme: 'RSA-OAEP', hash: 'SHA-256' } as const;
+
+let swtpm: TestTpm;
+let proxy: TpmProxy;
+let folder: string;
+let ciphertext: Buffer;
+let endorsementKey: Buffer;
+
+beforeAll(async () => {
+  swtpm = await TestTpm.start();
+  const { transport } = swtpm.swtpm;
+  const { endorsement } = PermanentHandle;
+  endorsementKey = await createPersistentKey(
+    transport,
+    endorsement,
+    endorsementKeyTemplate(),
+    AzureHandle.endorsementKey,
+  );
+  folder = await mkdtemp(join(tmpdir(), 'tpm-proxy-'));
+  proxy = await TpmProxy.listen(join(folder, 'tpm'), swtpm.swtpm, new EmulatedNv(transport));
+  await withClient({}, async (tpm) => {
+    const { publicArea } = await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
+    ciphertext = publicEncrypt(
+      { key: rsaKey(publicArea), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
+      message,
+    );
+  });
+});
+
+afterAll(async () => {
+  await proxy.close();
+  await swtpm.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function withClient(options: NativeTpmOptions, use: (tpm: NativeTpm) => Promise<void>): Promise<void> {
+  const tpm = new NativeTpm({ ...options, tcti: `swtpm:path=${proxy.socketPath}` });
+  try {
+    await use(tpm);
+  } finally {
+    await tpm.close();
+    expect(await swtpm.loaded()).toBe(0);
+  }
+}
+
+const decrypt = (tpm: NativeTpm) => tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme });
+
+/** Names of the commands that `work` sends. */
+async function commandsOf(work: () => Promise<unknown>): Promise<string[]> {
+  const trace = proxy.trace();
+  await work();
+  return trace.stop().map(({ name }) => name);
+}
+
+describe('TPM commands', () => {
+  it('of a decrypt are PolicyPCR and RSA_Decrypt, after the first one', async () => {
+    await withClient({}, async (tpm) => {
+      await decrypt(tpm);
+      expect(await commandsOf(() => decrypt(tpm))).toEqual(['PolicyPCR', 'RSA_Decrypt']);
+      const refused = tpm.rsaDecrypt({ ciphertext: Buffer.alloc(256, 1), pcrs: PCRS, scheme });
+      await expect(refused).rejects.toMatchObject({ kind: 'tpm' });
+      expect(await commandsOf(() => decrypt(tpm))).toEqual(['PolicyPCR', 'RSA_Decrypt']);
+      await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
+      expect(await commandsOf(() => decrypt(tpm))).toEqual(['PolicyPCR', 'RSA_Decrypt']);
+    });
+  });
+
+  it('of a second certification generate no key', async () => {
+    await withClient({}, async (tpm) => {
+      const certify = () => tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
+      expect(await commandsOf(certify)).toContain('CreatePrimary');
+      expect(await commandsOf(certify)).toEqual(['PCR_Read', 'Certify']);
+    });
+  });
+});
+
+describe('parameter encryption', () => {
+  const name = () => Buffer.concat([Buffer.from('000b', 'hex'), createHash('sha256').update(endorsementKey).digest()]);
+
+  it('keeps the plaintext out of what passes, at no further command', async () => {
+    for (const parameterEncryption of [false, true, { keyName: name() }]) {
+      await withClient({ parameterEncryption }, async (tpm) => {
+        expect(await decrypt(tpm)).toEqual(message);
+        for (let i = 0; i < 3; i++) {
+          const trace = proxy.trace();
+          expect(await decrypt(tpm)).toEqual(message);
+          const commands = trace.stop();
+          expect(commands.map((command) => command.name)).toEqual(['PolicyPCR', 'RSA_Decrypt']);
+          const seen = commands.some(({ response }) => response?.includes(message));
+          expect(seen).toBe(parameterEncryption === false);
+        }
+      });
+    }
+  });
+
+  it('works on after a refused ciphertext', async () => {
+    await withClient({ parameterEncryption: true }, async (tpm) => {
+      const refused = tpm.rsaDecrypt({ ciphertext: Buffer.alloc(256, 1), pcrs: PCRS, scheme });
+      await expect(refused).rejects.toMatchObject({ kind: 'tpm' });
+      expect(await decrypt(tpm)).toEqual(message);
+    });
+  });
+
+  it('does not take an answer that was changed on its way', async () => {
+    await withClient({ parameterEncryption: true }, async (tpm) => {
+      await decrypt(tpm);
+      proxy.injectFault({ command: 'RSA_Decrypt', times: 100, action: { kind: 'corrupt' } });
+      await expect(decrypt(tpm)).rejects.toMatchObject({ kind: 'tpm' });
+      proxy.clearFaults();
+      expect(await decrypt(tpm)).toEqual(message);
+    });
+  });
+
+  it('refuses a key that is not the one expected, or cannot take a salt', async () => {
+    await withClient({ parameterEncryption: { keyName: Buffer.alloc(34) } }, async (tpm) => {
+      await expect(decrypt(tpm)).rejects.toThrow(/not the one expected/);
+    });
+    await withClient({ parameterEncryption: { keyHandle: 0x8100_0099 } }, async (tpm) => {
+      await expect(decrypt(tpm)).rejects.toMatchObject({ kind: 'tpm', tpmErrorCode: 0x18b });
+    });
+  });
+});
