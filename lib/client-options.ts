@@ -9,6 +9,7 @@ import { type Imds, imdsOf } from './imds/imds.js';
 import { type Logger, silentLogger } from './logger.js';
 import { MAX_SERVICE_ANSWER_BYTES } from './maa/guest-service.js';
 import type { KeyFetchOptions } from './maa/keys-remote.js';
+import type { NativeTpmOptions, ParameterEncryption } from './tpm/native-tpm.js';
 
 export interface AttestationClientOptions {
   /**
@@ -18,6 +19,12 @@ export interface AttestationClientOptions {
   tcti?: string;
   /** How long the TPM may take for one command, in milliseconds. Default 30,000. */
   tpmTimeoutMs?: number;
+  /**
+   * Encrypts and authenticates what RSA_Decrypt answers between the TPM and this process: for a TPM whose transport is
+   * not trusted. Default false, as the reference client does it; a confidential VM's vTPM is inside what the hardware
+   * protects. See docs/tpm.md.
+   */
+  parameterEncryption?: boolean | ParameterEncryption;
   /** Base URL of instance metadata. Default `http://169.254.169.254`. Always reached directly, never through a proxy. */
   imdsUrl?: string;
   /** Default: nothing is logged. */
@@ -49,7 +56,7 @@ export interface AttestationClientOptions {
 }
 
 export interface ClientSettings {
-  tpm: { tcti?: string; commandTimeoutMs?: number };
+  tpm: NativeTpmOptions;
   imds: Imds;
   service: HttpSettings;
   /** How the service's signing keys are fetched, where a token is verified. */
@@ -78,12 +85,13 @@ export function clientSettings(options: AttestationClientOptions): ClientSetting
       throw invalid(`${name} must be an integer of milliseconds, from 1`);
     }
   }
-  const { timeoutMs = 60_000, connectTimeoutMs = 10_000, tcti, tpmTimeoutMs } = options;
+  const { timeoutMs = 60_000, connectTimeoutMs = 10_000, tcti, tpmTimeoutMs, parameterEncryption } = options;
   const logger = checkedLogger(options.logger);
   return {
     tpm: {
       ...(tcti !== undefined && { tcti }),
       ...(tpmTimeoutMs !== undefined && { commandTimeoutMs: tpmTimeoutMs }),
+      ...(parameterEncryption !== undefined && { parameterEncryption: checkedEncryption(parameterEncryption) }),
     },
     imds: imdsOf({ ...options, logger }),
     service: {
@@ -133,6 +141,22 @@ function loadableCertificates(ca: unknown): string {
     throw new AttestationError(ErrorCode.CURL_INITIALIZATION, 'the certificates in ca cannot be loaded', { cause });
   }
   return pem;
+}
+
+function checkedEncryption(value: unknown): boolean | ParameterEncryption {
+  if (typeof value === 'boolean') return value;
+  if (typeof value !== 'object' || value === null) throw invalid('parameterEncryption must be a boolean or an object');
+  const { keyHandle, keyName } = value as { keyHandle?: unknown; keyName?: unknown };
+  if (keyHandle !== undefined && !(Number.isInteger(keyHandle) && Number(keyHandle) >>> 24 === 0x81)) {
+    throw invalid('parameterEncryption.keyHandle must be a persistent handle, 0x81000000 to 0x81ffffff');
+  }
+  if (keyName !== undefined && !(keyName instanceof Uint8Array && keyName.length === 34)) {
+    throw invalid('parameterEncryption.keyName must be a Uint8Array of 34 bytes');
+  }
+  return {
+    ...(keyHandle !== undefined && { keyHandle: Number(keyHandle) }),
+    ...(keyName !== undefined && { keyName }),
+  };
 }
 
 function checkedLogger(logger: Logger | undefined): Logger {

@@ -81,6 +81,7 @@ export {
   type RequireAttestationOptions,
   requireAttestation,
 } from './middleware/require-attestation.js';
+export type { ParameterEncryption } from './tpm/native-tpm.js';
 export {
   type CertificateTableEntry,
   type CertificateTableName,
