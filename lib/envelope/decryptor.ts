@@ -54,7 +54,7 @@ export class Decryptor implements Disposable {
     return this.#native().finished;
   }
 
-  /** Decrypts on the calling thread: for messages up to about 64 KiB. */
+  /** Decrypts on the calling thread: for messages up to about 128 KiB. */
   decrypt(message: Uint8Array): Buffer {
     if (!types.isUint8Array(message)) throw invalid('message must be a Uint8Array');
     if (message.length < SESSION_OVERHEAD) throw undecryptable();

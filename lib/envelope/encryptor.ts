@@ -51,7 +51,7 @@ export class Encryptor implements Disposable {
     return this.#native().sent;
   }
 
-  /** Encrypts on the calling thread: for messages up to about 64 KiB. */
+  /** Encrypts on the calling thread: for messages up to about 128 KiB. */
   encrypt(message: Uint8Array): Buffer {
     if (!types.isUint8Array(message)) throw invalid('message must be a Uint8Array');
     try {

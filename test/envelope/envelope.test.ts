@@ -7,7 +7,7 @@ import { AttestationError, ErrorCode } from '../../lib/errors.js';
 import { pattern, softwareKey } from './software-key.js';
 
 const key = softwareKey();
-const SIZES = [0, 1, 15, 16, 17, 1024, 65_536, 65_537, 524_287, 524_288, 1_048_576 + 5, 3_500_001];
+const SIZES = [0, 1, 15, 16, 17, 1024, 131_072, 131_073, 1_048_575, 1_048_576, 1_048_576 + 5, 3_500_001];
 
 type Members = Record<'protected' | 'encrypted_key' | 'iv' | 'tag', string> & { aad?: string };
 const open = (metadata: Buffer) => JSON.parse(Buffer.from(metadata.toString('latin1'), 'base64').toString()) as Members;
