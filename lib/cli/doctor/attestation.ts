@@ -27,6 +27,7 @@ export async function examineAttestation(environment: DoctorEnvironment, usable:
     imdsUrl,
     retry: { retries: 0 },
     timeoutMs: TIMEOUT_MS,
+    tpmTimeoutMs: TIMEOUT_MS,
     ...(eventLogPath === undefined ? {} : { eventLogPath }),
     ...(osReleasePath === undefined ? {} : { osReleasePath }),
   });
