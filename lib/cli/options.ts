@@ -66,10 +66,11 @@ export function htmlOption(): Option {
 export function clientOptions({ terminal }: Context, options: GuestOptions): AttestationClientOptions {
   const { tcti, imdsUrl, eventLog, osRelease, verbose } = options;
   return {
-    ...(tcti === undefined ? {} : { tcti }),
-    ...(imdsUrl === undefined ? {} : { imdsUrl }),
-    ...(eventLog === undefined ? {} : { eventLogPath: eventLog }),
-    ...(osRelease === undefined ? {} : { osReleasePath: osRelease }),
+    // Environment variables may be set to nothing, which means the default.
+    ...(tcti ? { tcti } : {}),
+    ...(imdsUrl ? { imdsUrl } : {}),
+    ...(eventLog ? { eventLogPath: eventLog } : {}),
+    ...(osRelease ? { osReleasePath: osRelease } : {}),
     ...(verbose ? { logger: terminalLogger(terminal) } : {}),
   };
 }
@@ -86,6 +87,7 @@ function terminalLogger(terminal: Terminal): Logger {
  * For options that may be given several times. Not commander's variadic form (`<url...>`), which takes the command's
  * arguments that follow for more values.
  */
-export function collect(value: string, previous: readonly string[] | undefined): string[] {
-  return [...(previous ?? []), value];
+export function collect(value: string, previous: string[] | undefined): string[] | undefined {
+  // An environment variable that is set to nothing is one that is not set.
+  return value === '' ? previous : [...(previous ?? []), value];
 }

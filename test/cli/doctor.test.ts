@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -242,5 +242,14 @@ describe('what the doctor reads of a machine', () => {
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }
+  });
+});
+
+describe('docs/cli.md', () => {
+  it('names every finding', async () => {
+    const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+    await using cvm = await SimulatedCvm.start();
+    const { findings } = await diagnose([], await variablesOf(cvm));
+    for (const { id } of findings) expect(page).toContain(`\`${id}\``);
   });
 });

@@ -1,4 +1,6 @@
 import { Command, Option } from 'commander';
+import { DEFAULT_IMDS_URL } from '../../imds/imds.js';
+import { DEFAULT_TCTI } from '../../tpm/native-tpm.js';
 import type { Context } from '../context.js';
 import { examine } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
@@ -42,13 +44,13 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const findings = await terminal.progress(
     'examining this machine',
     examine({
-      tcti: tcti ?? 'device:/dev/tpmrm0',
-      imdsUrl: (imdsUrl ?? 'http://169.254.169.254').replace(/\/+$/, ''),
+      tcti: tcti || DEFAULT_TCTI,
+      imdsUrl: (imdsUrl || DEFAULT_IMDS_URL).replace(/\/+$/, ''),
       root: '/',
       signal,
-      ...(url === undefined ? {} : { attestationUrl: url }),
-      ...(eventLog === undefined ? {} : { eventLogPath: eventLog }),
-      ...(osRelease === undefined ? {} : { osReleasePath: osRelease }),
+      ...(url ? { attestationUrl: url } : {}),
+      ...(eventLog ? { eventLogPath: eventLog } : {}),
+      ...(osRelease ? { osReleasePath: osRelease } : {}),
       ...(trustedRoots === undefined ? {} : { trustedRoots }),
     }),
   );

@@ -24,7 +24,7 @@ import {
 import { addGuestOptions, clientOptions, ENV, type GuestOptions, htmlOption, jsonOption } from '../options.js';
 import { printSections, type Section } from '../output/table.js';
 import { printResult } from '../present/result.js';
-import { hclJson, reportJson, resultJson } from '../present/result-json.js';
+import { hclJson, resultJson } from '../present/result-json.js';
 import { writeResultPage } from '../present/result-page.js';
 import { claimsFields, hclFields } from '../present/runtime-claims.js';
 import { snpReportSections } from '../present/snp-report.js';
@@ -136,7 +136,7 @@ async function certificatesFor(
 ): Promise<EvidenceCertificates | undefined> {
   if (options.certs !== undefined) return readCertificates(options.certs);
   if (options.kds) {
-    const kds = new KdsClient(options.kdsUrl === undefined ? {} : { baseUrl: options.kdsUrl });
+    const kds = new KdsClient(options.kdsUrl ? { baseUrl: options.kdsUrl } : {});
     const { product } = options;
     const hardwareReport = isHclReport(report) ? parseHclReport(report).hardwareReport : report;
     return terminal.progress(
@@ -148,7 +148,7 @@ async function certificatesFor(
     const { imdsUrl } = options;
     return terminal.progress(
       'asking the metadata service',
-      fetchThimCertificates({ signal, ...(imdsUrl === undefined ? {} : { imdsUrl }) }),
+      fetchThimCertificates({ signal, ...(imdsUrl ? { imdsUrl } : {}) }),
     );
   }
   return undefined;
@@ -182,7 +182,7 @@ function showUnverified(context: Context, options: ReportOptions, bytes: Buffer,
       ok: hcl?.bound !== false,
       verified: false,
       hclReport: hcl === undefined ? undefined : hclJson(hcl),
-      report: report === undefined ? undefined : reportJson(report),
+      report,
       claims: hcl?.claims,
     });
     return;

@@ -1,5 +1,5 @@
 import type { VerificationResult } from '../../verify/result.js';
-import type { HclReport, SnpReport } from '../../verify/types.js';
+import type { HclReport } from '../../verify/types.js';
 
 /** A verification as `--json` prints it; docs/cli.md documents the members. */
 export function resultJson(result: VerificationResult, caution: string | undefined): Record<string, unknown> {
@@ -24,7 +24,7 @@ export function resultJson(result: VerificationResult, caution: string | undefin
     warnings,
     product,
     hclReport: hclReport === undefined ? undefined : hclJson(hclReport),
-    report: report === undefined ? undefined : reportJson(report),
+    report,
     claims,
     certificates,
     quote,
@@ -42,9 +42,4 @@ export function hclJson({
   ...rest
 }: HclReport): Record<string, unknown> {
   return rest;
-}
-
-/** The report's fields by their names in AMD's specification; `raw` in hex holds the whole report. */
-export function reportJson(report: SnpReport): Record<string, unknown> {
-  return { ...report };
 }
