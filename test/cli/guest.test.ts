@@ -32,6 +32,7 @@ describe('report on the guest', () => {
     const result = JSON.parse(stdout) as { checks: { name: string; skipped?: boolean }[] };
     expect(result).toMatchObject({
       ok: true,
+      caution: expect.stringContaining("in place of AMD's roots"),
       product: 'Milan',
       claims: { 'vm-configuration': { vmUniqueId: cvm.vmId } },
     });

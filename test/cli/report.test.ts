@@ -47,6 +47,7 @@ describe.skipIf(!withFixtures)('report --file, genuine', () => {
     expect(machine.status).toBe(0);
     const result = JSON.parse(machine.stdout) as Verified;
     expect(result).toMatchObject({ ok: true, product, report: { version } });
+    expect(result).not.toHaveProperty('caution');
     expect(result.checks.every(({ ok }) => ok)).toBe(true);
     expect(result.report.raw).toMatch(/^[0-9a-f]{2368}$/);
     expect(result.certificates.ark).toMatchObject({

@@ -25,7 +25,7 @@ export async function examineServices(environment: DoctorEnvironment): Promise<F
   return [
     imdsFinding(environment, instance),
     ...sizeFinding(instance),
-    thimFinding(certification),
+    thimFinding(certification, instance),
     serviceFinding(environment, service),
     skewFinding([instance, certification, service]),
   ];
@@ -73,18 +73,23 @@ function sizeFinding(answer: Asked): Finding[] {
   ];
 }
 
-function thimFinding(answer: Asked): Finding {
-  if (answer instanceof Error) return skipped(THIM, 'needs the metadata service');
-  const body = answer.status === 200 ? jsonObject(answer.body) : undefined;
+function thimFinding(answer: Asked, instance: Asked): Finding {
+  if (answer instanceof Error && instance instanceof Error) return skipped(THIM, 'needs the metadata service');
+  const body = answer instanceof Error || answer.status !== 200 ? undefined : jsonObject(answer.body);
   const complete = ['vcekCert', 'certificateChain'].every((name) => /BEGIN CERTIFICATE/.test(String(body?.[name])));
   if (complete) return ok(THIM, 'VCEK and chain delivered');
-  return problem(THIM, answer.status === 200 ? 'the answer holds no certificates' : `status ${answer.status}`, {
-    meaning:
-      answer.status === 404
-        ? 'The metadata service has no AMD certificate for this host: no confidential VM, or one that was started moments ago.'
-        : 'Without the chip’s certificate nobody can verify the hardware report.',
+  const notFound = !(answer instanceof Error) && answer.status === 404;
+  return problem(THIM, whyNoCertificates(answer), {
+    meaning: notFound
+      ? 'The metadata service has no AMD certificate for this host: no confidential VM, or one that was started moments ago.'
+      : 'Without the chip’s certificate nobody can verify the hardware report.',
     action: 'Repeat in a minute. If it stays, fetch the certificate from AMD with --kds.',
   });
+}
+
+function whyNoCertificates(answer: Asked): string {
+  if (answer instanceof Error) return answer.message;
+  return answer.status === 200 ? 'the answer holds no certificates' : `status ${answer.status}`;
 }
 
 function serviceFinding({ attestationUrl }: DoctorEnvironment, answer: Asked | undefined): Finding {
