@@ -43,3 +43,24 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
 }
+
+/**
+ * Runs work with a signal that aborts, for the same reason, as soon as one of `signals` does. Unlike `AbortSignal.any`,
+ * nothing of it stays attached to signals that outlive the work.
+ */
+export async function withSignals<T>(
+  signals: readonly AbortSignal[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const listeners = signals.map((signal) => ({ signal, onAbort: () => controller.abort(signal.reason) }));
+  for (const { signal, onAbort } of listeners) {
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+  }
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const { signal, onAbort } of listeners) signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Transform } from 'node:stream';
-import { abortError, throwIfAborted } from './abort.js';
+import { types } from 'node:util';
+import { abortError, throwIfAborted, withSignals } from './abort.js';
 import { type AttestationClientOptions, type ClientSettings, clientSettings } from './client-options.js';
 import { observed } from './diagnostics.js';
 import { decryptRsaBlock } from './encrypt/decrypt-block.js';
@@ -79,11 +80,14 @@ export class AttestationClient implements AsyncDisposable {
   readonly #akCertificate: AkCertificate;
   readonly #userDataReports = new UserDataReports();
   #closed = false;
+  /** Ends the HTTP exchanges of calls under way, which closing the TPM does not reach. */
+  readonly #closing = new AbortController();
 
   /** @throws AttestationError 8 for an option that is not what it must be, 1 for certificates that cannot be loaded. */
   constructor(options: AttestationClientOptions = {}) {
     this.#settings = clientSettings(options);
     this.#tpm = new NativeTpm(this.#settings.tpm);
+    setMaxListeners(0, this.#closing.signal);
     const { imds, logger, renewAkCertificate: renew } = this.#settings;
     this.#akCertificate = new AkCertificate({ tpm: this.#tpm, imds, logger, renew });
   }
@@ -104,7 +108,7 @@ export class AttestationClient implements AsyncDisposable {
         const wanted = options.verify === true ? {} : options.verify;
         const verification = wanted && ownTokenOptions({ keyFetch, ...wanted }, url, clientPayload);
         const service = { url, settings, ...(verification && { verification }) };
-        return attest(this.#guest(), service, clientPayload, options.signal);
+        return this.#untilClosed(options, (signal) => attest(this.#guest(), service, clientPayload, signal));
       }),
     );
   }
@@ -184,10 +188,11 @@ export class AttestationClient implements AsyncDisposable {
   /** Zeroes a buffer that decrypt returned. Safe to call twice, and with nothing. */
   free(data: Uint8Array | null | undefined): void {
     if (data === null || data === undefined) return;
-    if (!(data instanceof Uint8Array)) {
+    if (!types.isUint8Array(data)) {
       throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'free takes a Uint8Array');
     }
-    data.fill(0);
+    // Bytes that were transferred to another thread are no longer here to be zeroed: their length is 0, and fill throws.
+    if (data.length > 0) data.fill(0);
   }
 
   /**
@@ -199,7 +204,9 @@ export class AttestationClient implements AsyncDisposable {
   getEvidence(options: EvidenceOptions = {}): Promise<Evidence> {
     return observed('evidence', () =>
       this.#guarded(options, () =>
-        collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, options),
+        this.#untilClosed(options, (signal) =>
+          collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, { ...options, signal }),
+        ),
       ),
     );
   }
@@ -210,6 +217,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#closing.abort();
     this.#settings.keyCache?.close();
     await this.#tpm.close();
   }
@@ -263,8 +271,17 @@ export class AttestationClient implements AsyncDisposable {
     } catch (error) {
       if (signal?.aborted) throw abortError(signal);
       if (error instanceof AttestationError) throw error;
+      if (this.#closed && error instanceof Error && error.name === 'AbortError') throw closedUnderWay(error);
       const message = error instanceof Error ? error.message : String(error);
       throw new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, message, { cause: error });
     }
   }
+
+  /** Runs work with a signal that also aborts when the client is closed. */
+  #untilClosed<T>({ signal }: { signal?: AbortSignal }, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withSignals(signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal], work);
+  }
 }
+
+const closedUnderWay = (cause: unknown): AttestationError =>
+  new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, 'the client was closed during the call', { cause });

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { AttestationError, ErrorCode } from '../errors.js';
 import { ATTESTED_PCRS } from '../guest/azure-tpm.js';
 import { tpmCall } from '../guest/tpm-failure.js';
@@ -16,7 +17,7 @@ const MAX_RSA_BYTES = 512;
  * the TPM refuses (wrong key, wrong padding, changed PCRs) or fails; 24 for an unknown scheme or hash.
  */
 export async function decryptRsaBlock(tpm: GuestTpm, ciphertext: Uint8Array, options: DecryptOptions): Promise<Buffer> {
-  if (!(ciphertext instanceof Uint8Array) || ciphertext.length === 0) {
+  if (!types.isUint8Array(ciphertext) || ciphertext.length === 0) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the encrypted data must be a non-empty Uint8Array');
   }
   const scheme = rsaScheme(options);

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { observed } from '../diagnostics.js';
 import { encryptEnvelope } from '../envelope/envelope.js';
 import { AttestationError, ErrorCode } from '../errors.js';
@@ -34,7 +35,7 @@ export function encrypt(
 }
 
 function encryptBlock(token: string | RsaPublicJwk, data: Uint8Array, options: EncryptOptions): EncryptResult {
-  if (!(data instanceof Uint8Array) || data.length === 0) {
+  if (!types.isUint8Array(data) || data.length === 0) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the data must be a non-empty Uint8Array');
   }
   const key = encryptionKeyOf(token);

@@ -67,11 +67,12 @@ export class SealedFile implements Disposable {
   async read(
     buffer: Uint8Array,
     offset = 0,
-    length: number = buffer.length - offset,
+    length?: number,
     at = 0,
   ): Promise<{ bytesRead: number; buffer: Uint8Array }> {
     requireBytes(buffer, 'buffer');
     position(offset, 'offset');
+    length ??= buffer.length - offset;
     position(length, 'length');
     position(at, 'position');
     if (offset + length > buffer.length) throw invalid('the buffer is too short');
@@ -127,6 +128,9 @@ export async function openRandomAccess(
   unwrap: UnwrapKey,
   options: StreamDecryptOptions = {},
 ): Promise<SealedFile> {
+  if (typeof source?.read !== 'function' || typeof source.stat !== 'function') {
+    throw invalid('the source must have the methods read and stat, as the FileHandle of node:fs/promises has');
+  }
   const { size: end } = await source.stat();
   const beginning = await readFully(source, 0, Math.min(end, MAX_HEADER_BYTES));
   const start = streamHeaderBytes(beginning);

@@ -88,6 +88,11 @@ function isRefusal(error: unknown): boolean {
 
 function infrastructureFailure(error: unknown): unknown {
   if (error instanceof AttestationError || (error instanceof Error && error.name === 'AbortError')) return error;
+  if (isNativeError(error) && error.kind === 'aborted') {
+    return new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, 'the client was closed during the call', {
+      cause: error,
+    });
+  }
   const tpmErrorCode = isNativeError(error) ? error.tpmErrorCode : 0;
   return new AttestationError(ErrorCode.DATA_DECRYPTION_TPM_ERROR, 'the content key could not be unwrapped', {
     cause: error,

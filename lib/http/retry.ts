@@ -37,6 +37,9 @@ const MAX_MILLISECONDS = 2 ** 31 - 1;
 
 /** Fills in the defaults. @throws AttestationError 8 for a value out of range. */
 export function retrySettings(options: RetryOptions = {}): Required<RetryOptions> {
+  if (typeof options !== 'object' || options === null) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'retry must be an object');
+  }
   const settings = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof RetryOptions)[]) {
     const value = options[name];
