@@ -1,5 +1,6 @@
 import { AttestationError, ErrorCode } from '../errors.js';
 import { thimCertificates } from '../imds/thim.js';
+import { stringifiable } from '../verify/evidence-json.js';
 import { parseHclReport } from '../verify/hcl-report.js';
 import type { Evidence, EvidenceCertificates } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
@@ -12,7 +13,7 @@ import { tpmCall } from './tpm-failure.js';
 import { USER_DATA_BYTES, type UserDataReports } from './user-data.js';
 
 export interface EvidenceOptions {
-  /** Qualifying data of the quote: the verifier's challenge, at most 64 bytes. Default none. */
+  /** Qualifying data of the quote: the verifier's challenge, 1 to 64 bytes. Default none. */
   nonce?: Uint8Array;
   /** Put into the hardware-signed report by way of its runtime claims, at most 64 bytes, zero-padded. Takes up to 3 s. */
   userData?: Uint8Array;
@@ -44,8 +45,8 @@ export async function collectEvidence(
   options: EvidenceOptions = {},
 ): Promise<Evidence> {
   const { signal } = options;
-  const nonce = atMost(options.nonce, MAX_NONCE_BYTES, 'nonce') ?? NO_DATA;
-  const userData = atMost(options.userData, USER_DATA_BYTES, 'userData');
+  const nonce = bytesOption(options.nonce, 'nonce', 1, MAX_NONCE_BYTES) ?? NO_DATA;
+  const userData = bytesOption(options.userData, 'userData', 0, USER_DATA_BYTES);
   const pcrs = pcrIndices(options.pcrs);
 
   const { bytes, isSevSnp } = await hclReport(guest, userData, signal);
@@ -55,13 +56,13 @@ export async function collectEvidence(
     (s) => tpmEvidence(guest, options.quote === false ? undefined : { qualifyingData: nonce, pcrs }, s),
   );
   const eventLog = await readEventLog(guest.eventLogPath, guest.logger, signal);
-  return {
+  return stringifiable({
     version: 1,
     hclReport: bytes,
     ...fromTpm,
     ...(certificates && { certificates }),
     ...(eventLog.length > 0 && { eventLog }),
-  };
+  });
 }
 
 async function hclReport(
@@ -112,9 +113,14 @@ async function tpmEvidence(
   return { ...evidence, quote: { ...quote, pcrs: { alg: 'sha256', values: Object.fromEntries(pcrs) } }, ...key };
 }
 
-function atMost(value: Uint8Array | undefined, limit: number, name: string): Uint8Array | undefined {
-  if (value !== undefined && (!(value instanceof Uint8Array) || value.length > limit)) {
-    throw invalid(`${name} must be a Uint8Array of at most ${limit} bytes`);
+function bytesOption(
+  value: Uint8Array | undefined,
+  name: string,
+  minimum: number,
+  maximum: number,
+): Uint8Array | undefined {
+  if (value !== undefined && (!(value instanceof Uint8Array) || value.length < minimum || value.length > maximum)) {
+    throw invalid(`${name} must be a Uint8Array of ${minimum} to ${maximum} bytes`);
   }
   return value;
 }

@@ -20,6 +20,9 @@ export interface SevSnpVmRequestOptions {
  *   when there is no VCEK certificate, 20 or 21 when the HCL report cannot be read.
  */
 export function buildSevSnpVmRequest(evidence: Evidence, options: SevSnpVmRequestOptions = {}): AttestSevSnpVmRequest {
+  if (typeof evidence !== 'object' || evidence === null) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the evidence must be an object');
+  }
   const { reportType, hardwareReport, variableData } = parseHclReport(evidence.hclReport);
   if (reportType !== 'snp') throw notAttestable(`the hardware report is of type ${reportType}, not snp`);
   const proof = {

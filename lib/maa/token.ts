@@ -72,6 +72,7 @@ export async function verifyToken(token: string, options: VerifyTokenOptions): P
 
 /** Checks the caller's side. Throws AttestationError 8. */
 export function checkTokenOptions(options: VerifyTokenOptions) {
+  if (typeof options !== 'object' || options === null) throw invalid('the options must be an object with the issuer');
   return {
     policy: normalisePolicy(options),
     time: timeRules(options),

@@ -11,8 +11,20 @@ const PEM = '-----BEGIN ';
  * Evidence as JSON, version 1 (docs/evidence.md): bytes in base64url without padding, PEM certificates as they are.
  */
 export function evidenceToJson(evidence: Evidence): string {
+  return JSON.stringify(jsonMembers(evidence));
+}
+
+/**
+ * Lets `JSON.stringify` of the evidence, alone or inside of something, write what {@link evidenceToJson} writes. The
+ * method is not enumerable: a copy made by spreading is without it.
+ */
+export function stringifiable(evidence: Evidence): Evidence {
+  return Object.defineProperty(evidence, 'toJSON', { value: () => jsonMembers(evidence), configurable: true });
+}
+
+function jsonMembers(evidence: Evidence): object {
   const { quote, certificates, ephemeralKey } = evidence;
-  return JSON.stringify({
+  return {
     version: evidence.version,
     hclReport: encode(evidence.hclReport),
     quote: quote && {
@@ -34,18 +46,19 @@ export function evidenceToJson(evidence: Evidence): string {
       certifyInfo: encode(ephemeralKey.certifyInfo),
       certifySignature: encode(ephemeralKey.certifySignature),
     },
-  });
+  };
 }
 
 /**
- * Reads what {@link evidenceToJson} wrote, text or UTF-8. Strict: an unknown or doubled member, another version or sloppy
+ * Reads what {@link evidenceToJson} wrote: text, UTF-8, or the object that a JSON parser has made of it. Strict: an unknown or doubled member, another version or sloppy
  * base64url is refused, so that one evidence has one meaning. Nothing is verified.
  *
  * @throws {AttestationError} 8 for neither text nor bytes, 21 for no text, 20 for anything else that is wrong, naming the
  * member.
  */
-export function evidenceFromJson(json: string | Uint8Array): Evidence {
-  const members = new JsonMembers(parseEvidenceJson(json));
+export function evidenceFromJson(json: string | Uint8Array | object): Evidence {
+  const isText = typeof json === 'string' || json instanceof Uint8Array;
+  const members = new JsonMembers(isText ? parseEvidenceJson(json) : json);
   if (members.take('version') !== 1) throw members.refused('version', '1');
   const evidence: Evidence = { version: 1, hclReport: members.base64url('hclReport') };
   if (members.has('quote')) evidence.quote = readQuote(members.object('quote'));
@@ -54,7 +67,7 @@ export function evidenceFromJson(json: string | Uint8Array): Evidence {
   if (members.has('eventLog')) evidence.eventLog = members.base64url('eventLog');
   if (members.has('ephemeralKey')) evidence.ephemeralKey = readEphemeralKey(members.object('ephemeralKey'));
   members.finish();
-  return evidence;
+  return stringifiable(evidence);
 }
 
 /** JSON text of at most 32 MiB without ambiguities. */

@@ -44,13 +44,18 @@ export function checkOptions(options: SnpVerificationOptions): CheckedOptions {
 /** The same for the options that only evidence with a TPM has. */
 export function checkEvidenceOptions(options: VerificationOptions): CheckedOptions {
   requireObject('the options are', options);
-  checkBytes('nonce', options.nonce, 1);
-  checkBytes('userData', options.userData, 0);
+  checkBytes(options, 'nonce', 1);
+  checkBytes(options, 'userData', 0);
   return checkOptions(options);
 }
 
-function checkBytes(name: string, value: Uint8Array | undefined, minimum: number): void {
-  if (value === undefined) return;
+function checkBytes(options: VerificationOptions, name: 'nonce' | 'userData', minimum: number): void {
+  const value = options[name];
+  if (value === undefined) {
+    // A nonce that a session has lost must not become a nonce that nobody checks.
+    if (name in options) throw invalid(`${name} is given but undefined`);
+    return;
+  }
   if (!(value instanceof Uint8Array) || value.length < minimum || value.length > 64) {
     throw invalid(`${name} is a Uint8Array of ${minimum} to 64 bytes`);
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AttestationClient, Evidence } from '../../lib/index.js';
-import { parseHclReport, parseTpmsAttest, verifyEvidence } from '../../lib/index.js';
+import { evidenceFromJson, parseHclReport, parseTpmsAttest, verifyEvidence } from '../../lib/index.js';
 import { imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
 import { clientOf } from './client.js';
 
@@ -33,6 +33,14 @@ describe('evidence', () => {
     expect(failed(result)).toEqual([]);
     expect(result.ok).toBe(true);
     expect(result.encryptionKey).toMatchObject({ kty: 'RSA', e: 'AQAB' });
+  });
+
+  it('survives JSON.stringify, and refuses an empty nonce, which would prove nothing', async () => {
+    const nonce = randomBytes(32);
+    const text = JSON.stringify(await client.getEvidence({ nonce }));
+    const result = await verifyEvidence(evidenceFromJson(text), { nonce, trustedRoots: cvm.trustedRoots });
+    expect(failed(result)).toEqual([]);
+    await expect(client.getEvidence({ nonce: new Uint8Array() })).rejects.toMatchObject({ code: 8 });
   });
 
   it('has the shape that it is documented with', async () => {

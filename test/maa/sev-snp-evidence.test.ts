@@ -23,6 +23,12 @@ const names = (pem: string): string[] =>
   (pem.match(PEM) ?? []).map((one) => /CN=(\S+)/.exec(new X509Certificate(one).subject)?.[1] ?? '');
 
 describe.skipIf(!withFixtures)('buildSevSnpVmRequest', () => {
+  it.each([null, undefined, 5, 'evidence'])('8: %s for evidence', (evidence) => {
+    expect(() => buildSevSnpVmRequest(evidence as never)).toThrow(
+      expect.objectContaining({ name: 'AttestationError', code: 8 }),
+    );
+  });
+
   it('shows the report, its chain and exactly the runtime data', () => {
     const request = buildSevSnpVmRequest(milan());
     const proof = proofOf(request);

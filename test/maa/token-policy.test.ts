@@ -267,4 +267,8 @@ describe('mistakes of the caller are never an accepted token', () => {
     expect(error).toBeInstanceOf(AttestationError);
     expect(error).toMatchObject({ code: 8, codeName: 'INVALID_INPUT_PARAMETER' });
   });
+
+  it.each([undefined, null, 5, 'https://issuer'])('%s instead of options', async (options) => {
+    await expect(verifyToken('a.b.c', options as never)).rejects.toMatchObject({ name: 'AttestationError', code: 8 });
+  });
 });

@@ -41,6 +41,15 @@ describe('evidence as JSON', () => {
     expect(evidenceFromJson(evidenceToJson(least))).toEqual(least);
   });
 
+  it('is what JSON.stringify makes of evidence that was read, and may be parsed already', () => {
+    const evidence = evidenceFromJson(evidenceToJson(full()));
+    expect(JSON.stringify({ evidence })).toBe(`{"evidence":${evidenceToJson(full())}}`);
+    expect(evidenceFromJson(JSON.parse(JSON.stringify(evidence)))).toEqual(full());
+    for (const none of [null, [], new Map(), full()]) {
+      expect(() => evidenceFromJson(none as object)).toThrow(refusal);
+    }
+  });
+
   it('keeps PEM as it is', () => {
     const pem = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
     const evidence: Evidence = { version: 1, hclReport: Uint8Array.of(1), certificates: { vcek: pem, chain: pem } };

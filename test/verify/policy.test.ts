@@ -196,6 +196,8 @@ describe('options that would check less than was meant', () => {
   it.each([
     ['an empty nonce', { nonce: new Uint8Array() }],
     ['a nonce of 65 bytes', { nonce: new Uint8Array(65) }],
+    ['a nonce that a session has lost', { nonce: undefined } as unknown as VerificationOptions],
+    ['user data that are not there', { userData: undefined } as unknown as VerificationOptions],
     ['a nonce in hex', { nonce: 'ab' as unknown as Uint8Array }],
     ['user data of 65 bytes', { userData: new Uint8Array(65) }],
     ['no date', { now: new Date('never') }],
