@@ -140,7 +140,9 @@ describe('verifyEvidence', () => {
     });
   });
 
-  it('says no to every changed byte of the quote, its signature and the certified key', async () => {
+  it('says no to every changed byte of the quote, its signature and the certified key', {
+    timeout: 120_000,
+  }, async () => {
     for (const [part, member] of [
       ['quote', 'message'],
       ['quote', 'signature'],
