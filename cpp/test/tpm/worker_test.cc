@@ -113,6 +113,7 @@ TEST_CASE("workers of one TCTI share its key, and the last one flushes it") {
   CHECK(count_loaded(observer) == 1);
   for (const auto& worker : workers) worker->close();
   for (const auto& worker : workers) CHECK(worker->wait_closed(60s));
+  for (auto& each : reports) CHECK(each.wait_closed());
   CHECK(loaded_soon(observer) == 0);
 }
 
@@ -134,6 +135,7 @@ TEST_CASE("a silent TPM fails the job in flight; the queue goes on when it is ba
   CHECK(reports.wait(4) == std::nullopt);
   worker->close();
   CHECK(worker->wait_closed(60s));
+  CHECK(reports.wait_closed());
   CHECK(loaded_soon(observer) == 0);
 }
 
@@ -146,6 +148,7 @@ TEST_CASE("closing does not wait for ever for a silent TPM") {
   worker->submit(2, read_some_pcrs);
   worker->close();
   CHECK(worker->wait_closed(60s));
+  CHECK(reports.wait_closed());
   CHECK(reports.wait(1).has_value());
   CHECK(reports.wait(2) == ErrorKind::kAborted);
   swtpm.resume();
@@ -165,4 +168,5 @@ TEST_CASE("a TPM that is restarted in the middle is found again") {
   for (Worker::JobId id = 1; id <= 20; ++id) CHECK(reports.wait(id) == std::nullopt);
   worker->close();
   CHECK(worker->wait_closed(60s));
+  CHECK(reports.wait_closed());
 }
