@@ -22,7 +22,7 @@ export class Tally {
     const lines = [...this.#rows].map(([fault, row]) => {
       const outcomes = [...row].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
       const total = outcomes.reduce((sum, [, count]) => sum + count, 0);
-      return `  ${fault.padEnd(28)} ${String(total).padStart(5)}   ${outcomes.map(([what, n]) => `${what}: ${n}`).join(', ')}`;
+      return `  ${fault.padEnd(42)} ${String(total).padStart(5)}   ${outcomes.map(([what, n]) => `${what}: ${n}`).join(', ')}`;
     });
     return [`${this.#title}: ${this.injected} faults injected`, ...lines].join('\n');
   }

@@ -95,8 +95,8 @@ const faults: Record<string, Fault> = {
 };
 
 /** Faults at one position of an operation: at every one when exhaustive, else each fault at a few of them. */
-function strikes(position: number, fault: number, silent: boolean): boolean {
-  return exhaustive || (position + fault) % (silent ? 13 : 8) === 0;
+function strikes(position: number, commands: number, fault: number, slow: boolean): boolean {
+  return exhaustive || (position + fault) % Math.min(slow ? 13 : 8, commands) === 0;
 }
 
 async function outcomeOf(call: Promise<void>): Promise<'survived' | AttestationError> {
@@ -131,7 +131,7 @@ describe.each(Object.entries(operations))('%s', (name, operation) => {
       const commands = await commandsOf(operation);
       expect(commands).toBeGreaterThan(3);
       for (let position = 1; position <= commands; position++) {
-        if (!strikes(position, index, tpmTimeoutMs !== undefined)) continue;
+        if (!strikes(position, commands, index, tpmTimeoutMs !== undefined)) continue;
         const client = clientOf(cvm, tpmTimeoutMs === undefined ? {} : { tpmTimeoutMs });
         try {
           cvm.tpm.injectFault({ nth: position, action });
@@ -161,7 +161,7 @@ describe('a TPM that is restarted in the middle', () => {
     async (name, operation) => {
       const commands = await commandsOf(operation);
       for (let position = 1; position <= commands; position++) {
-        if (!strikes(position, 0, true)) continue;
+        if (!strikes(position, commands, 0, true)) continue;
         await using client = clientOf(cvm);
         let restarted = Promise.resolve();
         const run = () => {
