@@ -9,8 +9,9 @@ const SIZE = 64 * 1024 * 1024;
 /** @param evp two programs, so that the one that opens need not seal again */
 export async function bulkRows(evp, evpOpen) {
   const key = softwareKey();
-  const data = randomFillSync(Buffer.alloc(SIZE));
-  const output = Buffer.alloc(SIZE);
+  // Both lie where the library put a result, which is on huge pages, as the bare loop's memory is.
+  const [data, output] = await Promise.all([resultOf(key), resultOf(key)]);
+  randomFillSync(data);
   const nodeOutput = { current: undefined };
   // With a cache the private RSA operation, which is the TPM's on a guest, is not part of what is measured.
   const options = { output, keyCache: new KeyCache() };
@@ -70,6 +71,10 @@ export async function bulkRows(evp, evpOpen) {
     row(fresh, '64 MiB encrypted into a new Buffer, both cores, against createCipheriv', 'fresh', 'node', 3),
     row(fresh, '64 MiB encrypted into memory of the caller, both cores, against createCipheriv', 'both', 'node', 7),
   ];
+}
+
+async function resultOf(key) {
+  return (await encryptEnvelope(key.token, Buffer.alloc(SIZE))).encryptedData;
 }
 
 async function checkAgainstNode(key, data, { encryptedData, encryptionMetadata }) {
