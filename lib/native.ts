@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import type { Binding, NativeError } from '../binding.js';
+import { AttestationError, ErrorCode } from './errors.js';
 
 export type {
   Binding,
@@ -21,6 +22,8 @@ let binding: Binding | undefined;
  * keeps working on a platform that has no binary.
  *
  * This is the only file that knows how the addon is found.
+ *
+ * @throws AttestationError 12 when there is none
  */
 export function native(): Binding {
   binding ??= load();
@@ -34,7 +37,8 @@ function load(): Binding {
     const nodeGypBuild = require('node-gyp-build') as (directory: string) => Binding;
     return nodeGypBuild(root);
   } catch (cause) {
-    throw new Error(
+    throw new AttestationError(
+      ErrorCode.TPM_INTERNAL_FAILURE,
       `cvm-guest-attestation has no native addon for ${process.platform}-${process.arch} (Node-API ${process.versions.napi}): ` +
         'reading reports, verifying evidence, content encryption and the TPM need it. ' +
         'Prebuilt binaries exist for linux-x64 and linux-arm64 with glibc 2.34 or newer (not for musl); ' +

@@ -186,7 +186,12 @@ export const namedFaults = {
 export type FaultName = keyof typeof namedFaults;
 
 /** The configuration that these options ask for, named faults included. @throws TypeError for a name that is none */
-export function configurationOf({ faults = {}, ...rest }: SimulatedCvmOptions): CvmConfiguration {
+export function configurationOf(options: SimulatedCvmOptions): CvmConfiguration {
+  if (typeof options !== 'object' || options === null) throw new TypeError('the options must be an object');
+  oneOf('product', options.product, ['Milan', 'Genoa', 'Turin']);
+  oneOf('vmType', options.vmType, ['snp', 'tvm', 'tdx']);
+  oneOf('signedBy', options.signedBy, ['vcek', 'vlek']);
+  const { faults = {}, ...rest } = options;
   if (!Array.isArray(faults)) return { ...rest, faults };
   let all: Mergeable = rest;
   for (const name of faults as string[]) {
@@ -194,6 +199,11 @@ export function configurationOf({ faults = {}, ...rest }: SimulatedCvmOptions): 
     all = merge(all, namedFaults[name as FaultName].options as Mergeable);
   }
   return all as CvmConfiguration;
+}
+
+function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (value === undefined || allowed.includes(value as string)) return;
+  throw new TypeError(`${name} must be ${allowed.join(', ')}, not ${JSON.stringify(value)}`);
 }
 
 type Mergeable = Record<string, unknown>;

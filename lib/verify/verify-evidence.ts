@@ -1,4 +1,5 @@
 import { AttestationError, ErrorCode } from '../errors.js';
+import { native } from '../native.js';
 import { type AttestationKey, checkAkCertificate, checkAttestationKey } from './attestation-key.js';
 import { checkEventLog } from './check-event-log.js';
 import { CheckList } from './check-list.js';
@@ -34,6 +35,8 @@ export async function verifyEvidence(
 ): Promise<VerificationResult> {
   const checked = checkEvidenceOptions(options);
   requireShape(evidence);
+  // A machine that cannot verify must not look like evidence that is refused.
+  native();
   const list = new CheckList();
   const hcl = checkHclReport(list, evidence.hclReport);
   const claims = checkClaims(list, hcl);

@@ -28,6 +28,17 @@ function processesOf(folder: string): string[] {
 const folderOf = (cvm: SimulatedCvm): string => dirname(cvm.eventLogPath);
 
 describe('SimulatedCvm', () => {
+  it.each([
+    [{ product: 'Rome' }, /product must be Milan, Genoa, Turin, not "Rome"/],
+    [{ vmType: 'sgx' }, /vmType must be/],
+    [{ signedBy: 'me' }, /signedBy must be/],
+    [{ faults: ['gremlins'] }, /gremlins is not the name/],
+    [null, /options must be an object/],
+    ['Milan', /options must be an object/],
+  ])('refuses %o', async (options, message) => {
+    await expect(SimulatedCvm.start(options as never)).rejects.toThrow(message);
+  });
+
   it('leaves no process, socket or folder after stop(), which is safe twice', async () => {
     const cvm = await SimulatedCvm.start();
     const folder = folderOf(cvm);
