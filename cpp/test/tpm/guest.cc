@@ -105,6 +105,26 @@ void extend_pcr(tpm::Connection& connection, std::uint32_t index, TPM2_ALG_ID ba
   });
 }
 
+void allocate_only_sha1(tpm::Connection& connection) {
+  TPML_PCR_SELECTION banks{};
+  for (const TPM2_ALG_ID bank : {TPM2_ALG_SHA1, TPM2_ALG_SHA256, TPM2_ALG_SHA384, TPM2_ALG_SHA512}) {
+    TPMS_PCR_SELECTION& selection = banks.pcrSelections[banks.count++];
+    selection.hash = bank;
+    selection.sizeofSelect = 3;
+    for (BYTE& pcrs : selection.pcrSelect) pcrs = bank == TPM2_ALG_SHA1 ? 0xFF : 0;
+  }
+  const TSS2L_SYS_AUTH_COMMAND authorization = tpm::password_authorization();
+  connection.run("TPM2_PCR_Allocate", [&](TSS2_SYS_CONTEXT* context) {
+    TPMI_YES_NO success = TPM2_NO;
+    UINT32 maximum = 0;
+    UINT32 needed = 0;
+    UINT32 available = 0;
+    TSS2L_SYS_AUTH_RESPONSE response{};
+    return CGA_SYS_EXTRA(PCR_Allocate)(context, TPM2_RH_PLATFORM, &authorization, &banks, &success, &maximum, &needed,
+                                       &available, &response);
+  });
+}
+
 std::size_t count_loaded(tpm::Connection& connection) {
   return tpm::read_handles(connection, TPM2_TRANSIENT_FIRST).size() +
          tpm::read_handles(connection, TPM2_LOADED_SESSION_FIRST).size();

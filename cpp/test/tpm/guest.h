@@ -17,6 +17,9 @@ void provision_attestation_key(tpm::Connection& connection);
 
 void extend_pcr(tpm::Connection& connection, std::uint32_t index, TPM2_ALG_ID bank);
 
+/// From the next start on, the TPM has a SHA-1 bank and no other.
+void allocate_only_sha1(tpm::Connection& connection);
+
 /// How many objects and sessions are in the TPM.
 [[nodiscard]] std::size_t count_loaded(tpm::Connection& connection);
 
