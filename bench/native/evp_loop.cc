@@ -5,15 +5,13 @@
 //   open SIZE COUNT    the same, decrypted
 //   chunks TOTAL       one pass over TOTAL bytes in chunks of 16 KiB into one reused buffer, a nonce and a tag each
 #include <openssl/evp.h>
-#include <sys/mman.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
-#include <memory>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -25,27 +23,6 @@ void require(int ok) {
   std::exit(1);
 }
 
-/// Memory on huge pages: on small ones a process is up to a tenth faster or slower by the luck of where they lie.
-class Memory {
- public:
-  explicit Memory(std::size_t size) : size_((size / kHuge + 1) * kHuge) {
-    data_ = static_cast<unsigned char*>(std::aligned_alloc(kHuge, size_));
-    require(data_ != nullptr);
-    madvise(data_, size_, MADV_HUGEPAGE);
-    std::memset(data_, 1, size_);
-  }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  ~Memory() { std::free(data_); }
-  [[nodiscard]] unsigned char* data() const { return data_; }
-  [[nodiscard]] std::size_t size() const { return size_; }
-
- private:
-  static constexpr std::size_t kHuge = std::size_t{2} << 20;
-  std::size_t size_;
-  unsigned char* data_;
-};
-
 class Loop {
  public:
   Loop() : cipher_(EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)) {
@@ -55,10 +32,9 @@ class Loop {
   }
 
   void resize(std::size_t size) {
-    if (size_ == size) return;
-    size_ = size;
-    input_ = std::make_unique<Memory>(size);
-    output_ = std::make_unique<Memory>(size + 16);
+    if (input_.size() == size) return;
+    input_.assign(size, 1);
+    output_.assign(size + 16, 2);
     sealed_ = false;
   }
 
@@ -74,22 +50,22 @@ class Loop {
     resize(size);
     sealed_ = false;
     return time([&] {
-      for (long i = 0; i < count; ++i) seal(input_->data(), output_->data(), size);
+      for (long i = 0; i < count; ++i) seal(input_.data(), output_.data(), size);
     });
   }
 
   long open_messages(std::size_t size, long count) {
     resize(size);
     // Sealed once: from then on the input holds its plaintext, and the output what it opens from.
-    if (!sealed_) seal(input_->data(), output_->data(), size);
+    if (!sealed_) seal(input_.data(), output_.data(), size);
     sealed_ = true;
     return time([&] {
       for (long i = 0; i < count; ++i) {
         int written = 0;
         require(EVP_DecryptInit_ex2(open_, nullptr, nullptr, iv_, nullptr));
-        require(EVP_DecryptUpdate(open_, input_->data(), &written, output_->data(), static_cast<int>(size)));
-        require(EVP_CIPHER_CTX_ctrl(open_, EVP_CTRL_AEAD_SET_TAG, 16, output_->data() + size));
-        require(EVP_DecryptFinal_ex(open_, input_->data(), &written));
+        require(EVP_DecryptUpdate(open_, input_.data(), &written, output_.data(), static_cast<int>(size)));
+        require(EVP_CIPHER_CTX_ctrl(open_, EVP_CTRL_AEAD_SET_TAG, 16, output_.data() + size));
+        require(EVP_DecryptFinal_ex(open_, input_.data(), &written));
       }
     });
   }
@@ -98,7 +74,7 @@ class Loop {
     resize(std::size_t{1} << 20);
     return time([&] {
       for (std::size_t done = 0; done < total; done += kChunk) {
-        seal(input_->data() + done % size_, output_->data(), kChunk);
+        seal(input_.data() + done % input_.size(), output_.data(), kChunk);
       }
     });
   }
@@ -121,9 +97,8 @@ class Loop {
   EVP_CIPHER_CTX* seal_ = EVP_CIPHER_CTX_new();
   EVP_CIPHER_CTX* open_ = EVP_CIPHER_CTX_new();
   unsigned char iv_[12] = {};
-  std::size_t size_ = 0;
-  std::unique_ptr<Memory> input_;
-  std::unique_ptr<Memory> output_;
+  std::vector<unsigned char> input_;
+  std::vector<unsigned char> output_;
   bool sealed_ = false;
 };
 
