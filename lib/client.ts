@@ -164,6 +164,7 @@ export class AttestationClient implements AsyncDisposable {
 
   /** Decrypts what `createEncryptStream` made, in constant memory; one TPM operation when the header has arrived. */
   createDecryptStream(options: GuestStreamOptions = {}): Transform {
+    this.#requireOpen();
     return createDecryptStream(this.#unwrapKey, this.#cached(options));
   }
 
@@ -172,6 +173,7 @@ export class AttestationClient implements AsyncDisposable {
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: GuestStreamOptions = {},
   ): AsyncGenerator<Buffer, void, undefined> {
+    this.#requireOpen();
     return decryptChunks(source, this.#unwrapKey, this.#cached(options));
   }
 
@@ -254,9 +256,13 @@ export class AttestationClient implements AsyncDisposable {
     return keyCache === undefined ? options : { ...options, keyCache };
   }
 
+  #requireOpen(): void {
+    if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
+  }
+
   /** Nothing but an AttestationError or an AbortError leaves a call. */
   async #guarded<T>(options: { signal?: AbortSignal }, work: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
+    this.#requireOpen();
     if (typeof options !== 'object' || options === null) {
       throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
     }

@@ -65,6 +65,14 @@ export class ChunkPump {
 }
 
 /** @throws AttestationError 8 */
+export function requireSource(source: unknown): void {
+  const iterable = source as Partial<AsyncIterable<unknown> & Iterable<unknown>> | null | undefined;
+  if (!iterable?.[Symbol.asyncIterator] && !iterable?.[Symbol.iterator]) {
+    throw invalid('the source must be an iterable or async iterable of Uint8Arrays');
+  }
+}
+
+/** @throws AttestationError 8 */
 export function requirePiece(piece: unknown): asserts piece is Uint8Array {
   if (!types.isUint8Array(piece)) throw invalid('a stream must yield Uint8Arrays');
 }

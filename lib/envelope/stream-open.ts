@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream';
 import { throwIfAborted } from '../abort.js';
-import { ChunkPump, requirePiece } from './chunk-pump.js';
+import { ChunkPump, requirePiece, requireSource } from './chunk-pump.js';
 import { invalid, openingError } from './errors.js';
 import { pumpTransform } from './pump-transform.js';
 import { openStream, type StreamDecryptOptions, streamHeaderBytes } from './stream-header.js';
@@ -62,6 +62,7 @@ export async function* decryptChunks(
   unwrap: UnwrapKey,
   options: StreamDecryptOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
+  requireSource(source);
   throwIfAborted(options.signal);
   const opener = new StreamOpener(unwrap, options);
   try {

@@ -2,7 +2,7 @@ import type { Transform } from 'node:stream';
 import { throwIfAborted } from '../abort.js';
 import type { RsaPublicJwk } from '../encrypt/token-key.js';
 import { native } from '../native.js';
-import { ChunkPump, requirePiece } from './chunk-pump.js';
+import { ChunkPump, requirePiece, requireSource } from './chunk-pump.js';
 import { sealingError } from './errors.js';
 import { wrapInputKey } from './input-key.js';
 import { pumpTransform } from './pump-transform.js';
@@ -38,6 +38,7 @@ export async function* encryptChunks(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: StreamEncryptOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
+  requireSource(source);
   throwIfAborted(options.signal);
   const { header, pump } = startStream(token, options);
   try {

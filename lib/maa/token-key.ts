@@ -1,5 +1,6 @@
 import { type EncryptionKey, ephemeralKeyFromToken } from '../encrypt/token-key.js';
 import { type VerifyTokenOptions, verifyToken } from './token.js';
+import { invalid } from './token-policy.js';
 
 /** Says that the caller has verified the token already, and takes it as it is. */
 export interface AlreadyVerified {
@@ -20,6 +21,7 @@ export async function tokenEncryptionKey(
   token: string,
   options: VerifyTokenOptions | AlreadyVerified,
 ): Promise<EncryptionKey> {
+  if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
   if (!('verified' in options && options.verified === true)) {
     await verifyToken(token, { ...(options as VerifyTokenOptions), attestationType: 'azurevm' });
   }

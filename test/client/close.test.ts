@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { encrypt } from '../../lib/index.js';
+import { encrypt, encryptChunks, tokenEncryptionKey } from '../../lib/index.js';
 import { attestationPaths, imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
 import { clientOf } from './client.js';
 
@@ -49,6 +49,24 @@ describe('close()', () => {
   });
 });
 
+describe('after close()', () => {
+  it('8: every call that needs the TPM, streams included; encrypt and free go on', async () => {
+    const client = clientOf(cvm);
+    const token = await client.attest({ attestationUrl: cvm.attestationUrl });
+    await client.close();
+    const refused = expect.objectContaining({ name: 'AttestationError', code: 8, message: 'the client is closed' });
+    await expect(client.attest({ attestationUrl: cvm.attestationUrl })).rejects.toEqual(refused);
+    await expect(client.getEvidence()).rejects.toEqual(refused);
+    await expect(client.decrypt(new Uint8Array(256), { type: 'None' })).rejects.toEqual(refused);
+    await expect(client.decryptJwe('a.b.c.d.e')).rejects.toEqual(refused);
+    await expect(client.createDecryptor(new Uint8Array(1))).rejects.toEqual(refused);
+    expect(() => client.createDecryptStream()).toThrow(refused);
+    expect(() => client.decryptChunks([])).toThrow(refused);
+    client.free((await client.encrypt(token, new Uint8Array(1))).encryptedData);
+    await client.close();
+  });
+});
+
 describe('free()', () => {
   it('zeroes a view and nothing around it, takes nothing, and bytes that were transferred away', () => {
     const client = clientOf(cvm);
@@ -74,6 +92,17 @@ describe('arguments that only look right', () => {
   it.each([null, undefined, 5, '/a/path', {}])('8: %s for a file handle', async (source) => {
     await using client = clientOf(cvm);
     await expect(client.openRandomAccess(source as never)).rejects.toMatchObject({ name: 'AttestationError', code: 8 });
+  });
+
+  it.each([null, undefined, 5, {}])('8: %s for the source of a stream', async (source) => {
+    await using client = clientOf(cvm);
+    const token = await client.attest({ attestationUrl: cvm.attestationUrl });
+    await expect(client.decryptChunks(source as never).next()).rejects.toMatchObject({ code: 8 });
+    await expect(encryptChunks(token, source as never).next()).rejects.toMatchObject({ code: 8 });
+  });
+
+  it.each([null, undefined, 5])('8: %s instead of the options of tokenEncryptionKey', async (options) => {
+    await expect(tokenEncryptionKey('a.b.c', options as never)).rejects.toMatchObject({ code: 8 });
   });
 
   it.each([null, 5, 'twice'])('8: %s for the retry options', (retry) => {
