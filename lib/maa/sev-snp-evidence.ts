@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { types } from 'node:util';
 import { AttestationError, ErrorCode } from '../errors.js';
 import { parseHclReport } from '../verify/hcl-report.js';
 import type { Evidence, EvidenceCertificates } from '../verify/types.js';
@@ -20,9 +21,8 @@ export interface SevSnpVmRequestOptions {
  *   when there is no VCEK certificate, 20 or 21 when the HCL report cannot be read.
  */
 export function buildSevSnpVmRequest(evidence: Evidence, options: SevSnpVmRequestOptions = {}): AttestSevSnpVmRequest {
-  if (typeof evidence !== 'object' || evidence === null) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the evidence must be an object');
-  }
+  if (typeof evidence !== 'object' || evidence === null) throw invalid('the evidence must be an object');
+  checkOptions(options);
   const { reportType, hardwareReport, variableData } = parseHclReport(evidence.hclReport);
   if (reportType !== 'snp') throw notAttestable(`the hardware report is of type ${reportType}, not snp`);
   const proof = {
@@ -41,6 +41,21 @@ export function buildSevSnpVmRequest(evidence: Evidence, options: SevSnpVmReques
   if (draftPolicyForAttestation !== undefined) request.draftPolicyForAttestation = draftPolicyForAttestation;
   checkBinding(request);
   return request;
+}
+
+function checkOptions(options: SevSnpVmRequestOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
+  for (const name of ['nonce', 'draftPolicyForAttestation'] as const) {
+    if (options[name] !== undefined && typeof options[name] !== 'string') throw invalid(`${name} must be a string`);
+  }
+  const { initTimeData } = options;
+  if (initTimeData === undefined) return;
+  // A text would be taken for UTF-8, though callers who pass one mean the base64url of the REST document.
+  if (!types.isUint8Array(initTimeData?.data)) throw invalid('initTimeData.data must be a Uint8Array, not encoded');
+  const { dataType } = initTimeData;
+  if (dataType !== undefined && dataType !== 'Binary' && dataType !== 'JSON') {
+    throw invalid('initTimeData.dataType must be Binary or JSON');
+  }
 }
 
 /** VCEK, ASK and ARK in PEM, in this order. */
@@ -69,4 +84,8 @@ function parseCertificates(bytes: Uint8Array | string): X509Certificate[] {
 
 function base64url(data: Uint8Array | string): string {
   return Buffer.from(data as Uint8Array).toString('base64url');
+}
+
+function invalid(message: string): AttestationError {
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);
 }

@@ -23,6 +23,21 @@ const names = (pem: string): string[] =>
   (pem.match(PEM) ?? []).map((one) => /CN=(\S+)/.exec(new X509Certificate(one).subject)?.[1] ?? '');
 
 describe.skipIf(!withFixtures)('buildSevSnpVmRequest', () => {
+  it.each([
+    null,
+    5,
+    { nonce: 5 },
+    { draftPolicyForAttestation: {} },
+    { initTimeData: null },
+    { initTimeData: 'eyJhIjoxfQ' },
+    { initTimeData: { data: 'eyJhIjoxfQ' } },
+    { initTimeData: { data: new Uint8Array(1), dataType: 'Text' } },
+  ])('8: %j for options', (options) => {
+    expect(() => buildSevSnpVmRequest(milan(), options as never)).toThrow(
+      expect.objectContaining({ name: 'AttestationError', code: 8 }),
+    );
+  });
+
   it.each([null, undefined, 5, 'evidence'])('8: %s for evidence', (evidence) => {
     expect(() => buildSevSnpVmRequest(evidence as never)).toThrow(
       expect.objectContaining({ name: 'AttestationError', code: 8 }),
