@@ -113,6 +113,8 @@ void Device::run_with_fresh_link(const std::function<void(Device&)>& work) {
       return;
     } catch (const Error& error) {
       const bool broken = connection_ && connection_->broken();
+      // It may be what was wrong: a TPM that once answered with a wrong limit must not fail every later NV command.
+      nv_chunk_ = 0;
       // A TPM that was never there is reported at once; one that has just gone may come back.
       const bool gone = attempt > 1 && error.kind() == ErrorKind::kTpmUnavailable;
       if (broken) drop_connection();
