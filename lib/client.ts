@@ -236,7 +236,10 @@ export class AttestationClient implements AsyncDisposable {
 
   #checked(params: AttestParameters) {
     if (typeof params !== 'object' || params === null || (params.version ?? 1) !== 1) {
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'attest takes parameters of version 1');
+      throw new AttestationError(
+        ErrorCode.INVALID_INPUT_PARAMETER,
+        'attest takes an object with the attestationUrl and, where it is given, version 1',
+      );
     }
     return {
       url: parseServiceUrl(params.attestationUrl, this.#settings),

@@ -25,7 +25,10 @@ export interface EncryptOptions extends BulkOptions {
   scheme?: RsaScheme;
   /** For OAEP: hash of label and MGF1. Default `SHA-256`. */
   hash?: OaepHash;
-  /** For {@link EncryptionType.Envelope}: authenticated with the data, and needed again to decrypt it. */
+  /**
+   * For {@link EncryptionType.Envelope}: authenticated with the data, and sent along readably in the metadata. One RSA block
+   * has no room for any: 8 with {@link EncryptionType.None}.
+   */
   additionalData?: Uint8Array;
 }
 
@@ -45,7 +48,10 @@ export interface DecryptOptions extends BulkOptions {
   scheme?: RsaScheme;
   /** As given to encrypt, for OAEP. */
   hash?: OaepHash;
-  /** As given to encrypt, for {@link EncryptionType.Envelope}. */
+  /**
+   * For {@link EncryptionType.Envelope}: what the metadata must carry, as given to encrypt. Without it whatever was
+   * authenticated is accepted.
+   */
   additionalData?: Uint8Array;
   /** Takes the decryption out of the TPM's queue. */
   signal?: AbortSignal;
@@ -53,14 +59,20 @@ export interface DecryptOptions extends BulkOptions {
 
 const HASHES: readonly unknown[] = ['SHA-1', 'SHA-256', 'SHA-384', 'SHA-512'] satisfies OaepHash[];
 
-/** The type asked for. @throws AttestationError 8 for one that does not exist. */
-export function encryptionType(options: { type?: EncryptionType }): EncryptionType {
+/** The type asked for. @throws AttestationError 8 for one that does not exist, or cannot do what else is asked for. */
+export function encryptionType(options: { type?: EncryptionType; additionalData?: Uint8Array }): EncryptionType {
   if (typeof options !== 'object' || options === null) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
   }
   const chosen = options.type ?? EncryptionType.Envelope;
   if (!Object.values(EncryptionType).includes(chosen)) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, "the encryption type must be 'None' or 'Envelope'");
+  }
+  if (chosen === EncryptionType.None && options.additionalData !== undefined) {
+    throw new AttestationError(
+      ErrorCode.INVALID_INPUT_PARAMETER,
+      'additionalData needs type Envelope: one RSA block binds none',
+    );
   }
   return chosen;
 }
@@ -72,14 +84,14 @@ export function encryptionType(options: { type?: EncryptionType }): EncryptionTy
  */
 export function rsaScheme(options: { scheme?: RsaScheme; hash?: OaepHash }): RsaDecryptScheme {
   const { scheme = 'RSA-OAEP', hash = 'SHA-256' } = options;
-  if (!HASHES.includes(hash)) throw unknown('hash', hash);
+  if (!HASHES.includes(hash)) throw unknown('hash', hash, HASHES);
   if (scheme === 'RSAES') return { scheme };
   if (scheme === 'RSA-OAEP') return { scheme, hash };
-  throw unknown('scheme', scheme);
+  throw unknown('scheme', scheme, ['RSA-OAEP', 'RSAES']);
 }
 
-const unknown = (what: string, value: unknown): AttestationError =>
+const unknown = (what: string, value: unknown, known: readonly unknown[]): AttestationError =>
   new AttestationError(
     ErrorCode.EVP_PKEY_ENCRYPT_INIT_FAILED,
-    `unknown RSA ${what} ${typeof value === 'string' ? value.slice(0, 40) : typeof value}`,
+    `unknown RSA ${what} ${typeof value === 'string' ? value.slice(0, 40) : typeof value}: it is one of ${known.join(', ')}`,
   );

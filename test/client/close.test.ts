@@ -89,6 +89,12 @@ describe('arguments that only look right', () => {
     await expect(client.decrypt(bytes, { type: 'None' })).rejects.toMatchObject({ code: 8 });
   });
 
+  it('8: additional data for one RSA block, which could not have bound any', async () => {
+    await using client = clientOf(cvm);
+    const options = { type: 'None', additionalData: new Uint8Array(1) } as const;
+    await expect(client.decrypt(new Uint8Array(256), options)).rejects.toMatchObject({ code: 8 });
+  });
+
   it.each([null, undefined, 5, '/a/path', {}])('8: %s for a file handle', async (source) => {
     await using client = clientOf(cvm);
     await expect(client.openRandomAccess(source as never)).rejects.toMatchObject({ name: 'AttestationError', code: 8 });

@@ -42,6 +42,7 @@ describe('one RSA block', () => {
     ['no token', 8, [undefined, Buffer.from('x'), None]],
     ['options that are null', 8, [token, Buffer.from('x'), null]],
     ['an unknown type', 8, [token, Buffer.from('x'), { type: 'Some' }]],
+    ['additional data, which one block cannot bind,', 8, [token, Buffer.from('x'), { ...None, additionalData: token }]],
     ['a token that is none', 22, ['x', Buffer.from('x'), None]],
     ['a key that is no RSA key', 23, [{ kty: 'EC' }, Buffer.from('x'), None]],
     ['an unknown scheme', 24, [token, Buffer.from('x'), { ...None, scheme: 'RAW' }]],
