@@ -45,7 +45,7 @@ interface VerificationFacts {
   pcrs?: Record<number, string>;
   /** The event log compared with the quote; `measured` says how far an event is to be believed. */
   eventLog?: ReplayedEventLog;
-  /** RSA key of the TPM to encrypt to, present only when everything passed. */
+  /** RSA key of the TPM to encrypt to, present only when everything passed and a quote shows the PCRs it is bound to. */
   encryptionKey?: EncryptionKeyJwk;
   /** What nothing signs or nothing explains, in sentences. Never a reason to refuse. */
   warnings: string[];
