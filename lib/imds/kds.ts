@@ -54,6 +54,8 @@ export class KdsClient {
 
   /** @throws {AttestationError} 8 for options out of range. */
   constructor(options: KdsOptions = {}) {
+    if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
+    if (options.fetch !== undefined && typeof options.fetch !== 'function') throw invalid('fetch must be a function');
     const { cacheDirectory = defaultKdsCacheDirectory(), logger = silentLogger, timeoutMs = 30_000 } = options;
     this.#base = parseServiceUrl(options.baseUrl ?? DEFAULT_KDS_URL);
     this.#settings = {
@@ -111,7 +113,7 @@ export class KdsClient {
   }
 
   #parse(report: Uint8Array | SnpReport, product: Product | undefined): SnpReport {
-    const bytes = report instanceof Uint8Array ? report : report.raw;
+    const bytes = report instanceof Uint8Array ? report : report?.raw;
     const parsed = parseSnpReport(bytes);
     // The TCB layout of an older report is told by the product, not guessed.
     return parsed.version < 3 && product !== undefined ? parseSnpReport(bytes, { product }) : parsed;

@@ -32,6 +32,9 @@ export async function thimCertificates(imds: Imds, signal?: AbortSignal): Promis
 export async function fetchThimCertificates(
   options: ImdsOptions & { signal?: AbortSignal } = {},
 ): Promise<{ vcek: string; chain: string }> {
+  if (typeof options !== 'object' || options === null) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
+  }
   const { vcekCert, certificateChain } = await thimCertificates(imdsOf(options), options.signal);
   return { vcek: vcekCert, chain: certificateChain };
 }

@@ -76,6 +76,11 @@ export class MaaClient {
 
   /** @throws {AttestationError} 8 or 27 when the address or an option is wrong. */
   constructor(instanceUrl: string, options: MaaClientOptions = {}) {
+    if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
+    if (options.credential !== undefined && typeof options.credential?.getToken !== 'function') {
+      throw invalid('credential must have the method getToken');
+    }
+    if (options.fetch !== undefined && typeof options.fetch !== 'function') throw invalid('fetch must be a function');
     const url = parseServiceUrl(instanceUrl, { allowInsecureHttp: options.allowInsecureHttp ?? false });
     if (options.credential !== undefined && url.protocol !== 'https:' && !isLoopback(url.hostname)) {
       throw invalid('a bearer token is never sent over plain http to another machine');
