@@ -67,9 +67,15 @@ export function scratchFolder(): (name: string) => string {
   return (name) => join(folder, name);
 }
 
-/** Variables that make the command take a simulated guest for its own machine. */
+const removals: (() => Promise<void>)[] = [];
+// Registered while the file is collected: inside a running test afterAll() is ignored.
+afterAll(async () => {
+  await Promise.all(removals.map((remove) => remove()));
+});
+
+/** Variables that make the command take a simulated guest for its own machine; their folder goes after the test file. */
 export async function variablesOf(cvm: SimulatedCvm): Promise<Record<string, string>> {
   const { variables, remove } = await guestEnvironment(cvm);
-  afterAll(remove);
+  removals.push(remove);
   return variables;
 }
