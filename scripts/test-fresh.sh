@@ -35,8 +35,8 @@ inside() {
   chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin LANG=C.UTF-8 \
     "NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-}" "http_proxy=${http_proxy:-}" "https_proxy=${https_proxy:-}" bash -c "$1"
 }
-timed() { local start=$SECONDS; inside "cd /root/clone && $1"; echo "[fresh] $1: $((SECONDS - start)) s"; }
-inside 'git config --global --add safe.directory "*" && git clone -q /clone-of /root/clone'
+timed() { local start=$SECONDS; inside "cd /srv/clone && $1"; echo "[fresh] $1: $((SECONDS - start)) s"; }
+inside 'git config --global --add safe.directory "*" && git clone -q /clone-of /srv/clone'
 [ $# -gt 0 ] || set -- 'npm run demo' 'npm test' 'npm run setup' 'npm run demo'
 for command in "$@"; do timed "$command"; done
 inside 'ls -A /tmp' | sed 's/^/[fresh] left in \/tmp: /'
