@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { AttestationError } from './errors.js';
+import { traced } from './tracing.js';
 
 /** Operations that are published, on `cvm-guest-attestation:` and their name. */
 export type ObservedOperation = 'attest' | 'encrypt' | 'decrypt' | 'evidence';
@@ -22,8 +23,15 @@ const channels = {
   evidence: channel('cvm-guest-attestation:evidence'),
 } as const;
 
-/** Runs an operation and publishes how it went, where somebody listens. Neither data nor tokens are published. */
-export async function observed<T>(operation: ObservedOperation, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs an operation, as a traced step, and publishes how it went, where somebody listens. Neither data nor tokens are
+ * published.
+ */
+export function observed<T>(operation: ObservedOperation, work: () => Promise<T>): Promise<T> {
+  return traced({ name: operation }, () => published(operation, work));
+}
+
+async function published<T>(operation: ObservedOperation, work: () => Promise<T>): Promise<T> {
   const observers = channels[operation];
   if (!observers.hasSubscribers) return work();
   const started = performance.now();

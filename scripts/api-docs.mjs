@@ -7,6 +7,7 @@ const output = new URL('docs/api.md', root);
 
 const entries = [
   { title: 'cvm-guest-attestation', file: 'dist/index.d.ts' },
+  { title: 'cvm-guest-attestation/opentelemetry', file: 'dist/opentelemetry.d.ts' },
   { title: 'cvm-guest-attestation/simulator', file: 'dist/simulator/index.d.ts' },
 ];
 /** Where a declaration's file lies decides under which heading it comes. */
@@ -15,6 +16,7 @@ const groups = [
   ['Encryption', /^dist\/(encrypt|envelope)/],
   ['Tokens and the attestation service', /^dist\/(maa|middleware)/],
   ['Evidence', /^dist\/verify/],
+  ['OpenTelemetry', /^dist\/opentelemetry/],
   ['Simulator', /^dist\/simulator/],
   ['Errors and the rest', /./],
 ];

@@ -11,7 +11,9 @@ for (const folder of [modules, 'dist']) rmSync(folder, { recursive: true, force:
 execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 
 const bundle = await rolldown({
-  input: Object.fromEntries(['index', 'simulator/index', 'cli/main'].map((entry) => [entry, `${modules}/${entry}.js`])),
+  input: Object.fromEntries(
+    ['index', 'opentelemetry', 'simulator/index', 'cli/main'].map((entry) => [entry, `${modules}/${entry}.js`]),
+  ),
   platform: 'node',
   // Packages stay what they are: the package manager's and the SBOM's business.
   external: /^[^./]/,

@@ -1,6 +1,7 @@
 import { delay } from '../abort.js';
 import { AttestationError, ErrorCode } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { tracedExchange } from './traced-exchange.js';
 import type { ExchangeLimits, HttpAnswer, HttpRequest, Transport } from './transport.js';
 
 /**
@@ -80,7 +81,7 @@ export async function sendWithRetry(
   signal?: AbortSignal,
 ): Promise<HttpAnswer> {
   for (let attempt = 0; ; attempt++) {
-    const answer = await settings.transport(request, settings.limits, signal);
+    const answer = await tracedExchange(settings.transport, [request, settings.limits, signal], attempt);
     if (!settings.retryOn(answer.status) || attempt >= settings.retry.retries) return answer;
     const wait = retryDelay(settings.retry, attempt, answer.headers['retry-after']);
     settings.logger.warn(

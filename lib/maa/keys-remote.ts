@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from 'jose';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { isLoopback } from '../http/service-url.js';
+import { tracedExchange } from '../http/traced-exchange.js';
 import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
 import { parseStrictJson } from '../json/strict-json.js';
 import { checkKeySet } from './keys.js';
@@ -135,10 +136,11 @@ function plainHttpAllowed(url: URL, allowed = false): boolean {
 }
 
 async function fetchKeySet(url: URL, transport: Transport, timeoutMs: number): Promise<JSONWebKeySet> {
+  const request = { method: 'GET', url, headers: { Accept: 'application/json' } } as const;
   const limits = { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES };
   let answer: HttpAnswer;
   try {
-    answer = await transport({ method: 'GET', url, headers: { Accept: 'application/json' } }, limits);
+    answer = await tracedExchange(transport, [request, limits]);
   } catch (error) {
     if (error instanceof HttpError && error.reason === 'unreadable') {
       throw refuseToken('ERR_TOKEN_KEY_SET', error.message, error);

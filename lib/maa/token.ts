@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { JSONWebKeySet } from 'jose';
 import { JWSSignatureVerificationFailed } from 'jose/errors';
 import { compactVerify } from 'jose/jws/compact/verify';
+import { traced } from '../tracing.js';
 import { checkKeySet, findKeys, TOKEN_ALGORITHMS, type TokenAlgorithm } from './keys.js';
 import { findInRemoteKeys, type KeyFetchOptions } from './keys-remote.js';
 import { checkClaims, type TimeRules } from './token-checks.js';
@@ -50,7 +51,11 @@ const DEFAULT_ALGORITHMS: readonly TokenAlgorithm[] = ['RS256'];
  *   `checks` lists every check that was made, not only the first that failed.
  * @throws {AttestationError} 8 when the options are wrong.
  */
-export async function verifyToken(token: string, options: VerifyTokenOptions): Promise<AttestationClaims> {
+export function verifyToken(token: string, options: VerifyTokenOptions): Promise<AttestationClaims> {
+  return traced({ name: 'verifyToken' }, () => verifiedClaims(token, options));
+}
+
+async function verifiedClaims(token: string, options: VerifyTokenOptions): Promise<AttestationClaims> {
   const { policy, time, issuers, algorithms } = checkTokenOptions(options);
   const parts = splitToken(token);
   const { header } = parts;

@@ -1,5 +1,6 @@
 import type { NativeTpmClient } from '../../binding.js';
 import { type NativeError, native } from '../native.js';
+import { traced } from '../tracing.js';
 import { onAbort } from './on-abort.js';
 import type {
   CertifiedEphemeralKey,
@@ -87,24 +88,24 @@ export class NativeTpm implements GuestTpm {
 
   async readPcrs(bank: PcrBank, indices: readonly number[], options?: TpmCallOptions): Promise<Map<number, Buffer>> {
     const mask = pcrMask(indices);
-    const values = await this.#run(options, (client, job) => client.readPcrs(job, BANKS[bank], mask));
+    const values = await this.#run('readPcrs', options, (client, job) => client.readPcrs(job, BANKS[bank], mask));
     return new Map(values.map(({ index, digest }) => [index, digest]));
   }
 
   readPublic(handle: number, options?: TpmCallOptions): Promise<{ publicArea: Buffer; name: Buffer }> {
-    return this.#run(options, (client, job) => client.readPublic(job, handle));
+    return this.#run('readPublic', options, (client, job) => client.readPublic(job, handle));
   }
 
   nvRead(index: number, options?: TpmCallOptions): Promise<Buffer> {
-    return this.#run(options, (client, job) => client.nvRead(job, index));
+    return this.#run('nvRead', options, (client, job) => client.nvRead(job, index));
   }
 
   nvReadPublic(index: number, options?: TpmCallOptions): Promise<{ size: number; attributes: number } | undefined> {
-    return this.#run(options, (client, job) => client.nvReadPublic(job, index));
+    return this.#run('nvReadPublic', options, (client, job) => client.nvReadPublic(job, index));
   }
 
   nvWrite(index: number, data: Uint8Array, options?: TpmCallOptions): Promise<void> {
-    return this.#run(options, (client, job) => client.nvWrite(job, index, data));
+    return this.#run('nvWrite', options, (client, job) => client.nvWrite(job, index, data));
   }
 
   nvWriteThenRead(
@@ -112,11 +113,13 @@ export class NativeTpm implements GuestTpm {
     options?: TpmCallOptions,
   ): Promise<Buffer> {
     const { writeIndex, data, readIndex } = request;
-    return this.#run(options, (client, job) => client.nvWriteThenRead(job, writeIndex, data, readIndex));
+    return this.#run('nvWriteThenRead', options, (client, job) =>
+      client.nvWriteThenRead(job, writeIndex, data, readIndex),
+    );
   }
 
   nvReplace(index: number, data: Uint8Array, options?: TpmCallOptions): Promise<void> {
-    return this.#run(options, (client, job) => client.nvReplace(job, index, data));
+    return this.#run('nvReplace', options, (client, job) => client.nvReplace(job, index, data));
   }
 
   async quote(
@@ -125,7 +128,9 @@ export class NativeTpm implements GuestTpm {
   ): Promise<QuoteResult> {
     const { keyHandle, qualifyingData, bank } = request;
     const mask = pcrMask(request.pcrs);
-    return this.#run(options, (client, job) => client.quote(job, keyHandle, qualifyingData, BANKS[bank], mask));
+    return this.#run('quote', options, (client, job) =>
+      client.quote(job, keyHandle, qualifyingData, BANKS[bank], mask),
+    );
   }
 
   async certifyEphemeralKey(
@@ -133,7 +138,9 @@ export class NativeTpm implements GuestTpm {
     options?: TpmCallOptions,
   ): Promise<CertifiedEphemeralKey> {
     const mask = pcrMask(request.pcrs);
-    return this.#run(options, (client, job) => client.certifyEphemeralKey(job, request.keyHandle, mask));
+    return this.#run('certifyEphemeralKey', options, (client, job) =>
+      client.certifyEphemeralKey(job, request.keyHandle, mask),
+    );
   }
 
   async rsaDecrypt(
@@ -144,11 +151,11 @@ export class NativeTpm implements GuestTpm {
     const mask = pcrMask(request.pcrs);
     const [padding, hash] =
       scheme.scheme === 'RSAES' ? [TPM_ALG_RSAES, TPM_ALG_NULL] : [TPM_ALG_OAEP, HASHES[scheme.hash]];
-    return this.#run(options, (client, job) => client.rsaDecrypt(job, ciphertext, mask, padding, hash));
+    return this.#run('rsaDecrypt', options, (client, job) => client.rsaDecrypt(job, ciphertext, mask, padding, hash));
   }
 
   async capabilities(options?: TpmCallOptions): Promise<TpmCapabilities> {
-    const { pcrBanks, ...rest } = await this.#run(options, (client, job) => client.capabilities(job));
+    const { pcrBanks, ...rest } = await this.#run('capabilities', options, (client, job) => client.capabilities(job));
     return {
       ...rest,
       pcrBanks: pcrBanks.map(({ algorithm, mask }) => ({ algorithm: bankName(algorithm), pcrs: pcrsOf(mask) })),
@@ -156,7 +163,7 @@ export class NativeTpm implements GuestTpm {
   }
 
   handles(kind: TpmHandleKind, options?: TpmCallOptions): Promise<number[]> {
-    return this.#run(options, (client, job) => client.handles(job, HANDLE_RANGES[kind]));
+    return this.#run('handles', options, (client, job) => client.handles(job, HANDLE_RANGES[kind]));
   }
 
   async close(): Promise<void> {
@@ -164,8 +171,16 @@ export class NativeTpm implements GuestTpm {
     await this.#client?.close();
   }
 
-  /** Starts a job and lets the caller's signal win over it. */
-  async #run<T>(
+  /** Starts a job, which waits for the jobs before it, and lets the caller's signal win over it. */
+  #run<T>(
+    name: keyof GuestTpm,
+    options: TpmCallOptions | undefined,
+    start: (client: NativeTpmClient, job: number) => Promise<T>,
+  ): Promise<T> {
+    return traced({ name: `tpm.${name}` }, () => this.#start(options, start));
+  }
+
+  async #start<T>(
     options: TpmCallOptions | undefined,
     start: (client: NativeTpmClient, job: number) => Promise<T>,
   ): Promise<T> {

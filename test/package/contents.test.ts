@@ -28,7 +28,7 @@ describe('the npm package', () => {
       compiled.filter((path) => !path.endsWith('.js')),
     ];
     expect(others, 'dist/ is not what lib/ compiles to: npm run build:ts').toEqual(declarations.sort());
-    const entries = ['dist/cli/main.js', 'dist/index.js', 'dist/simulator/index.js'];
+    const entries = ['dist/cli/main.js', 'dist/index.js', 'dist/opentelemetry.js', 'dist/simulator/index.js'];
     expect(scripts.filter((path) => !path.startsWith('dist/shared/'))).toEqual(entries);
     // Each shared one is in use.
     const text = scripts.map((path) => readFileSync(new URL(path, root), 'utf8')).join('\n');

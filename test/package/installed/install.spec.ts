@@ -9,7 +9,10 @@ const workspace = mkdtempSync(join(tmpdir(), 'cvm-package-'));
 const tarball = pack(workspace);
 afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  version: string;
+  peerDependencies: { '@opentelemetry/api': string };
+};
 const builtWith = JSON.parse(readFileSync(join(root, `prebuilds/linux-${process.arch}/built-with.json`), 'utf8')) as {
   file: string;
   openssl: { version: string };
@@ -177,6 +180,33 @@ describe('a program of a user', () => {
     );
     expect(stdout).toBe('');
     expect(status).toBe(0);
+  });
+
+  it('gets spans from the oldest OpenTelemetry API that is promised, and compiles against its types', () => {
+    consumer.write('package.json', JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
+    const oldest = `@opentelemetry/api@${manifest.peerDependencies['@opentelemetry/api'].replace('^', '')}`;
+    const install = consumer.run('npm', ['install', '--no-audit', '--no-fund', tarball, oldest, '@types/node@20']);
+    expect(install.status, install.stderr).toBe(0);
+    consumer.write(
+      'spans.ts',
+      `import { trace, type TracerProvider } from '@opentelemetry/api';
+       import { verifyToken } from 'cvm-guest-attestation';
+       import { traceOperations } from 'cvm-guest-attestation/opentelemetry';
+       const provider: TracerProvider = trace.getTracerProvider();
+       const stop: () => void = traceOperations({ tracerProvider: provider });
+       await verifyToken('x', { issuer: 'https://issuer.example' }).catch(({ code }) => console.log(code));
+       stop();`,
+    );
+    const compiler = spawnSync(
+      join(root, 'node_modules/.bin/tsc'),
+      ['--strict', '--target', 'es2022', '--module', 'nodenext', '--types', 'node', 'spans.ts'],
+      {
+        cwd: consumer.folder,
+        encoding: 'utf8',
+      },
+    );
+    expect(compiler.stdout).toBe('');
+    expect(consumer.run('node', ['spans.js']).stdout.trim()).toBe('ERR_TOKEN_FORMAT');
   });
 
   it('is bundled by esbuild with the package left external', () => {

@@ -1,0 +1,86 @@
+import { createRequire } from 'node:module';
+import type { Span, TracerProvider } from '@opentelemetry/api';
+import { AttestationError, ErrorCode, VerificationError } from './errors.js';
+import { HttpError } from './http/transport.js';
+import { isNativeError } from './native.js';
+import { type StepAttributes, type Tracer, useTracer } from './tracing.js';
+
+export interface OpenTelemetryOptions {
+  /** Default: the one registered with the API, whether that comes before or after this call. */
+  tracerProvider?: TracerProvider;
+}
+
+const NAME = 'cvm-guest-attestation';
+const require = createRequire(import.meta.url);
+const { SpanKind, SpanStatusCode, trace } = openTelemetryApi();
+
+/**
+ * Makes spans of the operations of every client and of `encrypt` and `verifyToken`, with what they wait for as their
+ * children: each call of the TPM, from when it is queued, and each HTTP request. For this thread, until the returned
+ * function is called; a second call takes the place of the first. docs/observability.md lists names and attributes.
+ *
+ * Spans nest, also below the caller's own, where a context manager is registered with the API: Node's SDKs do that.
+ *
+ * @returns ends it
+ * @throws AttestationError 8 for a tracerProvider that is none
+ */
+export function traceOperations(options: OpenTelemetryOptions = {}): () => void {
+  const provider = options?.tracerProvider ?? trace;
+  if (typeof options !== 'object' || options === null || typeof provider.getTracer !== 'function') {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'tracerProvider must be a TracerProvider');
+  }
+  const { version } = require(`${NAME}/package.json`) as { version: string };
+  const tracer = provider.getTracer(NAME, version);
+  const inSpan: Tracer = (step, work) => {
+    const [name, kind] =
+      step.kind === 'client' ? [step.name, SpanKind.CLIENT] : [`cvm.${step.name}`, SpanKind.INTERNAL];
+    return tracer.startActiveSpan(name, { kind, attributes: { ...step.attributes } }, async (span) => {
+      try {
+        return await work({
+          add: (attributes) => void span.setAttributes({ ...attributes }),
+          failed: (errorType) => fail(span, { 'error.type': errorType }),
+        });
+      } catch (error) {
+        fail(span, describe(error));
+        throw error;
+      } finally {
+        span.end();
+      }
+    });
+  };
+  return useTracer(inSpan);
+}
+
+/** Codes and classes alone: an error's sentence may quote the service or a token, and goes to the caller. */
+function describe(error: unknown): StepAttributes {
+  if (error instanceof AttestationError) {
+    const { code, codeName, tpmErrorCode } = error;
+    return {
+      'error.type': codeName,
+      'cvm.error_code': code,
+      ...(tpmErrorCode !== 0 && { 'cvm.tpm_error_code': tpmErrorCode }),
+    };
+  }
+  if (error instanceof VerificationError) return { 'error.type': error.code };
+  if (error instanceof HttpError) return { 'error.type': error.reason };
+  if (isNativeError(error)) {
+    const { kind, tpmErrorCode } = error;
+    return { 'error.type': kind, ...(tpmErrorCode !== 0 && { 'cvm.tpm_error_code': tpmErrorCode }) };
+  }
+  return { 'error.type': error instanceof Error ? error.name : typeof error };
+}
+
+function fail(span: Span, attributes: StepAttributes): void {
+  span.setAttributes({ ...attributes });
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+function openTelemetryApi(): typeof import('@opentelemetry/api') {
+  try {
+    return require('@opentelemetry/api');
+  } catch (cause) {
+    throw new Error(`${NAME}/opentelemetry needs the package @opentelemetry/api: npm install @opentelemetry/api`, {
+      cause,
+    });
+  }
+}
