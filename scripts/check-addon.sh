@@ -30,7 +30,7 @@ elf -l | grep -q GNU_RELRO || fail 'is not linked with -z relro'
 elf -l | grep GNU_STACK | grep -q ' RWE ' && fail 'has an executable stack'
 sections=$(elf -S)
 grep -qE ' \.(symtab|debug_info) ' <<<"$sections" && fail 'is not stripped'
-strings -n 6 "$file" | grep -qE "^(/home/|/root/|/tmp/|/work/|$PWD)" && fail 'has a build path inside'
+strings -n 6 "$file" | grep -qE "^(/home|$HOME|${TMPDIR:-/tmp}|$PWD)/" && fail 'has a build path inside'
 
 megabytes() { awk '{ printf "%.2f MB", $1 / 1e6 }'; }
 printf '[addon] %s: %s, %s (%s gzipped), glibc %s, needs %s\n' "$file" "$(elf -h | sed -n 's/ *Machine: *//p')" \

@@ -12,7 +12,7 @@ if [ -n "$(find "$versions" -mtime -1 2>/dev/null)" ]; then exit 0; fi
 [ "${ID:-}" = debian ] || { echo "shipped binaries are built from Debian's packages, on Debian; this is ${PRETTY_NAME:-unknown}" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/{state/lists/partial,cache/archives/partial,debs,root}
+mkdir -p "$work"/{state/lists/partial,cache/archives/partial,debs,tree}
 cat >"$work/sources.list" <<SOURCES
 deb http://deb.debian.org/debian $VERSION_CODENAME main
 deb http://deb.debian.org/debian-security $VERSION_CODENAME-security main
@@ -23,9 +23,9 @@ apt=(apt-get -qq -o "APT::Architecture=$arch" -o "APT::Architectures::=$arch" -o
 "${apt[@]}" update
 (cd "$work/debs" && "${apt[@]}" download "${packages[@]}" >/dev/null)
 for deb in "$work"/debs/*.deb; do
-  dpkg-deb -x "$deb" "$work/root"
-  dpkg-deb -W --showformat='${Package} ${source:Package} ${Version} ${Architecture}\n' "$deb" >>"$work/root/packages.txt"
+  dpkg-deb -x "$deb" "$work/tree"
+  dpkg-deb -W --showformat='${Package} ${source:Package} ${Version} ${Architecture}\n' "$deb" >>"$work/tree/packages.txt"
 done
 rm -rf "$2"
 mkdir -p "$(dirname "$2")"
-mv "$work/root" "$2"
+mv "$work/tree" "$2"

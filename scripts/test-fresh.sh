@@ -9,7 +9,7 @@ repository=$PWD
 node=$(readlink -f "$(command -v node)")
 npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
 work=$(mktemp -d)
-root=$work/root
+root=$work/tree
 mounted=()
 cleanup() {
   for ((i = ${#mounted[@]} - 1; i >= 0; i--)); do umount "${mounted[i]}"; done
@@ -32,7 +32,7 @@ mount --bind -o ro "$repository" "$root/clone-of"
 mounted+=("$root/clone-of")
 
 inside() {
-  chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin LANG=C.UTF-8 \
+  chroot "$root" /usr/bin/env -i HOME=/srv PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin LANG=C.UTF-8 \
     "NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-}" "http_proxy=${http_proxy:-}" "https_proxy=${https_proxy:-}" bash -c "$1"
 }
 timed() { local start=$SECONDS; inside "cd /srv/clone && $1"; echo "[fresh] $1: $((SECONDS - start)) s"; }
