@@ -153,6 +153,7 @@ describe('attest and token', () => {
     expect(status).toBe(0);
     expect(statSync(out).mode & 0o777).toBe(0o600);
     expect(stdout).toMatch(/compliance +azure-compliant-cvm/);
+    expect(stdout).toMatch(/operating system +Ubuntu 24\.04\n/);
     expect(stdout).not.toContain('eyJ');
   });
 
@@ -210,6 +211,18 @@ describe('attest and token', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     expect(stdout).toContain('\\u{1b}[2J');
+  });
+
+  it('shows claims of any shape', async () => {
+    const odd = { toString: 1, valueOf: 1 };
+    const claims: Record<string, unknown> = Object.fromEntries(
+      ['jti', 'exp', 'secureboot', 'x-ms-azurevm-osdistro', 'x-ms-azurevm-osversion-minor'].map((name) => [name, odd]),
+    );
+    Object.assign(claims, { 'x-ms-azurevm-attested-pcrs': [odd, 7], 'x-ms-runtime': { keys: [odd, null] } });
+    const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const { status, stdout } = await run(['token', [encode({ alg: 'RS256' }), encode(claims), 'AA'].join('.')]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/attested PCRs +\{"toString":1,"valueOf":1\}, 7\n/);
   });
 });
 

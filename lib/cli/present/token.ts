@@ -50,21 +50,30 @@ function hardwareFields(claims: Partial<SevSnpClaims>): Field[] {
 function bootFields(claims: Partial<GuestAttestationClaims>, runtime: Record<string, unknown> | undefined): Field[] {
   const vm = object(runtime?.['vm-configuration']);
   const secureBoot = claims.secureboot ?? vm?.['secure-boot'];
-  const os = [
-    claims['x-ms-azurevm-osdistro'],
-    [claims['x-ms-azurevm-osversion-major'], claims['x-ms-azurevm-osversion-minor']]
-      .filter((part) => part !== undefined)
-      .join('.'),
-  ].filter((part) => part !== undefined && part !== '');
   return [
     ...field('secure boot', secureBoot, { alert: secureBoot === false }),
-    ...field('operating system', os.join(' ')),
+    ...field('operating system', operatingSystem(claims)),
     ...field('attested PCRs', list(claims['x-ms-azurevm-attested-pcrs'])),
     ...field('boot debugging', claims['x-ms-azurevm-bootdebug-enabled'], {
       alert: claims['x-ms-azurevm-bootdebug-enabled'] === true,
     }),
     ...field('VM id', text(claims['x-ms-azurevm-vmid'] ?? vm?.vmUniqueId)),
   ];
+}
+
+/**
+ * Name and version. The protocol carries a version as two numbers, which takes the zero out of Ubuntu's `24.04`: its minor
+ * version is a month.
+ */
+function operatingSystem(claims: Partial<GuestAttestationClaims>): string {
+  const name = text(claims['x-ms-azurevm-osdistro']);
+  const digits = (part: unknown, least: number): string[] =>
+    typeof part === 'number' ? [String(part).padStart(least, '0')] : [];
+  const version = [
+    ...digits(claims['x-ms-azurevm-osversion-major'], 1),
+    ...digits(claims['x-ms-azurevm-osversion-minor'], name === 'Ubuntu' ? 2 : 1),
+  ].join('.');
+  return [name, version].filter(Boolean).join(' ');
 }
 
 function runtimeFields(runtime: Record<string, unknown> | undefined): Field[] {
@@ -92,7 +101,7 @@ function text(value: unknown): string | undefined {
 }
 
 function list(value: unknown): string | undefined {
-  return Array.isArray(value) ? value.join(', ') : text(value);
+  return Array.isArray(value) ? value.map(text).join(', ') : text(value);
 }
 
 function object(value: unknown): Record<string, unknown> | undefined {
