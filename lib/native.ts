@@ -37,9 +37,11 @@ function load(): Binding {
     const nodeGypBuild = require('node-gyp-build') as (directory: string) => Binding;
     return nodeGypBuild(root);
   } catch (cause) {
+    // The first line: what was looked for, libc included, or what the dynamic linker says of the file that was found.
+    const [why] = String(cause instanceof Error ? cause.message : cause).split('\n');
     throw new AttestationError(
       ErrorCode.TPM_INTERNAL_FAILURE,
-      `cvm-guest-attestation has no native addon for ${process.platform}-${process.arch} (Node-API ${process.versions.napi}): ` +
+      `cvm-guest-attestation has no native addon for ${process.platform}-${process.arch} (${why}): ` +
         'reading reports, verifying evidence, content encryption and the TPM need it. ' +
         'Prebuilt binaries exist for linux-x64 and linux-arm64 with glibc 2.34 or newer (not for musl); ' +
         'in a source checkout `npm run setup` builds one.',

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -21,9 +21,14 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a module in a process of its own and returns what it reports. */
-function run<Report>(source: string): Report {
+function run<Report>(source: string, env: Record<string, string> = {}): Report {
   const code = `import { readFileSync } from 'node:fs';\n${source}`.replaceAll('PACKAGE', entry);
-  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '--eval', code], { encoding: 'utf8' }));
+  return JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '--eval', code], {
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+    }),
+  );
 }
 
 describe('the entry point', () => {
@@ -132,5 +137,38 @@ describe('without the native addon', () => {
     for (const [name, message] of Object.entries(messages)) {
       expect(`${name}: ${message}`).toMatch(/: 12 .*has no native addon for linux-/);
     }
+  });
+});
+
+describe('where the addon does not fit the machine', () => {
+  const prebuilds = (): string => join(folder, `prebuilds/linux-${process.arch}`);
+  beforeAll(() => mkdirSync(prebuilds(), { recursive: true }));
+  afterAll(() => rmSync(join(folder, 'prebuilds'), { recursive: true }));
+
+  /** How a function that needs the addon and one that does not fare. */
+  const fare = (env: Record<string, string> = {}): string[] =>
+    run(
+      `import { parseHclReport, verifyToken } from 'PACKAGE';
+      const answers = [];
+      try { parseHclReport(Buffer.alloc(2600, 0xff)); } catch ({ code, message }) { answers.push(code + ' ' + message); }
+      await verifyToken('x', { issuer: 'https://issuer.example' }).catch(({ code }) => answers.push(code));
+      console.log(JSON.stringify(answers));`,
+      env,
+    );
+
+  it('on musl, the message names the libc, and what needs no addon works', () => {
+    const addon = join(prebuilds(), 'cvm-guest-attestation.glibc.node');
+    cpSync(join(root, 'build/Release/cvm_guest_attestation.node'), addon);
+    expect(fare()).toEqual([expect.stringMatching(/^20 /), 'ERR_TOKEN_FORMAT']);
+    // What node-gyp-build takes from Alpine's release file.
+    expect(fare({ LIBC: 'musl' })).toEqual([
+      expect.stringMatching(/^12 .* \(No native build was found for .* libc=musl .*\): .*not for musl/),
+      'ERR_TOKEN_FORMAT',
+    ]);
+  });
+
+  it('with a file that the dynamic linker refuses, the linker is quoted', () => {
+    writeFileSync(join(prebuilds(), 'cvm-guest-attestation.glibc.node'), 'no shared object '.repeat(100));
+    expect(fare()).toEqual([expect.stringMatching(/^12 .* \(.*invalid ELF header\): /), 'ERR_TOKEN_FORMAT']);
   });
 });
