@@ -1,6 +1,7 @@
 import { Transform } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { requirePiece } from './chunk-pump.js';
+import { UnreadPieces } from './unread-pieces.js';
 
 interface Pump {
   signal?: AbortSignal;
@@ -10,16 +11,24 @@ interface Pump {
   translate(error: unknown): unknown;
 }
 
-/** A Transform around one direction. Its buffers are those of the stream; what does not fit waits, as the piece does. */
+/**
+ * A Transform around one direction. Its buffers are those of the stream; what does not fit waits, as the piece does. What is
+ * in the queue when the stream is destroyed is zeroed.
+ */
 export function pumpTransform(pump: Pump): Transform {
+  let unread: UnreadPieces | undefined;
   const run = async (transform: Transform, results: Iterable<Buffer> | Promise<Iterable<Buffer>>): Promise<void> => {
+    unread ??= new UnreadPieces(transform);
     let first = true;
     for (const result of await results) {
       // A piece of many batches gives the event loop a turn between them.
       if (!first) await nextTurn();
       first = false;
-      if (transform.destroyed) return;
-      transform.push(result);
+      if (transform.destroyed) {
+        result.fill(0);
+        return;
+      }
+      unread.push(result);
     }
   };
   return new Transform({
@@ -49,6 +58,7 @@ export function pumpTransform(pump: Pump): Transform {
     },
     destroy(error, callback) {
       pump.close();
+      unread?.zero();
       callback(error);
     },
   });

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { NativeTpmClient } from '../../binding.js';
 import { type NativeError, native } from '../native.js';
 import { traced } from '../tracing.js';
@@ -200,12 +201,17 @@ export class NativeTpm implements GuestTpm {
     if (signal === undefined) return result;
     return new Promise<T>((resolve, reject) => {
       const ignore = onAbort(signal, () => {
-        client.cancel(job);
+        if (!client.cancel(job)) result.then(zero, () => {});
         reject(signal.reason);
       });
       result.then(resolve, reject).finally(ignore);
     });
   }
+}
+
+/** What comes when nobody waits for it any more may be a key. */
+function zero(result: unknown): void {
+  if (types.isUint8Array(result)) result.fill(0);
 }
 
 function closedError(): NativeError {

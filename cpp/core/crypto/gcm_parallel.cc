@@ -33,6 +33,24 @@ Block counter_block(std::span<const std::uint8_t, kGcmIvSize> iv, std::uint32_t 
   return block;
 }
 
+/// H, its powers and partial hashes are as good as half a key: with H anybody forges tags.
+void cleanse(std::span<Gf128> elements) noexcept {
+  secure_zero({reinterpret_cast<std::uint8_t*>(elements.data()), elements.size_bytes()});
+}
+
+/// A hash for each segment.
+class Hashes {
+ public:
+  explicit Hashes(std::size_t count) : elements_(count) {}
+  ~Hashes() { cleanse(elements_); }
+  Hashes(const Hashes&) = delete;
+  Hashes& operator=(const Hashes&) = delete;
+  [[nodiscard]] Gf128& operator[](std::size_t index) noexcept { return elements_[index]; }
+
+ private:
+  std::vector<Gf128> elements_;
+};
+
 /// E(block) under the key, by CTR over one zero block.
 Gf128 encrypt_block(std::span<const std::uint8_t> key, const Block& block) {
   const CipherContext context(EVP_CIPHER_CTX_new());
@@ -58,6 +76,11 @@ class Segments {
         h_(encrypt_block(key, Block{})),
         mask_(encrypt_block(key, counter_block(iv, 1))),
         inverse_of_h_squared_(inverse(h_ * h_)) {}
+  ~Segments() {
+    for (Gf128* element : {&h_, &mask_, &inverse_of_h_squared_}) cleanse({element, 1});
+  }
+  Segments(const Segments&) = delete;
+  Segments& operator=(const Segments&) = delete;
 
   /// Encrypts or decrypts what lies `offset` bytes into the message, and returns X·H: X is the sum over the blocks of
   /// the ciphertext (or of `aad`), each times the power of H of its place, counted from 1 for the last one.
@@ -112,7 +135,7 @@ Block crypt(Direction direction, std::span<const std::uint8_t> key, std::span<co
             std::size_t threads) {
   const Segments parts(key, iv);
   const std::size_t segments = (input.size() + kSegment - 1) / kSegment;
-  std::vector<Gf128> hashes(segments);
+  Hashes hashes(segments);
   want_huge_pages(output, input.size());
   run_parallel(segments, threads, [&](std::size_t index) {
     const std::size_t begin = index * kSegment;
@@ -123,12 +146,14 @@ Block crypt(Direction direction, std::span<const std::uint8_t> key, std::span<co
 
   // Horner's rule over the segments. All values are already times H, which the last step of GHASH wants anyway.
   Gf128 sum;
-  const Gf128 full_step = power(parts.h(), kSegment / 16);
+  Gf128 full_step = power(parts.h(), kSegment / 16);
   for (std::size_t i = 0; i < segments; ++i) {
     const std::size_t size = std::min(kSegment, input.size() - i * kSegment);
     sum = sum * (size == kSegment ? full_step : power(parts.h(), (size + 15) / 16)) ^ hashes[i];
   }
-  return (sum ^ Gf128::lengths(aad.size() * 8, input.size() * 8) * parts.h() ^ parts.mask()).to_bytes();
+  const Block tag = (sum ^ Gf128::lengths(aad.size() * 8, input.size() * 8) * parts.h() ^ parts.mask()).to_bytes();
+  for (Gf128* element : {&sum, &full_step}) cleanse({element, 1});
+  return tag;
 }
 
 }  // namespace
