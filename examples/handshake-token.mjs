@@ -2,79 +2,15 @@
 // a token that carries it, and releases a secret that only the attested machine's TPM can decrypt.
 //
 //   node examples/handshake-token.mjs        runs both sides on any machine, against the simulator
-import { randomBytes } from 'node:crypto';
-import https from 'node:https';
 import { pathToFileURL } from 'node:url';
-import { encryptJwe, tokenEncryptionKey, VerificationError } from 'cvm-guest-attestation';
-
-const NONCE_LIFETIME_MS = 60_000;
-const MAX_OPEN_NONCES = 10_000;
-const MAX_BODY = 256 * 1024;
+import { encryptJwe, tokenEncryptionKey } from 'cvm-guest-attestation';
+import { post, serveSecret } from './secrets-manager.mjs';
 
 /** The relying party. `expectations` are what `verifyToken` takes: the issuer at least, and which VM may have the secret. */
-export async function startSecretsManager({ tls, secret, expectations }) {
-  const nonces = new Map(); // nonce → when it expires; each is good for one attempt
-  const routes = {
-    '/nonce': async () => {
-      const now = Date.now();
-      for (const [nonce, expires] of nonces) if (expires < now || nonces.size >= MAX_OPEN_NONCES) nonces.delete(nonce);
-      const nonce = randomBytes(32).toString('hex');
-      nonces.set(nonce, now + NONCE_LIFETIME_MS);
-      return { nonce };
-    },
-    '/secret': async ({ nonce, token }) => {
-      const expires = nonces.get(nonce);
-      nonces.delete(nonce); // before anything else: whatever comes of this attempt, there is no second one
-      if (expires === undefined || expires < Date.now())
-        throw new VerificationError('ERR_NONCE', 'not a nonce of mine');
-      const { jwk } = await tokenEncryptionKey(token, { ...expectations, nonce, requireSecureBoot: true });
-      return { jwe: await encryptJwe(jwk, secret) };
-    },
-  };
-  const server = https.createServer(
-    { cert: tls.certificate.pem, key: tls.privateKeyPem },
-    async (request, response) => {
-      const answer = (status, body) => response.writeHead(status).end(JSON.stringify(body));
-      try {
-        const route = request.method === 'POST' ? routes[request.url] : undefined;
-        if (route === undefined) answer(404, {});
-        else answer(200, await route(JSON.parse(await readBody(request))));
-      } catch (error) {
-        if (error instanceof VerificationError) answer(403, { error: { code: error.code } });
-        else answer(400, {});
-      }
-    },
-  );
-  await new Promise((resolve) => server.listen(0, 'localhost', resolve));
-  return {
-    url: `https://localhost:${server.address().port}`,
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-async function readBody(request) {
-  const chunks = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw new RangeError('the request is too long');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-/** The guest's side of an exchange: POST, checked against the secrets manager's own authority. */
-export function post(url, ca, body) {
-  return new Promise((resolve, reject) => {
-    const request = https.request(url, { method: 'POST', ca, agent: false }, async (response) => {
-      const answer = JSON.parse(await readBody(response).catch(reject));
-      if (response.statusCode === 200) resolve(answer);
-      else reject(new Error(`refused: ${answer.error?.code ?? response.statusCode}`));
-    });
-    request.on('error', reject).end(JSON.stringify(body));
+export function startSecretsManager({ tls, secret, expectations }) {
+  return serveSecret(tls, async ({ nonce, token }) => {
+    const { jwk } = await tokenEncryptionKey(token, { ...expectations, nonce, requireSecureBoot: true });
+    return { jwe: await encryptJwe(jwk, secret) };
   });
 }
 
