@@ -6,6 +6,12 @@ import { cvmAttest, scratchFolder } from './cli.js';
 const scratch = scratchFolder();
 const path = (name: string): string => new URL(`../../../shared/fixtures/${name}`, import.meta.url).pathname;
 const milan = path('amd-chains/ask_ark_milan.pem');
+/** A report of a Milan machine with its certificates, to be verified for a program to read. */
+const ofMilan = (report: string, vcek: string): string[] => [
+  ...['report', '-f', path(report)],
+  ...['-c', path(vcek), milan],
+  '--json',
+];
 
 interface Verified {
   ok: boolean;
@@ -103,15 +109,7 @@ describe.skipIf(!withFixtures)('report --file, genuine', () => {
   });
 
   it('refuses a report whose policy allows debugging, unless a policy accepts that', async () => {
-    const args = [
-      'report',
-      '-f',
-      path('snp-milan-v2-debug/report.bin'),
-      '-c',
-      path('snp-milan-v2-debug/vcek.der'),
-      milan,
-      '--json',
-    ];
+    const args = ofMilan('snp-milan-v2-debug/report.bin', 'snp-milan-v2-debug/vcek.der');
     const refused = await cvmAttest(args);
     expect(refused.status).toBe(1);
     expect(codes(JSON.parse(refused.stdout) as Verified)).toContain('ERR_POLICY');
@@ -129,30 +127,14 @@ describe.skipIf(!withFixtures)('report --file, genuine', () => {
   });
 
   it('verifies as of the time that it is told', async () => {
-    const args = [
-      'report',
-      '-f',
-      path('azure-milan-v3/hcl-report.bin'),
-      '-c',
-      path('azure-milan-v3/vcek.der'),
-      milan,
-      '--json',
-    ];
+    const args = ofMilan('azure-milan-v3/hcl-report.bin', 'azure-milan-v3/vcek.der');
     const late = await cvmAttest([...args, '--now', '2040-01-01T00:00:00Z']);
     expect(late.status).toBe(1);
     expect(codes(JSON.parse(late.stdout) as Verified)).toEqual(['ERR_CERTIFICATE_EXPIRED']);
   });
 
   it('trusts other roots instead of AMD’s when told so', async () => {
-    const args = [
-      'report',
-      '-f',
-      path('azure-milan-v3/hcl-report.bin'),
-      '-c',
-      path('azure-milan-v3/vcek.der'),
-      milan,
-      '--json',
-    ];
+    const args = ofMilan('azure-milan-v3/hcl-report.bin', 'azure-milan-v3/vcek.der');
     const genoa = readFileSync(path('amd-chains/ask_ark_genoa.pem'), 'utf8');
     const root = scratch('ark-genoa.pem');
     writeFileSync(root, genoa.slice(genoa.lastIndexOf('-----BEGIN')));

@@ -12,16 +12,8 @@ import {
 import { streamHeaderBytes } from '../../lib/envelope/stream-header.js';
 import { createEncryptor, encrypt, encryptJwe } from '../../lib/index.js';
 import { type SoftwareKey, softwareKey } from '../envelope/software-key.js';
-import {
-  anything,
-  asyncProperty,
-  mutated,
-  mutatedJson,
-  mutatedText,
-  property,
-  refusesTyped,
-  rejectsTyped,
-} from './hostile.js';
+import { anything, mutated, mutatedJson, mutatedText } from './hostile.js';
+import { asyncProperty, property, refusesTyped, rejectsTyped } from './property.js';
 
 const plaintext = randomBytes(20_000);
 let key: SoftwareKey;

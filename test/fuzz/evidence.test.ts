@@ -19,16 +19,8 @@ import {
   verifySnpReport,
 } from '../../lib/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
-import {
-  anything,
-  asyncProperty,
-  mutated,
-  mutatedJson,
-  mutatedText,
-  property,
-  refusesTyped,
-  rejectsTyped,
-} from './hostile.js';
+import { anything, mutated, mutatedJson, mutatedText } from './hostile.js';
+import { asyncProperty, property, refusesTyped, rejectsTyped } from './property.js';
 
 let cvm: SimulatedCvm;
 let evidence: Evidence;

@@ -11,16 +11,8 @@ import { encodeClientPayload } from '../../lib/maa/client-payload.js';
 import { parseGuestEnvelope } from '../../lib/maa/guest-envelope.js';
 import { postGuestEvidence } from '../../lib/maa/guest-service.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
-import {
-  anything,
-  asyncProperty,
-  mutated,
-  mutatedJson,
-  mutatedText,
-  property,
-  refusesTyped,
-  rejectsTyped,
-} from './hostile.js';
+import { anything, mutated, mutatedJson, mutatedText } from './hostile.js';
+import { asyncProperty, property, refusesTyped, rejectsTyped } from './property.js';
 
 let cvm: SimulatedCvm;
 let token: string;
