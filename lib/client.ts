@@ -13,7 +13,6 @@ import {
   type EncryptResult,
   encryptionType,
 } from './encrypt/options.js';
-import type { RsaPublicJwk } from './encrypt/token-key.js';
 import {
   createDecryptor,
   createDecryptStream,
@@ -38,6 +37,7 @@ import { type OwnTokenVerification, ownTokenOptions } from './guest/token-verifi
 import { UserDataReports } from './guest/user-data.js';
 import { parseServiceUrl } from './http/service-url.js';
 import { encodeClientPayload } from './maa/client-payload.js';
+import type { RsaPublicJwk } from './maa/ephemeral-key.js';
 import { NativeTpm } from './tpm/native-tpm.js';
 import type { Evidence } from './verify/types.js';
 

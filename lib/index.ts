@@ -15,7 +15,6 @@ export {
   type OaepHash,
   type RsaScheme,
 } from './encrypt/options.js';
-export type { RsaPublicJwk } from './encrypt/token-key.js';
 export {
   type BulkOptions,
   createEncryptor,
@@ -49,6 +48,7 @@ export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from
 export { fetchThimCertificates } from './imds/thim.js';
 export type { Logger } from './logger.js';
 export { CloudError } from './maa/cloud-error.js';
+export type { EncryptionKey, RsaPublicJwk } from './maa/ephemeral-key.js';
 export { explainToken, type TokenVerification } from './maa/explain-token.js';
 export type { JSONWebKeySet, TokenAlgorithm } from './maa/keys.js';
 export type { KeyFetchOptions } from './maa/keys-remote.js';

@@ -31,7 +31,7 @@ export function addTpmOption(command: Command): Command {
   );
 }
 
-export function addImdsOption(command: Command): Command {
+function addImdsOption(command: Command): Command {
   return command.addOption(
     new Option('--imds-url <url>', 'where the instance metadata service is; default http://169.254.169.254').env(
       ENV.imdsUrl,

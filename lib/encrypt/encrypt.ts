@@ -2,9 +2,9 @@ import { types } from 'node:util';
 import { observed } from '../diagnostics.js';
 import { encryptEnvelope } from '../envelope/envelope.js';
 import { AttestationError, ErrorCode } from '../errors.js';
+import { encryptionKeyOf, type RsaPublicJwk } from '../maa/ephemeral-key.js';
 import { EncryptionType, type EncryptOptions, type EncryptResult, encryptionType, rsaScheme } from './options.js';
 import { encryptRsaBlock } from './rsa-block.js';
-import { encryptionKeyOf, type RsaPublicJwk } from './token-key.js';
 
 /**
  * Encrypts data to the TPM key in an attestation token, or to a public RSA key in JWK form from verified evidence. Runs

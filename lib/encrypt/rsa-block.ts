@@ -10,7 +10,7 @@ const DIGESTS = {
 } as const;
 
 /** Most bytes that one block takes: 245 with RSAES and 214/190/158/126 with OAEP, for a key of 256 bytes (RFC 8017). */
-export function maxPlaintextBytes(modulusBytes: number, scheme: RsaDecryptScheme): number {
+function maxPlaintextBytes(modulusBytes: number, scheme: RsaDecryptScheme): number {
   return scheme.scheme === 'RSAES' ? modulusBytes - 11 : modulusBytes - 2 * DIGESTS[scheme.hash].bytes - 2;
 }
 

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { RsaPublicJwk } from '../encrypt/token-key.js';
+import type { RsaPublicJwk } from '../maa/ephemeral-key.js';
 import { type NativeSessionSealer, native } from '../native.js';
 import { requireBytes } from './bytes.js';
 import { closed, invalid, sealingError } from './errors.js';

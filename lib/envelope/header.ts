@@ -1,4 +1,4 @@
-import { EPHEMERAL_KEY_ID } from '../encrypt/token-key.js';
+import { EPHEMERAL_KEY_ID } from '../maa/ephemeral-key.js';
 import { decodeBase64url } from './bytes.js';
 import { invalid } from './errors.js';
 

@@ -1,4 +1,4 @@
-import type { RsaPublicJwk } from '../encrypt/token-key.js';
+import type { RsaPublicJwk } from '../maa/ephemeral-key.js';
 import { decodeBase64url, decodeLongBase64url, requireBytes } from './bytes.js';
 import { decodeEncryptedKey } from './envelope.js';
 import { invalid } from './errors.js';

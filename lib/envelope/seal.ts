@@ -11,7 +11,7 @@ export const TAG_BYTES = 16;
  * Up to this many bytes are encrypted in one call on the calling thread; more go to the pool. Measured: 128 KiB take 38 µs,
  * a trip to the pool and back 40 to 90 µs, of which the calling thread spends 15 (docs/performance.md "Where work runs").
  */
-export const INLINE_LIMIT = 128 * 1024;
+const INLINE_LIMIT = 128 * 1024;
 
 export interface BulkOptions {
   /**

@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream';
 import { throwIfAborted } from '../abort.js';
-import type { RsaPublicJwk } from '../encrypt/token-key.js';
+import type { RsaPublicJwk } from '../maa/ephemeral-key.js';
 import { native } from '../native.js';
 import { ChunkPump, requirePiece, requireSource } from './chunk-pump.js';
 import { sealingError } from './errors.js';

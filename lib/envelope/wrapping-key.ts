@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { encryptionKeyOf, type RsaPublicJwk } from '../encrypt/token-key.js';
+import { encryptionKeyOf, type RsaPublicJwk } from '../maa/ephemeral-key.js';
 import { type NativeRsaPublicKey, native } from '../native.js';
 
 /** The token's key, ready to wrap content keys. */

@@ -1,13 +1,6 @@
 import { AttestationError, ErrorCode } from '../errors.js';
+import type { OsInfo } from '../maa/guest-request.js';
 import { readBounded } from './bounded-file.js';
-
-/** What the request says about the operating system. */
-export interface OsInfo {
-  /** `NAME` of os-release. */
-  distribution: string;
-  versionMajor: number;
-  versionMinor: number;
-}
 
 const MAX_FILE_BYTES = 64 * 1024;
 const MAX_VERSION = 0xffff_ffff;

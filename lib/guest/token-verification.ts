@@ -1,6 +1,6 @@
 import { untilAborted } from '../abort.js';
-import { ephemeralKeyFromToken } from '../encrypt/token-key.js';
 import { AttestationError, ErrorCode, VerificationError } from '../errors.js';
+import { ephemeralKeyFromToken } from '../maa/ephemeral-key.js';
 import { checkTokenOptions, type VerifyTokenOptions, verifyToken } from '../maa/token.js';
 import { parseTpm2bPublic } from '../verify/tpm-structures.js';
 

@@ -1,4 +1,4 @@
-import { abortError } from '../abort.js';
+import { untilAborted } from '../abort.js';
 import { AttestationError, ErrorCode } from '../errors.js';
 import { exchange } from '../http/exchange.js';
 import { fetchTransport } from '../http/fetch-transport.js';
@@ -127,7 +127,7 @@ export class KdsClient {
       shared = this.#load(url, name, maxAgeMs, check).finally(() => this.#underWay.delete(name));
       this.#underWay.set(name, shared);
     }
-    return Buffer.from(await unlessAborted(shared, signal));
+    return Buffer.from(await untilAborted(shared, signal));
   }
 
   async #load(url: URL, name: string, maxAgeMs: number, check: (body: Buffer) => void): Promise<Buffer> {
@@ -176,16 +176,6 @@ function parseAnswer<Result>(parse: () => Result): Result {
   } catch (cause) {
     throw notWanted("AMD's key service returned no certificate", cause);
   }
-}
-
-function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortError(signal));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 function notWanted(message: string, cause?: unknown): AttestationError {

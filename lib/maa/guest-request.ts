@@ -1,5 +1,3 @@
-import type { OsInfo } from '../guest/os-release.js';
-
 /** What a confidential VM shows besides the TPM's evidence. */
 export interface IsolationEvidence {
   /** SEV-SNP report, 1184 bytes. */
@@ -22,6 +20,14 @@ export interface TpmEvidence {
   quote: { message: Uint8Array; signature: Uint8Array };
   /** TPM2B_PUBLIC with its size; TPMS_ATTEST without; raw signature. */
   ephemeralKey: { publicArea: Uint8Array; certifyInfo: Uint8Array; certifySignature: Uint8Array };
+}
+
+/** What the request says about the operating system. */
+export interface OsInfo {
+  /** `NAME` of os-release. */
+  distribution: string;
+  versionMajor: number;
+  versionMinor: number;
 }
 
 export interface GuestEvidence {

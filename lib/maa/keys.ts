@@ -6,9 +6,9 @@ import { refuseToken } from './token-errors.js';
 export type { JSONWebKeySet } from 'jose';
 
 /** Most keys of a set that are looked at. The service publishes a few dozen. */
-export const MAX_KEYS = 1000;
+const MAX_KEYS = 1000;
 /** Most keys tried for one token: keys that share its `kid`. */
-export const MAX_KEYS_PER_KID = 8;
+const MAX_KEYS_PER_KID = 8;
 const MAX_RSA_BITS = 8192;
 const MIN_RSA_BITS = 2048;
 

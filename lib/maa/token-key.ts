@@ -1,4 +1,4 @@
-import { type EncryptionKey, ephemeralKeyFromToken } from '../encrypt/token-key.js';
+import { type EncryptionKey, ephemeralKeyFromToken } from './ephemeral-key.js';
 import { type VerifyTokenOptions, verifyToken } from './token.js';
 import { invalid } from './token-policy.js';
 

@@ -5,7 +5,7 @@ import { refuseToken } from './token-errors.js';
 /** Longest token that is looked at, in characters. Real ones have about 5,000. */
 export const MAX_TOKEN_LENGTH = 64 * 1024;
 /** Deepest nesting of a token's JSON. Real ones have 6 levels. */
-export const MAX_TOKEN_NESTING = 32;
+const MAX_TOKEN_NESTING = 32;
 
 /** Protected header of a token. Only `alg` and `kid` are ever acted on. */
 export interface TokenHeader {

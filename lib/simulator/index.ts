@@ -1,4 +1,5 @@
 export type { Product, Tcb } from '../verify/types.js';
+export type { SimulatedCvmOptions } from './configuration.js';
 export { type BootEvent, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 export {
   bindingReportData,
@@ -13,7 +14,7 @@ export type { ReceivedRequest } from './http/loopback-server.js';
 export { imdsPaths, type SimulatedImds } from './imds.js';
 export { SimulatedKds } from './kds.js';
 export { type FaultName, type NamedFault, namedFaults } from './named-faults.js';
-export type { AkCertificateIndexOptions, DetailedFaults, SimulatedCvmOptions } from './options.js';
+export type { AkCertificateIndexOptions, CvmConfiguration, DetailedFaults } from './options.js';
 export type { HclReportOptions } from './paravisor/paravisor.js';
 export type { TpmProxy, TpmTrace, TracedCommand } from './paravisor/proxy.js';
 export type { TpmFault, TpmFaultAction } from './paravisor/tpm-faults.js';

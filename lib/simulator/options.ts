@@ -1,7 +1,6 @@
 import type { Product } from '../verify/types.js';
 import type { SnpReportFields } from './evidence/snp-report.js';
 import type { Behaviour } from './http/behaviour.js';
-import type { FaultName } from './named-faults.js';
 import type { HclReportOptions } from './paravisor/paravisor.js';
 import type { TpmFault } from './paravisor/tpm-faults.js';
 import type { LeafOptions } from './pki/amd.js';
@@ -63,12 +62,6 @@ export interface CvmConfiguration {
   eventLog?: (log: Buffer) => Buffer | undefined;
   /** Trouble from the start; more can be asked for later on `cvm.tpm`, `cvm.imds` and `cvm.attestation`. */
   faults?: DetailedFaults;
-}
-
-/** Options of {@link SimulatedCvm.start}. */
-export interface SimulatedCvmOptions extends Omit<CvmConfiguration, 'faults'> {
-  /** Names of ready-made faults, or faults in detail. */
-  faults?: FaultName[] | DetailedFaults;
 }
 
 /** What each part of a simulated CVM is to do wrong. */

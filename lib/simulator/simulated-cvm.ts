@@ -1,11 +1,10 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { AttestationClient } from '../client.js';
 import type { AttestationClientOptions } from '../client-options.js';
+import { configurationOf, type SimulatedCvmOptions } from './configuration.js';
 import { appendMeasurement, type EventLog } from './evidence/event-log.js';
 import type { SimulatedImds } from './imds.js';
 import type { SimulatedKds } from './kds.js';
-import { configurationOf } from './named-faults.js';
-import type { SimulatedCvmOptions } from './options.js';
 import type { TpmProxy, TpmTrace } from './paravisor/proxy.js';
 import { eventLogFile, osReleaseFile, type Parts, startParts, stopParts } from './parts.js';
 import type { AmdAuthority, SigningLeaf } from './pki/amd.js';

@@ -12,7 +12,7 @@ export interface ChainCertificate {
 }
 
 /** Far above any real chain: three certificates take 7 KiB as PEM. */
-export const MAXIMUM_CERTIFICATE_INPUT = 256 * 1024;
+const MAXIMUM_CERTIFICATE_INPUT = 256 * 1024;
 
 /**
  * The certificates of one DER certificate (zero padding allowed) or of PEM text with 1 to 16 of them.

@@ -136,7 +136,7 @@ const SIGNATURE_TYPES = new Map([
 ]);
 
 /** EFI_GUID to text: its first three fields are little-endian. */
-export function guidText(bytes: Uint8Array): string {
+function guidText(bytes: Uint8Array): string {
   const text = (begin: number, end: number, reverse: boolean): string => {
     const part = Buffer.from(bytes.subarray(begin, end));
     return (reverse ? part.reverse() : part).toString('hex');

@@ -2,7 +2,7 @@ import { AttestationError, ErrorCode } from '../errors.js';
 import { isNativeError } from '../native.js';
 
 /** The documented code for bytes that cannot be read: 21 for none, 8 for a value of the wrong type, 20 otherwise. */
-export function parseFailure(error: unknown): unknown {
+function parseFailure(error: unknown): unknown {
   if (!isNativeError(error)) return error;
   if (error.kind === 'internal') return error;
   const code =

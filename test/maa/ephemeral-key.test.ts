@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { encryptionKeyFromJwk, ephemeralKeyFromToken } from '../../lib/encrypt/token-key.js';
 import { ErrorCode } from '../../lib/index.js';
+import { encryptionKeyFromJwk, ephemeralKeyFromToken } from '../../lib/maa/ephemeral-key.js';
 import { fixture, withFixtures } from '../fixtures.js';
 
 const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { CliError } from '../exit.js';
 
 /** Nothing that the command reads whole is larger: reports, evidence, certificates, tokens, policies. */
-export const MAX_INPUT_BYTES = 64 * 1024 * 1024;
+const MAX_INPUT_BYTES = 64 * 1024 * 1024;
 
 /** Whole content of a file, or of stdin for `-`, up to `limit` bytes. */
 export async function readInput(path: string, limit = MAX_INPUT_BYTES): Promise<Buffer> {

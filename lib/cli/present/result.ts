@@ -25,7 +25,7 @@ function printWarnings(terminal: Terminal, warnings: readonly string[]): void {
   for (const warning of warnings) terminal.print(`  ${terminal.style.yellow('!')} ${printable(warning)}`);
 }
 
-export function resultSections(result: VerificationResult, everything: boolean): Section[] {
+function resultSections(result: VerificationResult, everything: boolean): Section[] {
   const { hclReport, claims, report, certificates, pcrs } = result;
   const sections: Section[] = [];
   if (hclReport !== undefined) sections.push({ title: 'HCL report', fields: hclFields(hclReport) });

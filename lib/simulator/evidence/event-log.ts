@@ -148,11 +148,7 @@ export function buildEventLog(events: readonly BootEvent[]): EventLog {
 }
 
 /** The log with one more event at its end. */
-export function appendEvent(
-  log: EventLog,
-  { pcr, type, data }: BootEvent,
-  digests: Record<PcrBankName, Buffer>,
-): EventLog {
+function appendEvent(log: EventLog, { pcr, type, data }: BootEvent, digests: Record<PcrBankName, Buffer>): EventLog {
   return {
     bytes: Buffer.concat([log.bytes, marshalEvent(pcr, type, data, digests)]),
     extends: [...log.extends, { pcr, digests }],

@@ -7,9 +7,9 @@ const variableDataOffset = 1236;
 const hardwareReportArea = 1184;
 
 /** HCL report types and where report_data lies in the hardware report of each. */
-export const hclReportTypes = { vbs: 1, snp: 2, tvm: 3, tdx: 4 } as const;
+const hclReportTypes = { vbs: 1, snp: 2, tvm: 3, tdx: 4 } as const;
 
-export const hclHashes = { sha256: 1, sha384: 2, sha512: 3 } as const;
+const hclHashes = { sha256: 1, sha384: 2, sha512: 3 } as const;
 export type HclHash = keyof typeof hclHashes;
 
 export interface HclReportFields {

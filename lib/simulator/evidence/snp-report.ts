@@ -3,7 +3,7 @@ import type { Product, Tcb } from '../../verify/types.js';
 import { type Platform, placeholderDigest, platforms } from './platform.js';
 import { encodeTcb } from './tcb.js';
 
-export const snpReportSize = 1184;
+const snpReportSize = 1184;
 
 /** The part of a report that is signed: everything before the signature. */
 export const snpSignedSize = 0x2a0;

@@ -87,7 +87,7 @@ export function encodeName(name: DistinguishedName): Buffer {
   );
 }
 
-export function encodeExtension({ oid, critical, value }: CertificateExtension): Buffer {
+function encodeExtension({ oid, critical, value }: CertificateExtension): Buffer {
   return der.sequence(der.objectIdentifier(oid), ...(critical ? [der.boolean(true)] : []), der.octetString(value));
 }
 
@@ -109,7 +109,7 @@ export function issueCertificate(fields: CertificateFields): Certificate {
 }
 
 /** SHA-1 of the public key: the usual key identifier (RFC 5280, 4.2.1.2). */
-export function keyIdentifier(publicKey: KeyObject): Buffer {
+function keyIdentifier(publicKey: KeyObject): Buffer {
   return createHash('sha1')
     .update(publicKey.export({ type: 'spki', format: 'der' }))
     .digest();

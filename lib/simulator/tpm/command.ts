@@ -23,12 +23,6 @@ export interface TpmCommand {
   parameters?: Uint8Array;
 }
 
-export interface TpmResponse {
-  responseCode: number;
-  /** What follows the header: handles, then parameters. */
-  body: TpmReader;
-}
-
 export const headerSize = 10;
 
 /** Marshals a command whose authorisations are all empty passwords (Part 1, 18.6). */
@@ -53,11 +47,6 @@ export function marshalCommand({
     .u32(code)
     .bytes(bytes)
     .toBuffer();
-}
-
-/** Response code of a whole response. */
-export function responseCodeOf(response: Buffer): number {
-  return new TpmReader(response).bytes(headerSize).readUInt32BE(6);
 }
 
 /** A response that carries nothing but its code. */
