@@ -27,7 +27,7 @@ for tool in npm npx; do ln -s "../lib/node_modules/npm/bin/$tool-cli.js" "$root/
 # How this machine reaches the network, so that the new one can.
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 cp -a /etc/ssl/certs/. "$root/etc/ssl/certs/"
-for file in proc dev sys; do mount --bind "/$file" "$root/$file"; mounted+=("$root/$file"); done
+for file in proc dev dev/pts sys; do mount --bind "/$file" "$root/$file"; mounted+=("$root/$file"); done
 mount --bind -o ro "$repository" "$root/clone-of"
 mounted+=("$root/clone-of")
 

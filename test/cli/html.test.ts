@@ -83,7 +83,7 @@ describe('a page', () => {
 });
 
 describe.skipIf(chromium === undefined)('in Chromium (skipped where it is not installed)', { timeout: 120_000 }, () => {
-  const profile = mkdtempSync(join(tmpdir(), 'cvm-attest-chromium-'));
+  let profile: string;
   afterAll(() => rmSync(profile, { recursive: true, force: true }));
   const flags = [
     '--headless',
@@ -94,17 +94,20 @@ describe.skipIf(chromium === undefined)('in Chromium (skipped where it is not in
     '--disable-background-networking',
     '--disable-component-update',
     '--disable-sync',
-    `--user-data-dir=${profile}`,
     '--hide-scrollbars',
   ];
   const browse = (...args: string[]): string =>
-    spawnSync(chromium as string, [...flags, ...args], { encoding: 'utf8', timeout: 60_000, maxBuffer: 64 << 20 })
-      .stdout;
+    spawnSync(chromium as string, [...flags, `--user-data-dir=${profile}`, ...args], {
+      encoding: 'utf8',
+      timeout: 60_000,
+      maxBuffer: 64 << 20,
+    }).stdout;
   let cvm: SimulatedCvm;
   let env: Record<string, string>;
   const file = (name: string): string => scratch(`${name}.html`);
 
   beforeAll(async () => {
+    profile = mkdtempSync(join(tmpdir(), 'cvm-attest-chromium-'));
     cvm = await SimulatedCvm.start();
     env = await variablesOf(cvm);
     const evidence = scratch('evidence.json');

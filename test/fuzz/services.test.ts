@@ -64,12 +64,13 @@ describe('tokens', () => {
       mutatedJson(json(header)).map((value) => `${encoded(value)}.${payload}.${signature}`),
       mutatedJson(json(payload)).map((value) => `${header}.${encoded(value)}.${signature}`),
     );
-    await asyncProperty(forged, (text) =>
-      rejectsTyped(async () => {
+    await asyncProperty(forged, async (text) => {
+      if (text === token) return; // a member was replaced by its own value
+      await rejectsTyped(async () => {
         await verify(text);
         throw new Error('accepted a forged token');
-      }),
-    );
+      });
+    });
   });
 
   it('or key sets that are anything else end in a documented error', async () => {
