@@ -1,24 +1,74 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 
+interface Job {
+  /** A workflow of ours in place of steps. */
+  uses?: string;
+  needs?: string;
+  strategy?: { matrix: Record<string, unknown> };
+  steps?: { run?: string; uses?: string }[];
+}
+
+/** What a job runs, with each value of its matrix filled in. */
+function commandsOf({ strategy, steps = [] }: Job): string[] {
+  let commands = steps.flatMap(({ run }) => (run === undefined ? [] : [run]));
+  for (const [name, values] of Object.entries(strategy?.matrix ?? {})) {
+    const place = `\${{ matrix.${name} }}`;
+    commands = commands.flatMap((command) =>
+      command.includes(place) ? (values as string[]).map((value) => command.replaceAll(place, value)) : [command],
+    );
+  }
+  return commands;
+}
+
+/** The text of a script in package.json and of every file that it runs, without comments. */
+function sourcesOf(name: string): string {
+  const command = scripts[name] ?? '';
+  const files = [...command.matchAll(/(?:scripts|bench)\/[\w./-]+/g)].map(([path]) => read(path));
+  return [command, ...files].join('\n').replace(/^\s*(#|\/\/).*$/gm, '');
+}
+
 describe.each(readdirSync(new URL('.github/workflows/', root)))('workflow %s', (name) => {
-  const text = read(`.github/workflows/${name}`);
+  const { jobs } = parse(read(`.github/workflows/${name}`), { strict: true }) as { jobs: Record<string, Job> };
+  const all = Object.values(jobs);
 
   it('pins every action by commit and says which version that is', () => {
-    const uses = [...text.matchAll(/uses: (.*)/g)]
-      .map(([, action]) => action)
-      .filter((action) => !action?.startsWith('./'));
-    for (const action of uses) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    const text = read(`.github/workflows/${name}`);
+    const used = all.flatMap(({ steps = [] }) => steps.flatMap(({ uses }) => (uses === undefined ? [] : [uses])));
+    expect(used.length).toBeGreaterThan(0);
+    for (const action of used) {
+      expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40}$/);
+      expect(text).toMatch(new RegExp(`uses: ${action} # v\\d+\\.\\d+\\.\\d+\n`));
+    }
   });
 
-  it('runs only commands that exist here', () => {
-    for (const [, script] of text.matchAll(/npm run ([\w:-]+)/g)) expect(scripts).toHaveProperty([script as string]);
-    for (const [, path] of text.matchAll(/(?:bash|node) ((?:\.ci|scripts)\/[\w./-]+)/g)) {
-      expect(existsSync(new URL(path as string, root)), path).toBe(true);
+  it('names only jobs and workflows that exist', () => {
+    for (const { needs, uses, steps } of all) {
+      if (needs !== undefined) expect(jobs).toHaveProperty([needs]);
+      if (uses !== undefined) expect(existsSync(new URL(uses, root)), uses).toBe(true);
+      else expect(steps).toBeDefined();
+    }
+  });
+
+  it('runs only commands that exist here, with arguments that they know', () => {
+    const commands = all.flatMap(commandsOf);
+    expect(commands.length).toBeGreaterThan(0);
+    for (const command of commands) {
+      expect(command).not.toContain('${{');
+      for (const [, script = '', rest = ''] of command.matchAll(/npm run ([\w:-]+)(?: -- ([^\n]*))?/g)) {
+        expect(scripts).toHaveProperty([script]);
+        for (const argument of rest.split(' ').filter(Boolean)) {
+          expect(sourcesOf(script), command).toMatch(new RegExp(`(^|[\\s'"(|])${argument}([\\s'")|]|$)`, 'm'));
+        }
+      }
+      for (const [, path = ''] of command.matchAll(/(?:bash|node) ((?:\.ci|scripts)\/[\w./-]+)/g)) {
+        expect(existsSync(new URL(path, root)), path).toBe(true);
+      }
     }
   });
 });
