@@ -27,3 +27,4 @@ await bundle.write({
 await bundle.close();
 cpSync(modules, 'dist', { recursive: true, filter: (path) => !path.endsWith('.js') });
 chmodSync('dist/cli/main.js', 0o755);
+execFileSync('node', ['scripts/man-page.mjs', `${modules}/cli/program.js`, 'dist/cvm-attest.1'], { stdio: 'inherit' });

@@ -83,7 +83,7 @@ if newer "$addon" cpp/core cpp/binding cpp/exports.map CMakeLists.txt node_modul
   quietly "the native build failed" npm run --silent build:native
   touch "$addon"
 fi
-if newer dist/index.js lib binding.d.ts package.json tsconfig.json tsconfig.build.json; then
+if newer dist/index.js lib binding.d.ts package.json tsconfig.json tsconfig.build.json scripts/build-ts.mjs scripts/man-page.mjs; then
   say "compiling TypeScript"
   npm run --silent build:ts || die "the TypeScript build failed"
   touch dist/index.js

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { AttestationClientOptions } from '../client-options.js';
+import { DEFAULT_EVENT_LOG_PATH } from '../guest/event-log-file.js';
 import type { Logger } from '../logger.js';
 import type { Context } from './context.js';
 import { printable } from './output/printable.js';
@@ -27,7 +28,7 @@ export const ENV = Object.freeze({
 
 export function addTpmOption(command: Command): Command {
   return command.addOption(
-    new Option('--tcti <tcti>', 'how to reach the TPM: device:/dev/tpmrm0 or swtpm:path=SOCKET').env(ENV.tcti),
+    new Option('--tcti <tcti>', 'how to reach the TPM: device:/dev/tpmrm0 (default), swtpm:path=SOCKET').env(ENV.tcti),
   );
 }
 
@@ -43,9 +44,15 @@ function addImdsOption(command: Command): Command {
 export function addGuestOptions(command: Command): Command {
   addImdsOption(addTpmOption(command));
   return command
-    .addOption(new Option('--event-log <file>', "the firmware's TCG event log").env(ENV.eventLog))
     .addOption(
-      new Option('--os-release <file>', 'the os-release file that names the operating system').env(ENV.osRelease),
+      new Option('--event-log <file>', `the firmware's TCG event log; default ${DEFAULT_EVENT_LOG_PATH}`).env(
+        ENV.eventLog,
+      ),
+    )
+    .addOption(
+      new Option('--os-release <file>', 'the file that names the operating system; default /etc/os-release').env(
+        ENV.osRelease,
+      ),
     )
     .addOption(verboseOption());
 }

@@ -31,9 +31,9 @@ export function buildProgram(context: Context): Command {
     .description('Guest attestation for Azure confidential VMs: read it, prove it, explain it.')
     .enablePositionalOptions()
     .version(packageVersion(), '-V, --version', 'print the version')
-    .addHelpText('after', EXIT_CODES);
+    .addHelpText('after', `${EXIT_CODES}\n${MORE_HELP}`);
   for (const [title, commands] of GROUPS) {
-    for (const make of commands) program.addCommand(make(context).helpGroup(title));
+    for (const make of commands) program.addCommand(make(context).helpGroup(title).addHelpText('after', EXIT_CODES));
   }
   configure(program, context);
   return program;
@@ -42,8 +42,8 @@ export function buildProgram(context: Context): Command {
 const MANY_CHOICES = 8;
 
 const EXIT_CODES = `
-Exit codes: 0 success · 1 a verification says no · 2 wrong usage · 3 a failure, with its error code
-\`cvm-attest COMMAND --help\` shows the options and examples of a command.`;
+Exit codes: 0 success · 1 a verification says no · 2 wrong usage · 3 a failure, with its error code · 130 Ctrl-C`;
+const MORE_HELP = '`cvm-attest COMMAND --help` shows the options and examples of a command.';
 
 function configure(command: Command, context: Context): void {
   const { terminal } = context;

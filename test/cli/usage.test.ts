@@ -19,17 +19,15 @@ describe('usage', () => {
     expect(words.map(({ name }) => name).sort()).toEqual(documented.split(' ').sort());
   });
 
-  it.each(words.map(({ name }) => name))(
-    '%s --help shows a description and, where there are options, examples',
-    async (name) => {
-      const { status, stdout, stderr } = await cvmAttest([name, '--help']);
-      expect(status).toBe(0);
-      expect(stderr).toBe('');
-      expect(stdout).toMatch(new RegExp(`^Usage: cvm-attest ${name}`));
-      if (name !== 'demo') expect(stdout).toMatch(/Examples?:\n {2}/);
-      for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(130);
-    },
-  );
+  it.each(words.map(({ name }) => name))('%s --help shows a description, examples and exit codes', async (name) => {
+    const { status, stdout, stderr } = await cvmAttest([name, '--help']);
+    expect(status).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(new RegExp(`^Usage: cvm-attest ${name}`));
+    expect(stdout).toMatch(/Examples?:\n {2}/);
+    expect(stdout).toContain('Exit codes: 0 success');
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(130);
+  });
 
   it('tells its version, the package’s', async () => {
     const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };

@@ -21,7 +21,7 @@ export function attestCommand(context: Context): Command {
   const command = new Command('attest')
     .summary('attest this guest and get a token')
     .description(
-      'Shows this guest’s evidence to an attestation service and prints the token that it issues, decrypted by the vTPM. The token is not verified here: that is for whoever relies on it.',
+      "Shows this guest's evidence to an attestation service and prints the token that it issues, decrypted by the vTPM. The token is not verified here: that is for whoever relies on it.",
     )
     .addOption(
       new Option('--url <url>', 'the attestation service, such as https://sharedweu.weu.attest.azure.net')
@@ -33,7 +33,7 @@ export function attestCommand(context: Context): Command {
       'client payload that the token returns: name=value (may be repeated), a JSON object, or @file',
       collect,
     )
-    .option('--ca <file>', 'certificates (PEM) to check the service’s with')
+    .option('--ca <file>', "certificates (PEM) to check the service's with; default Node's")
     .option('-o, --out <file>', 'write the token there (mode 0600) and show its claims')
     .addOption(jsonOption());
   addGuestOptions(command);

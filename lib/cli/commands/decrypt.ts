@@ -22,7 +22,7 @@ export function decryptCommand(context: Context): Command {
   const command = new Command('decrypt')
     .summary("decrypt with this machine's TPM")
     .description(
-      'Decrypts what was encrypted to the key in this machine’s token, with the vTPM: in the boot and state that were attested, and in no other.',
+      "Decrypts what was encrypted to the key in this machine's token, with the vTPM: in the boot and state that were attested, and in no other.",
     )
     .addOption(new Option('--type <type>', 'what it is; default: told by its first bytes').choices(TYPES))
     .option('-i, --in <file>', 'what to decrypt; - for stdin', '-')

@@ -8,5 +8,11 @@ export function demoCommand(context: Context): Command {
     .description(
       'Starts a simulated confidential VM, attests it, verifies its token, encrypts a message to the key in the token, decrypts it with the TPM, shows what is refused, and stops everything.',
     )
+    .addHelpText(
+      'after',
+      `
+Example:
+  cvm-attest demo        needs nothing but the swtpm program`,
+    )
     .action(() => runDemo(context));
 }

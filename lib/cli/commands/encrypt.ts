@@ -26,7 +26,10 @@ export function encryptCommand(context: Context): Command {
     )
     .requiredOption('--token <token>', 'the token, or a file with it')
     .addOption(
-      new Option('--type <type>', 'stream: any size; envelope: one JWE; none: one RSA block of at most 245 bytes')
+      new Option(
+        '--type <type>',
+        'stream: any size; envelope: one JWE; none: one RSA block, up to 190 bytes (245 with RSAES)',
+      )
         .choices(TYPES)
         .default('stream'),
     )

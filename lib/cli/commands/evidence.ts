@@ -26,7 +26,7 @@ export function evidenceCommand(context: Context): Command {
     )
     .option('--nonce <bytes>', "the verifier's nonce, 1 to 64 bytes: hex, text, or hex:…, base64:…, text:…", parseBytes)
     .option('--user-data <bytes>', 'up to 64 bytes that the hardware report is to carry', parseBytes)
-    .option('--pcrs <list>', 'PCRs to quote, such as 0-7,11', parsePcrs)
+    .option('--pcrs <list>', 'PCRs to quote, such as 0-7,11; default all 24', parsePcrs)
     .option('--no-certificates', 'leave the certificates out: the verifier has them')
     .option('-o, --out <file>', 'where to write; default: stdout')
     .addOption(htmlOption());

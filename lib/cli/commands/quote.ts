@@ -23,7 +23,7 @@ export function quoteCommand(context: Context): Command {
       'qualifying data, 1 to 64 bytes: hex, text, or hex:…, base64:…, text:…',
       parseBytes,
     )
-    .option('--pcrs <list>', 'PCRs to quote, such as 0-7,11', parsePcrs)
+    .option('--pcrs <list>', 'PCRs to quote, such as 0-7,11; default all 24', parsePcrs)
     .addOption(jsonOption());
   addGuestOptions(command);
   return command

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Command, Option } from 'commander';
+import { DEFAULT_KDS_URL } from '../../imds/kds-url.js';
 import {
   AttestationClient,
   fetchThimCertificates,
@@ -62,7 +63,11 @@ export function reportCommand(context: Context): Command {
       new Option('--imds', "certificates from Azure's metadata service (the default on the VM)").conflicts('kds'),
     )
     .addOption(new Option('--kds', "certificates from AMD's key distribution service"))
-    .addOption(new Option('--kds-url <url>', 'another place to ask, such as a mirror').env(ENV.kdsUrl))
+    .addOption(
+      new Option('--kds-url <url>', `another place to ask, such as a mirror; default ${DEFAULT_KDS_URL}`).env(
+        ENV.kdsUrl,
+      ),
+    )
     .addOption(
       new Option('--product <product>', 'for --kds, where a report of version 2 does not tell').choices([
         'Milan',

@@ -73,13 +73,13 @@ function secureBootFinding(secureBoot: boolean | undefined): Finding {
   if (secureBoot === true) return ok(SECURE_BOOT, 'on');
   return warning(SECURE_BOOT, secureBoot === false ? 'off' : 'not told', {
     meaning: 'Policies that demand secure boot refuse this machine.',
-    action: 'Switch secure boot on in the VM’s security settings.',
+    action: "Switch secure boot on in the VM's security settings.",
   });
 }
 
 function logFinding({ eventLogPath }: DoctorEnvironment, log: Uint8Array | undefined): Finding {
   if (log !== undefined) return ok(LOG, `${log.length} bytes`);
-  return warning(LOG, `${eventLogPath ?? 'the kernel’s event log'} is missing, empty or not readable`, {
+  return warning(LOG, `${eventLogPath ?? "the kernel's event log"} is missing, empty or not readable`, {
     meaning:
       'Attestation works, but nobody can tell what the PCRs stand for: claims such as secureboot come from the log.',
     action: 'Run as root, and mount securityfs: sudo mount -t securityfs securityfs /sys/kernel/security.',
@@ -125,7 +125,7 @@ async function attestFinding(
         ? 'The service looked at the evidence and refused it, in the words above.'
         : 'No token was issued.',
       action: refused
-        ? 'Check the provider’s attestation policy, secure boot, and that the machine was restarted since its last change.'
+        ? "Check the provider's attestation policy, secure boot, and that the machine was restarted since its last change."
         : 'Troubleshooting by error code: docs/errors.md.',
     });
   }

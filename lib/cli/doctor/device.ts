@@ -90,7 +90,7 @@ async function examineSocket(path: string, tcti: string): Promise<Finding> {
   } catch (error) {
     return problem(DEVICE, `${path}: ${(error as NodeJS.ErrnoException).code ?? reason(error)}`, {
       meaning: 'The software TPM that TSS2_TCTI or --tcti names does not run, or belongs to another user.',
-      action: 'Start it (cvm-attest simulate), or unset TSS2_TCTI to use the machine’s own TPM.',
+      action: "Start it (cvm-attest simulate), or unset TSS2_TCTI to use the machine's own TPM.",
     });
   }
 }

@@ -41,8 +41,8 @@ async function examineVm(environment: DoctorEnvironment): Promise<Finding> {
   if (tag === AZURE_ASSET_TAG) return ok(VM, 'on Azure');
   const name = [vendor, product].filter((part) => part !== '').join(' ') || 'unknown';
   return warning(VM, `not on Azure (${name})`, {
-    meaning: 'The vTPM layout and the metadata service that attestation needs are Azure’s.',
-    action: 'Expected on a developer’s machine or with a simulated guest; otherwise check where this runs.',
+    meaning: "The vTPM layout and the metadata service that attestation needs are Azure's.",
+    action: "Expected on a developer's machine or with a simulated guest; otherwise check where this runs.",
   });
 }
 
@@ -65,6 +65,6 @@ async function examineFirmware(environment: DoctorEnvironment): Promise<Finding>
   if (bytes[4] === 1) return ok(SECURE_BOOT, 'on');
   return warning(SECURE_BOOT, 'off', {
     meaning: 'Attestation works, but a policy that demands secure boot refuses this machine.',
-    action: 'Switch it on in the VM’s security settings (it needs a signed boot loader and kernel).',
+    action: "Switch it on in the VM's security settings (it needs a signed boot loader and kernel).",
   });
 }

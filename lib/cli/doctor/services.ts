@@ -44,7 +44,7 @@ async function ask({ signal }: DoctorEnvironment, url: string, headers: Record<s
 function imdsFinding({ imdsUrl }: DoctorEnvironment, answer: Asked): Finding {
   const advice = {
     meaning:
-      'The chip’s certificates and the renewal of the AK certificate come from there. Its address exists inside Azure VMs only.',
+      "The chip's certificates and the renewal of the AK certificate come from there. Its address exists inside Azure VMs only.",
     action:
       'Allow 169.254.169.254 in firewall and container network (it must not go through a proxy). Outside Azure use certificates from a file (--certs) or from AMD (--kds).',
   };
@@ -54,7 +54,7 @@ function imdsFinding({ imdsUrl }: DoctorEnvironment, answer: Asked): Finding {
   if (answer.status === 200 || simulated) return ok(IMDS, `${imdsUrl} answers`);
   return problem(IMDS, `${imdsUrl} answers with status ${answer.status}`, {
     ...advice,
-    meaning: `Something answers there that is not Azure’s metadata service, or refuses this machine. ${advice.meaning}`,
+    meaning: `Something answers there that is not Azure's metadata service, or refuses this machine. ${advice.meaning}`,
   });
 }
 
@@ -82,7 +82,7 @@ function thimFinding(answer: Asked, instance: Asked): Finding {
   return problem(THIM, whyNoCertificates(answer), {
     meaning: notFound
       ? 'The metadata service has no AMD certificate for this host: no confidential VM, or one that was started moments ago.'
-      : 'Without the chip’s certificate nobody can verify the hardware report.',
+      : "Without the chip's certificate nobody can verify the hardware report.",
     action: 'Repeat in a minute. If it stays, fetch the certificate from AMD with --kds.',
   });
 }

@@ -99,7 +99,7 @@ async function examineHclIndex(tpm: NativeTpm): Promise<Finding> {
   if (typeof index === 'object') return ok(HCL, `${index.size} bytes`);
   return problem(HCL, index, {
     meaning:
-      'Azure’s paravisor puts the hardware report here. Without it this is an ordinary or a trusted-launch VM: attestation ' +
+      "Azure's paravisor puts the hardware report here. Without it this is an ordinary or a trusted-launch VM: attestation " +
       'can prove its boot, but not that its memory is confidential.',
     action: `Create the VM with security type “Confidential VM” and one of the sizes ${CONFIDENTIAL_SIZES}.`,
   });
@@ -115,7 +115,7 @@ async function examineKey(tpm: NativeTpm): Promise<{ finding: Finding; modulus?:
       meaning:
         'Azure creates this key with every vTPM. It signs the quotes, and its public part is in the hardware report.',
       action:
-        'The vTPM was cleared, or is none of Azure’s. Redeploy the VM; a cleared vTPM cannot be repaired from inside.',
+        "The vTPM was cleared, or is none of Azure's. Redeploy the VM; a cleared vTPM cannot be repaired from inside.",
     });
     return { finding };
   }

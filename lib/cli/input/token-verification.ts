@@ -27,8 +27,8 @@ const MAX_KEYS_BYTES = 4 << 20;
 
 export function addTokenOptions(command: Command): Command {
   return command
-    .option('--issuer <url>', 'whose token it must be: the attestation service’s address; may be repeated', collect)
-    .option('--keys <file|url>', 'the issuer’s keys (JWKS); default: {issuer}/certs')
+    .option('--issuer <url>', "whose token it must be: the attestation service's address; may be repeated", collect)
+    .option('--keys <file|url>', "the issuer's keys (JWKS); default: {issuer}/certs")
     .option('--nonce <text>', 'nonce that the token must carry')
     .option('--payload <name=value>', 'client payload that the token must carry; may be repeated', collect)
     .addOption(
