@@ -1,12 +1,22 @@
 // The contenders that are written in C++ (bench/native), built when a benchmark first asks for one.
 import { execFileSync, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** What the module made from bench/native/NAME.cc exports. */
+export function nativeModule(name) {
+  return createRequire(import.meta.url)(`${built(name)}.node`);
+}
+
 /** Path of the program made from bench/native/NAME.cc. */
 export function nativeProgram(name) {
+  return built(name);
+}
+
+function built(name) {
   const folder = `${root}build-bench`;
   const settings = ['-DCMAKE_BUILD_TYPE=Release', '-DCGA_BUILD_ADDON=OFF', '-DCGA_BUILD_BENCH=ON'];
   execFileSync('cmake', ['-S', root, '-B', folder, '-G', 'Ninja', ...settings], {

@@ -1,6 +1,13 @@
 // How every benchmark here measures. A shared machine changes its speed by a factor of two within minutes, so a figure
 // from one pass means little; the ratio of two contenders in the same 50 ms round means a lot. Hence: short rounds, all
-// contenders interleaved in a new order each round, and the median of the per-round ratios.
+// contenders interleaved in a new order each round, and the median of the per-round ratios. A round beside which other
+// processes were at work is run again.
+import { timeOfOthers } from './_others.mjs';
+
+/** What other processes may take of one processor while a round runs; 20 ms is two ticks of the kernel's count. */
+const OTHERS_MAY_TAKE = { share: 0.05, ms: 20 };
+/** Rounds run again, at most, for each that counts: then the machine is not quiet, and the report says so. */
+const REPEATS = 4;
 
 /**
  * @typedef {object} Timing
@@ -21,8 +28,24 @@ export async function compare(contenders, { rounds = 15, roundMs = 50 } = {}) {
   const names = Object.keys(contenders);
   const perRound = Object.fromEntries(names.map((name) => [name, []]));
   for (const name of names) await callsPerSecond(contenders[name], roundMs); // warm-up: JIT, caches, lazy set-up
-  for (let round = 0; round < rounds; round++) {
-    for (const name of rotate(names, round)) perRound[name].push(await callsPerSecond(contenders[name], roundMs));
+  let disturbed = 0;
+  for (let round = 0; round < rounds; ) {
+    const start = { others: timeOfOthers(), at: performance.now() };
+    const results = {};
+    for (const name of rotate(names, round + disturbed)) {
+      results[name] = await callsPerSecond(contenders[name], roundMs);
+    }
+    const others = timeOfOthers() - start.others;
+    const allowed = Math.max(OTHERS_MAY_TAKE.ms, OTHERS_MAY_TAKE.share * (performance.now() - start.at));
+    if (others > allowed && disturbed < REPEATS * rounds) {
+      disturbed++;
+      continue;
+    }
+    for (const name of names) perRound[name].push(results[name]);
+    round++;
+  }
+  if (disturbed > 0) {
+    console.error(`  ${disturbed} rounds of ${names.join(', ')} run again: other processes were at work`);
   }
   const timings = {};
   for (const name of names) {

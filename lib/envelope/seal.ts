@@ -43,11 +43,20 @@ export async function sealMessage(
     const iv = randomFillSync(Buffer.allocUnsafeSlow(IV_BYTES));
     const tag = Buffer.allocUnsafeSlow(TAG_BYTES);
     const ciphertext = outputFor(data.length, options.output);
-    const encryptedKey = key.wrap(wrapping.publicKey);
     const bound = Buffer.from(aad, 'latin1');
-    if (data.length <= INLINE_LIMIT) key.seal(iv, bound, tag, data, ciphertext, 1);
-    else await key.sealAsync(iv, bound, tag, data, ciphertext, threadsOf(options));
-    return { encryptedKey, iv, tag, ciphertext };
+    if (data.length <= INLINE_LIMIT) {
+      key.seal(iv, bound, tag, data, ciphertext, 1);
+      return { encryptedKey: key.wrap(wrapping.publicKey), iv, tag, ciphertext };
+    }
+    const sealing = key.sealAsync(iv, bound, tag, data, ciphertext, threadsOf(options));
+    try {
+      // Meanwhile: this thread would only wait.
+      const encryptedKey = key.wrap(wrapping.publicKey);
+      return { encryptedKey, iv, tag, ciphertext };
+    } finally {
+      // Whatever happened, nothing writes to the output any more once this has settled.
+      await sealing;
+    }
   } catch (error) {
     throw sealingError(error);
   } finally {

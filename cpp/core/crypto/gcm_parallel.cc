@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/crypto/gf128.h"
 #include "core/crypto/secret.h"
+#include "core/crypto/work_ranges.h"
 #include "core/crypto/worker_pool.h"
 #include "core/error.h"
 
@@ -16,8 +20,9 @@ namespace {
 
 using Block = std::array<std::uint8_t, 16>;
 
-/// What one thread takes at a time. Small enough that two threads end together, large enough that its set-up vanishes.
-constexpr std::size_t kSegment = std::size_t{512} * 1024;
+/// What a thread takes at a time, some 22 µs: no thread waits for longer than that at the end. A multiple of 96 bytes,
+/// which libcrypto's fused loop takes at once, and of a page.
+constexpr std::size_t kGrain = std::size_t{96} * 1024;
 /// The IV length whose counter block is a GHASH of one block and the length.
 constexpr int kSolvedIvSize = 16;
 
@@ -38,19 +43,6 @@ void cleanse(std::span<Gf128> elements) noexcept {
   secure_zero({reinterpret_cast<std::uint8_t*>(elements.data()), elements.size_bytes()});
 }
 
-/// A hash for each segment.
-class Hashes {
- public:
-  explicit Hashes(std::size_t count) : elements_(count) {}
-  ~Hashes() { cleanse(elements_); }
-  Hashes(const Hashes&) = delete;
-  Hashes& operator=(const Hashes&) = delete;
-  [[nodiscard]] Gf128& operator[](std::size_t index) noexcept { return elements_[index]; }
-
- private:
-  std::vector<Gf128> elements_;
-};
-
 /// E(block) under the key, by CTR over one zero block.
 Gf128 encrypt_block(std::span<const std::uint8_t> key, const Block& block) {
   const CipherContext context(EVP_CIPHER_CTX_new());
@@ -67,59 +59,122 @@ Gf128 encrypt_block(std::span<const std::uint8_t> key, const Block& block) {
 
 enum class Direction { kOpen = 0, kSeal = 1 };
 
-/// Runs parts of one message as messages of their own, and takes their tags apart.
-class Segments {
- public:
-  Segments(std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv)
-      : key_(key),
-        iv_(iv),
-        h_(encrypt_block(key, Block{})),
-        mask_(encrypt_block(key, counter_block(iv, 1))),
-        inverse_of_h_squared_(inverse(h_ * h_)) {}
-  ~Segments() {
-    for (Gf128* element : {&h_, &mask_, &inverse_of_h_squared_}) cleanse({element, 1});
+/// What the parts of one message have in common.
+struct Message {
+  Message(Direction way, std::span<const std::uint8_t> secret, std::span<const std::uint8_t, kGcmIvSize> nonce)
+      : direction(way),
+        key(secret),
+        iv(nonce),
+        h(encrypt_block(secret, Block{})),
+        mask(encrypt_block(secret, counter_block(nonce, 1))),
+        inverse_of_h_squared(inverse(square(h))) {}
+  ~Message() {
+    for (Gf128* element : {&h, &mask, &inverse_of_h_squared}) cleanse({element, 1});
   }
-  Segments(const Segments&) = delete;
-  Segments& operator=(const Segments&) = delete;
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
 
-  /// Encrypts or decrypts what lies `offset` bytes into the message, and returns X·H: X is the sum over the blocks of
-  /// the ciphertext (or of `aad`), each times the power of H of its place, counted from 1 for the last one.
-  [[nodiscard]] Gf128 run(Direction direction, std::size_t offset, std::span<const std::uint8_t> aad,
-                          std::span<const std::uint8_t> input, std::uint8_t* output) const {
-    const CipherContext context(EVP_CIPHER_CTX_new());
-    if (context == nullptr) throw std::bad_alloc();
-    EVP_CIPHER_CTX* const evp = context.get();
-    const int encrypt = static_cast<int>(direction);
-    const Block start = counter_block(iv_, static_cast<std::uint32_t>(1 + offset / 16));
+  Direction direction;
+  std::span<const std::uint8_t> key;
+  std::span<const std::uint8_t, kGcmIvSize> iv;
+  Gf128 h;
+  Gf128 mask;  ///< E(J0), which hides the tag
+  Gf128 inverse_of_h_squared;
+};
+
+/// A part of one message, as a message of its own to libcrypto, whose tag it takes apart.
+class Part {
+ public:
+  /// `begin` bytes into the message, a multiple of 16.
+  Part(const Message& message, std::size_t begin, std::span<const std::uint8_t> aad)
+      : message_(message), begin_(begin), aad_size_(aad.size()), context_(EVP_CIPHER_CTX_new()) {
+    if (context_ == nullptr) throw std::bad_alloc();
     const Block solved =
-        ((Gf128::from_bytes(start) ^ Gf128::lengths(0, kSolvedIvSize * 8) * h_) * inverse_of_h_squared_).to_bytes();
+        ((Gf128::from_bytes(start()) ^ Gf128::lengths(0, kSolvedIvSize * 8) * message.h) * message.inverse_of_h_squared)
+            .to_bytes();
+    const int encrypt = static_cast<int>(message.direction);
+    EVP_CIPHER_CTX* const evp = context_.get();
     require(EVP_CipherInit_ex2(evp, aes_256_gcm(), nullptr, nullptr, encrypt, nullptr));
     require(EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_IVLEN, kSolvedIvSize, nullptr));
-    require(EVP_CipherInit_ex2(evp, nullptr, key_.data(), solved.data(), encrypt, nullptr));
+    require(EVP_CipherInit_ex2(evp, nullptr, message.key.data(), solved.data(), encrypt, nullptr));
     int written = 0;
     require(EVP_CipherUpdate(evp, nullptr, &written, aad.data(), static_cast<int>(aad.size())));
-    require(EVP_CipherUpdate(evp, output, &written, input.data(), static_cast<int>(input.size())));
+  }
+
+  /// Encrypts or decrypts what follows; all but the last of the message are multiples of 16 bytes.
+  void update(std::span<const std::uint8_t> input, std::uint8_t* output) {
+    int written = 0;
+    require(EVP_CipherUpdate(context_.get(), output, &written, input.data(), static_cast<int>(input.size())));
+    size_ += input.size();
+  }
+
+  /// X·H: X is the sum over the blocks of the ciphertext (and of the AAD), each times the power of H of its place,
+  /// counted from 1 for the last one. Nothing follows.
+  [[nodiscard]] Gf128 hash() {
+    EVP_CIPHER_CTX* const evp = context_.get();
     // libcrypto tells its tag only when it encrypts, so a decrypting context is turned round once the data is through.
     // If it did not allow that, no message would open.
     require(EVP_CipherInit_ex2(evp, nullptr, nullptr, nullptr, 1, nullptr));
     Block tag{};
+    int written = 0;
     require(EVP_EncryptFinal_ex(evp, tag.data(), &written));
     require(EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_GET_TAG, kGcmTagSize, tag.data()));
     // tag = (X ^ lengths)·H ^ E(start)
-    const Gf128 own_mask = offset == 0 ? mask_ : encrypt_block(key_, start);
-    return Gf128::from_bytes(tag) ^ own_mask ^ Gf128::lengths(aad.size() * 8, input.size() * 8) * h_;
+    const Gf128 own_mask = begin_ == 0 ? message_.mask : encrypt_block(message_.key, start());
+    return Gf128::from_bytes(tag) ^ own_mask ^ Gf128::lengths(aad_size_ * 8, size_ * 8) * message_.h;
   }
 
-  [[nodiscard]] Gf128 h() const noexcept { return h_; }
-  /// E(J0), which hides the tag.
-  [[nodiscard]] Gf128 mask() const noexcept { return mask_; }
+  [[nodiscard]] std::size_t begin() const noexcept { return begin_; }
+  [[nodiscard]] std::size_t end() const noexcept { return begin_ + size_; }
 
  private:
-  std::span<const std::uint8_t> key_;
-  std::span<const std::uint8_t, kGcmIvSize> iv_;
-  Gf128 h_;
-  Gf128 mask_;
-  Gf128 inverse_of_h_squared_;
+  [[nodiscard]] Block start() const { return counter_block(message_.iv, static_cast<std::uint32_t>(1 + begin_ / 16)); }
+
+  const Message& message_;
+  std::size_t begin_;
+  std::size_t aad_size_;
+  std::size_t size_ = 0;
+  CipherContext context_;
+};
+
+/// Collects the hashes of the parts, in whatever order they end.
+class Hashes {
+ public:
+  Hashes() = default;
+  ~Hashes() {
+    for (auto& [begin, part] : parts_) cleanse({&part.hash, 1});
+  }
+  Hashes(const Hashes&) = delete;
+  Hashes& operator=(const Hashes&) = delete;
+
+  void add(Part& part) {
+    Gf128 hash = part.hash();
+    {
+      const std::lock_guard lock(mutex_);
+      parts_.try_emplace(part.begin(), part.end(), hash);
+    }
+    cleanse({&hash, 1});
+  }
+
+  /// X·H of the whole, by Horner's rule. All values are already times H, which the last step of GHASH wants anyway.
+  [[nodiscard]] Gf128 join(Gf128 h) const {
+    Gf128 sum;
+    for (const auto& [begin, part] : parts_) {
+      Gf128 step = power(h, (part.end - begin + 15) / 16);
+      sum = sum * step ^ part.hash;
+      cleanse({&step, 1});
+    }
+    return sum;
+  }
+
+ private:
+  struct Hashed {
+    Hashed(std::size_t behind, Gf128 value) : end(behind), hash(value) {}
+    std::size_t end;
+    Gf128 hash;
+  };
+  std::mutex mutex_;
+  std::map<std::size_t, Hashed> parts_;  // by their begin
 };
 
 /// Fresh memory costs one page fault for each 4 KiB, which is more than AES costs. Two megabytes at a time do not.
@@ -133,26 +188,27 @@ void want_huge_pages(std::uint8_t* output, std::size_t size) {
 Block crypt(Direction direction, std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
             std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input, std::uint8_t* output,
             std::size_t threads) {
-  const Segments parts(key, iv);
-  const std::size_t segments = (input.size() + kSegment - 1) / kSegment;
-  Hashes hashes(segments);
+  const Message message(direction, key, iv);
   want_huge_pages(output, input.size());
-  run_parallel(segments, threads, [&](std::size_t index) {
-    const std::size_t begin = index * kSegment;
-    const std::size_t size = std::min(kSegment, input.size() - begin);
-    hashes[index] = parts.run(direction, begin, index == 0 ? aad : std::span<const std::uint8_t>{},
-                              input.subspan(begin, size), output + begin);
+  const std::size_t grains = (input.size() + kGrain - 1) / kGrain;
+  const std::size_t workers = std::min({threads, available_cores(), grains});
+  WorkRanges ranges(grains, workers);
+  Hashes hashes;
+  run_parallel(workers, threads, [&](std::size_t worker) {
+    std::optional<Part> part;
+    while (const auto grain = ranges.next(worker)) {
+      const std::size_t begin = *grain * kGrain;
+      if (!part || part->end() != begin) {
+        if (part) hashes.add(*part);
+        part.emplace(message, begin, begin == 0 ? aad : std::span<const std::uint8_t>{});
+      }
+      part->update(input.subspan(begin, std::min(kGrain, input.size() - begin)), output + begin);
+    }
+    if (part) hashes.add(*part);
   });
-
-  // Horner's rule over the segments. All values are already times H, which the last step of GHASH wants anyway.
-  Gf128 sum;
-  Gf128 full_step = power(parts.h(), kSegment / 16);
-  for (std::size_t i = 0; i < segments; ++i) {
-    const std::size_t size = std::min(kSegment, input.size() - i * kSegment);
-    sum = sum * (size == kSegment ? full_step : power(parts.h(), (size + 15) / 16)) ^ hashes[i];
-  }
-  const Block tag = (sum ^ Gf128::lengths(aad.size() * 8, input.size() * 8) * parts.h() ^ parts.mask()).to_bytes();
-  for (Gf128* element : {&sum, &full_step}) cleanse({element, 1});
+  Gf128 sum = hashes.join(message.h) ^ Gf128::lengths(aad.size() * 8, input.size() * 8) * message.h;
+  const Block tag = (sum ^ message.mask).to_bytes();
+  cleanse({&sum, 1});
   return tag;
 }
 

@@ -13,12 +13,12 @@ inline constexpr std::size_t kParallelFrom = std::size_t{1} << 20;
 
 /// Like GcmSealer::seal and GcmOpener::open, byte for byte, on up to `threads` threads.
 ///
-/// GCM is CTR encryption, which can start at any block, and GHASH, a polynomial in H: the hashes of segments, each
-/// times the power of H that belongs to its place, add up to the hash of the whole (SP 800-38D sections 6.4 and 6.5).
-/// Each segment is a GCM message of its own to libcrypto, with an IV of 16 bytes chosen so that its counter starts
-/// where the segment does: for such an IV the counter block is GHASH(IV) (section 7.1), which can be solved for the IV.
-/// So all bulk work stays in libcrypto's fused assembly; only the few products that join the segments are ours
-/// (gf128.h).
+/// GCM is CTR encryption, which can start at any block, and GHASH, a polynomial in H: the hashes of parts, each times
+/// the power of H that belongs to its place, add up to the hash of the whole (SP 800-38D sections 6.4 and 6.5). Each
+/// part is a GCM message of its own to libcrypto, with an IV of 16 bytes chosen so that its counter starts where the
+/// part does: for such an IV the counter block is GHASH(IV) (section 7.1), which can be solved for the IV. So all bulk
+/// work stays in libcrypto's fused assembly; only the few products that join the parts are ours (gf128.h). How long a
+/// part gets is decided while it is worked on (work_ranges.h): one a thread where all are equally fast.
 void seal_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
                    std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input, std::uint8_t* output,
                    std::span<std::uint8_t, kGcmTagSize> tag, std::size_t threads);

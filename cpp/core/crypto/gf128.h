@@ -25,7 +25,10 @@ struct Gf128 {
   friend Gf128 operator*(Gf128 a, Gf128 b) noexcept;
 };
 
-/// The element whose product with `value` is one; zero for zero. About 140 products, always the same ones.
+/// `value` times itself: linear in characteristic 2, so some 5 ns, in time that does not depend on it.
+[[nodiscard]] Gf128 square(Gf128 value) noexcept;
+
+/// The element whose product with `value` is one; zero for zero. 13 products and 127 squares, always the same ones.
 [[nodiscard]] Gf128 inverse(Gf128 value) noexcept;
 
 /// `base` to the power of `exponent`; the exponent is public.

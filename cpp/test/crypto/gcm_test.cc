@@ -45,6 +45,10 @@ TEST_CASE("GF(2^128): powers, and bytes there and back") {
   CHECK((cga::inverse(h) * h).to_bytes() == block(0x8000000000000000U, 0));
   CHECK((cga::inverse(h * h) * h * h).to_bytes() == block(0x8000000000000000U, 0));
   CHECK(cga::inverse({}).to_bytes() == block(0, 0));
+  for (int i = 0; i < 1000; ++i) {
+    const cga::Gf128 value{random(), random()};
+    CHECK(cga::square(value).to_bytes() == (value * value).to_bytes());
+  }
   const auto bytes = h.to_bytes();
   CHECK(cga::Gf128::from_bytes(bytes).to_bytes() == bytes);
 }
