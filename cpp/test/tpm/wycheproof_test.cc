@@ -7,12 +7,10 @@
 #include <regex>
 #include <sstream>
 
-#include "core/tpm/authorization.h"
 #include "core/tpm/object.h"
-#include "core/tpm/rsa.h"
+#include "test/tpm/external_key.h"
 #include "test/tpm/guest.h"
 #include "test/tpm/swtpm.h"
-#include "test/tpm/sys_extra.h"
 
 using namespace cga;
 using namespace cga::tpm;
@@ -39,28 +37,11 @@ std::string member(const std::string& json, const std::string& name) {
   return std::regex_search(json, match, std::regex("\"" + name + "\"\\s*:\\s*\"([^\"]*)\"")) ? match[1].str() : "";
 }
 
-TPM2_HANDLE load_external(Connection& connection, const std::string& group) {
-  Bytes modulus = from_hex(member(group, "modulus"));
-  modulus.erase(modulus.begin(), modulus.end() - 256);
-  Bytes prime = from_hex(member(group, "prime1"));
-  prime.erase(prime.begin(), prime.end() - 128);
-  TPM2B_PUBLIC area{};
-  area.publicArea.type = TPM2_ALG_RSA;
-  area.publicArea.nameAlg = TPM2_ALG_SHA256;
-  area.publicArea.objectAttributes = TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_DECRYPT | TPMA_OBJECT_NODA;
-  area.publicArea.parameters.rsaDetail.symmetric.algorithm = TPM2_ALG_NULL;
-  area.publicArea.parameters.rsaDetail.scheme.scheme = TPM2_ALG_NULL;
-  area.publicArea.parameters.rsaDetail.keyBits = 2048;
-  fill(area.publicArea.unique.rsa, modulus, "a modulus");
-  TPM2B_SENSITIVE sensitive{};
-  sensitive.sensitiveArea.sensitiveType = TPM2_ALG_RSA;
-  fill(sensitive.sensitiveArea.sensitive.rsa, prime, "a prime");
-  TPM2_HANDLE handle = 0;
-  connection.run("TPM2_LoadExternal", [&](TSS2_SYS_CONTEXT* context) {
-    TPM2B_NAME name{};
-    return CGA_SYS_EXTRA(LoadExternal)(context, nullptr, &sensitive, &area, TPM2_RH_NULL, &handle, &name, nullptr);
-  });
-  return handle;
+/// A number of a vector, without the zero byte before it that makes it positive.
+Bytes number(const std::string& group, const std::string& name, std::size_t size) {
+  Bytes bytes = from_hex(member(group, name));
+  bytes.erase(bytes.begin(), bytes.end() - static_cast<std::ptrdiff_t>(size));
+  return bytes;
 }
 
 struct Tally {
@@ -70,14 +51,13 @@ struct Tally {
 };
 
 void run(Connection& connection, const std::string& json, const RsaScheme& scheme, Tally& tally) {
-  const TSS2L_SYS_AUTH_COMMAND authorization = password_authorization();
   const std::regex part(R"("privateKey"\s*:\s*\{[^}]*\}|"tcId"[^}]*\})");
   TPM2_HANDLE key = 0;
   for (std::sregex_iterator found(json.begin(), json.end(), part), end; found != end; ++found) {
     const std::string text = found->str();
     if (text.starts_with("\"privateKey\"")) {
       if (key != 0) flush(connection, key);
-      key = load_external(connection, text);
+      key = load_external(connection, number(text, "modulus", 256), number(text, "prime1", 128));
       continue;
     }
     CAPTURE(text);
@@ -85,12 +65,8 @@ void run(Connection& connection, const std::string& json, const RsaScheme& schem
     // The protocol's label is always empty: what was encrypted under another one must not open.
     const bool valid = member(text, "result") == "valid" && member(text, "label").empty();
     Bytes message;
-    TSS2_RC rc = TSS2_RC_SUCCESS;
     const Bytes ciphertext = from_hex(member(text, "ct"));
-    const RsaDecryption decryption(ciphertext, scheme);
-    rc = decryption.run(connection, message, [&](TSS2_SYS_CONTEXT* context, TPM2B_PUBLIC_KEY_RSA& plaintext) {
-      return decryption.send(context, key, authorization, plaintext);
-    });
+    const TSS2_RC rc = decrypt_external(connection, key, ciphertext, scheme, message);
     CHECK((rc == TSS2_RC_SUCCESS) == valid);
     if (rc == TSS2_RC_SUCCESS) {
       CHECK(message == from_hex(member(text, "msg")));
