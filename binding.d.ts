@@ -64,6 +64,10 @@ export interface NativeTpmClient {
     mask: number,
   ): Promise<{ publicArea: Buffer; certifyInfo: Buffer; certifySignature: Buffer }>;
   rsaDecrypt(job: number, ciphertext: Uint8Array, mask: number, scheme: number, hash: number): Promise<Buffer>;
+  /** RSA-OAEP-256; undefined when the TPM refuses the block. */
+  unwrapKey(job: number, wrapped: Uint8Array, mask: number): Promise<Buffer | undefined>;
+  /** Whether the key in the TPM is still the one that unwraps; what is stale is forgotten. Always the same commands. */
+  confirmKey(job: number, mask: number): Promise<boolean>;
   capabilities(job: number): Promise<{
     manufacturer: string;
     firmwareVersion: bigint;

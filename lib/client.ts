@@ -26,6 +26,7 @@ import {
   type RandomAccessSource,
   type SealedFile,
   type StreamDecryptOptions,
+  type UnwrapContext,
   type UnwrapKey,
 } from './envelope/index.js';
 import { AttestationError, ErrorCode } from './errors.js';
@@ -248,11 +249,11 @@ export class AttestationClient implements AsyncDisposable {
   }
 
   /** The TPM as the envelope formats see it. Its failures go up as they are: what they mean is decided there. */
-  readonly #unwrapKey: UnwrapKey = (ciphertext, { signal } = {}) =>
-    this.#tpm.rsaDecrypt(
-      { ciphertext, pcrs: ATTESTED_PCRS, scheme: { scheme: 'RSA-OAEP', hash: 'SHA-256' } },
-      { ...(signal && { signal }) },
-    );
+  readonly #unwrapKey: UnwrapKey = Object.assign(
+    (wrapped: Uint8Array, { signal }: UnwrapContext) =>
+      this.#tpm.unwrapKey({ wrapped, pcrs: ATTESTED_PCRS }, { ...(signal && { signal }) }),
+    { confirm: ({ signal }: UnwrapContext) => this.#tpm.confirmKey(ATTESTED_PCRS, { ...(signal && { signal }) }) },
+  );
 
   #cached<T extends object>(options: T): T & { keyCache?: KeyCache } {
     const { keyCache } = this.#settings;

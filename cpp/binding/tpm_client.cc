@@ -12,6 +12,8 @@ using tpm::Result;
 
 // Every method's first argument is the number that the caller gives to the job.
 constexpr std::size_t kFirst = 1;
+/// How content keys are wrapped: RSA-OAEP-256 of RFC 7518.
+constexpr tpm::RsaScheme kWrapping{TPM2_ALG_OAEP, TPM2_ALG_SHA256};
 
 tpm::PcrSelection selection_argument(const Napi::CallbackInfo& info, std::size_t index) {
   return {static_cast<TPM2_ALG_ID>(uint32_argument(info, index, "bank")), uint32_argument(info, index + 1, "mask")};
@@ -35,6 +37,8 @@ Napi::Function TpmClient::define(Napi::Env env, const std::shared_ptr<TpmEnviron
                       InstanceMethod<&TpmClient::quote>("quote"),
                       InstanceMethod<&TpmClient::certify_ephemeral_key>("certifyEphemeralKey"),
                       InstanceMethod<&TpmClient::rsa_decrypt>("rsaDecrypt"),
+                      InstanceMethod<&TpmClient::unwrap_key>("unwrapKey"),
+                      InstanceMethod<&TpmClient::confirm_key>("confirmKey"),
                       InstanceMethod<&TpmClient::capabilities>("capabilities"),
                       InstanceMethod<&TpmClient::handles>("handles"),
                       InstanceMethod<&TpmClient::cancel>("cancel"),
@@ -203,6 +207,28 @@ Napi::Value TpmClient::rsa_decrypt(const Napi::CallbackInfo& info) {
                    ciphertext = bytes_argument(info, kFirst, "ciphertext")](Device& device) -> Result {
                     return device.ephemeral_key(selection, salt_key).decrypt(device.connection(), ciphertext, scheme);
                   });
+  });
+}
+
+Napi::Value TpmClient::unwrap_key(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&] {
+    const tpm::PcrSelection selection{TPM2_ALG_SHA256, uint32_argument(info, kFirst + 1, "mask")};
+    return submit(
+        info,
+        [selection, salt_key = salt_key_, wrapped = bytes_argument(info, kFirst, "wrapped")](Device& device) -> Result {
+          auto key = device.ephemeral_key(selection, salt_key).unwrap(device.connection(), wrapped, kWrapping);
+          if (!key) return std::monostate{};
+          return *std::move(key);
+        });
+  });
+}
+
+Napi::Value TpmClient::confirm_key(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&] {
+    const tpm::PcrSelection selection{TPM2_ALG_SHA256, uint32_argument(info, kFirst, "mask")};
+    return submit(info, [selection, salt_key = salt_key_](Device& device) -> Result {
+      return device.ephemeral_key(selection, salt_key).confirm(device.connection());
+    });
   });
 }
 

@@ -39,6 +39,8 @@ class TpmClient : public Napi::ObjectWrap<TpmClient> {
   Napi::Value quote(const Napi::CallbackInfo& info);
   Napi::Value certify_ephemeral_key(const Napi::CallbackInfo& info);
   Napi::Value rsa_decrypt(const Napi::CallbackInfo& info);
+  Napi::Value unwrap_key(const Napi::CallbackInfo& info);
+  Napi::Value confirm_key(const Napi::CallbackInfo& info);
   Napi::Value capabilities(const Napi::CallbackInfo& info);
   Napi::Value handles(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);

@@ -20,6 +20,7 @@ struct ToJs {
   Napi::Env env;
 
   Napi::Value operator()(std::monostate /*nothing*/) const { return env.Undefined(); }
+  Napi::Value operator()(bool value) const { return Napi::Boolean::New(env, value); }
   Napi::Value operator()(const tpm::Bytes& bytes) const { return buffer(env, bytes); }
   Napi::Value operator()(const std::vector<TPM2_HANDLE>& list) const { return handles(env, list); }
 

@@ -15,6 +15,9 @@ export const undecryptable = (): AttestationError =>
     'the data cannot be decrypted: wrong key, or the data or its metadata was changed',
   );
 
+export const isUndecryptable = (error: unknown): boolean =>
+  error instanceof AttestationError && error.code === ErrorCode.DATA_DECRYPTION_TPM_ERROR;
+
 export const closed = (what: string): AttestationError => invalid(`the ${what} is closed`);
 
 /** What a native failure during encryption becomes. */
@@ -44,11 +47,13 @@ function translate(error: unknown, crypto: (cause: Error) => AttestationError): 
   }
 }
 
-/** What `Buffer.allocUnsafeSlow` throws beyond what V8 or the machine has. */
+/** What Buffers and strings throw beyond what V8 or the machine has. */
 function isAllocationFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  if (code === 'ERR_MEMORY_ALLOCATION_FAILED' || code === 'ERR_STRING_TOO_LONG') return true;
   return (
     error instanceof RangeError &&
-    ((error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE' ||
-      /allocation failed|Invalid typed array length/.test(error.message))
+    (code === 'ERR_OUT_OF_RANGE' || /allocation failed|Invalid (typed )?array (buffer )?length/i.test(error.message))
   );
 }

@@ -14,4 +14,4 @@ export type { BulkOptions } from './seal.js';
 export type { StreamDecryptOptions, StreamOptions } from './stream-header.js';
 export { createDecryptStream, decryptChunks } from './stream-open.js';
 export { createEncryptStream, encryptChunks, type StreamEncryptOptions } from './stream-seal.js';
-export type { UnwrapKey, UnwrapOptions } from './unwrap.js';
+export type { UnwrapContext, UnwrapKey, UnwrapOptions } from './unwrap.js';

@@ -1,17 +1,26 @@
 import { throwIfAborted } from '../abort.js';
 import { AttestationError, ErrorCode } from '../errors.js';
 import { isNativeError, type NativeContentKey, native } from '../native.js';
+import { isUndecryptable } from './errors.js';
 import type { KeyCache } from './key-cache.js';
 
-/** Decrypts an RSA-OAEP-256 block with the private key, which for a guest lies in the TPM. */
-export type UnwrapKey = (
-  encryptedKey: Uint8Array,
-  context: {
-    /** RFC 7638 thumbprint of the key that the sender says it used. */
-    thumbprint?: string;
-    signal?: AbortSignal;
-  },
-) => Promise<Uint8Array>;
+/** What a private key is told with a wrapped key. */
+export interface UnwrapContext {
+  /** RFC 7638 thumbprint of the key that the sender says it used. */
+  thumbprint?: string;
+  signal?: AbortSignal;
+}
+
+/** The private key behind wrapped keys, which for a guest lies in the TPM. */
+export interface UnwrapKey {
+  /** Decrypts an RSA-OAEP-256 block; undefined, or an error of OpenSSL's, when the block is refused. */
+  (encryptedKey: Uint8Array, context: UnwrapContext): Promise<Uint8Array | undefined>;
+  /**
+   * Asked once for everything that does not open, whatever was wrong with it, so that failures take the same time: whether
+   * the private key is the right one still. After a block that was refused `false` has it tried again.
+   */
+  confirm?(context: UnwrapContext): Promise<boolean>;
+}
 
 export interface UnwrapOptions {
   signal?: AbortSignal;
@@ -25,9 +34,15 @@ export interface WrappedKey {
   thumbprint?: string;
 }
 
+/** How often a refused block is tried with a private key that had changed. */
+const ATTEMPTS = 4;
+
 /**
- * Unwraps a content key, hands it to `use`, and zeroes it. A key that could not be unwrapped is replaced by a random one,
- * so that wrong padding ends like a wrong tag: by `use` failing (RFC 7516 section 11.5).
+ * Unwraps a content key, hands it to `use`, and zeroes it. A key that could not be unwrapped is replaced by a random one, so
+ * that wrong padding ends like a wrong tag: by `use` failing, after the same work in the same order (RFC 7516 section 11.5).
+ *
+ * `use` is called again when the private key turns out to have been another one: for a message that is decrypted in place
+ * that is too late.
  *
  * @throws AttestationError 26 with its `tpmErrorCode` when the TPM did not do its work at all
  */
@@ -38,37 +53,62 @@ export async function withContentKey<T>(
   use: (key: NativeContentKey) => T | Promise<T>,
 ): Promise<T> {
   throwIfAborted(options.signal);
-  const { keyCache } = options;
+  const { keyCache, signal } = options;
   const cached = keyCache?.get(wrapped.encryptedKey);
-  const { key, genuine } = cached ? { key: cached, genuine: true } : await unwrapKey(wrapped, unwrap, options.signal);
+  if (cached !== undefined) return withKey(cached, use);
+  const context = contextOf(wrapped, signal);
+  for (let attempt = 1; ; attempt++) {
+    const bytes = await unlessRefused(unwrap(wrapped.encryptedKey, context));
+    try {
+      return await withKey(contentKey(bytes), async (key) => {
+        const result = await use(key);
+        keyCache?.put(wrapped.encryptedKey, key);
+        return result;
+      });
+    } catch (error) {
+      if (!isUndecryptable(error)) throw error;
+      const current = await confirm(unwrap, context);
+      if (current || bytes !== undefined || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** The key, or a random one in the place of what is none: it opens nothing. */
+function contentKey(bytes: Uint8Array | undefined): NativeContentKey {
+  const { ContentKey } = native();
+  if (bytes?.length === 32) return new ContentKey(bytes);
+  bytes?.fill(0);
+  return new ContentKey();
+}
+
+async function withKey<T>(key: NativeContentKey, use: (key: NativeContentKey) => T | Promise<T>): Promise<T> {
   try {
-    const result = await use(key);
-    // Only what opened something is worth a place.
-    if (genuine && cached === undefined) keyCache?.put(wrapped.encryptedKey, key);
-    return result;
+    return await use(key);
   } finally {
     key.destroy();
   }
 }
 
-async function unwrapKey(
-  wrapped: WrappedKey,
-  unwrap: UnwrapKey,
-  signal: AbortSignal | undefined,
-): Promise<{ key: NativeContentKey; genuine: boolean }> {
-  const { ContentKey } = native();
-  let bytes: Uint8Array | undefined;
+const contextOf = ({ thumbprint }: WrappedKey, signal: AbortSignal | undefined): UnwrapContext => ({
+  ...(thumbprint !== undefined && { thumbprint }),
+  ...(signal !== undefined && { signal }),
+});
+
+async function unlessRefused(unwrapping: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
   try {
-    bytes = await unwrap(wrapped.encryptedKey, {
-      ...(wrapped.thumbprint !== undefined && { thumbprint: wrapped.thumbprint }),
-      ...(signal !== undefined && { signal }),
-    });
+    return await unwrapping;
   } catch (error) {
-    if (!isRefusal(error)) throw infrastructureFailure(error);
+    if (isRefusal(error)) return undefined;
+    throw infrastructureFailure(error);
   }
-  if (bytes?.length === 32) return { key: new ContentKey(bytes), genuine: true };
-  bytes?.fill(0);
-  return { key: new ContentKey(), genuine: false };
+}
+
+async function confirm(unwrap: UnwrapKey, context: UnwrapContext): Promise<boolean> {
+  try {
+    return (await unwrap.confirm?.(context)) ?? true;
+  } catch (error) {
+    throw infrastructureFailure(error);
+  }
 }
 
 /** TPM_RC_WARN: lockout, no memory, testing. The TPM says nothing about the ciphertext then. */

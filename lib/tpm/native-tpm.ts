@@ -155,6 +155,19 @@ export class NativeTpm implements GuestTpm {
     return this.#run('rsaDecrypt', options, (client, job) => client.rsaDecrypt(job, ciphertext, mask, padding, hash));
   }
 
+  unwrapKey(
+    { wrapped, pcrs }: { wrapped: Uint8Array; pcrs: readonly number[] },
+    options?: TpmCallOptions,
+  ): Promise<Buffer | undefined> {
+    const mask = pcrMask(pcrs);
+    return this.#run('unwrapKey', options, (client, job) => client.unwrapKey(job, wrapped, mask));
+  }
+
+  confirmKey(pcrs: readonly number[], options?: TpmCallOptions): Promise<boolean> {
+    const mask = pcrMask(pcrs);
+    return this.#run('confirmKey', options, (client, job) => client.confirmKey(job, mask));
+  }
+
   async capabilities(options?: TpmCallOptions): Promise<TpmCapabilities> {
     const { pcrBanks, ...rest } = await this.#run('capabilities', options, (client, job) => client.capabilities(job));
     return {

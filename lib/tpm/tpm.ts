@@ -84,6 +84,17 @@ export interface GuestTpm {
     request: { ciphertext: Uint8Array; pcrs: readonly number[]; scheme: RsaDecryptScheme },
     options?: TpmCallOptions,
   ): Promise<Buffer>;
+  /**
+   * Unwraps a content key (RSA-OAEP-256) with the ephemeral key bound to the PCRs given; undefined when the TPM refuses the
+   * block. Then, and when nothing opens with the key, the caller asks {@link confirmKey}: the TPM gets the same commands
+   * whatever was wrong.
+   */
+  unwrapKey(
+    request: { wrapped: Uint8Array; pcrs: readonly number[] },
+    options?: TpmCallOptions,
+  ): Promise<Buffer | undefined>;
+  /** Whether the ephemeral key is still the one in the TPM. False: what was stale is forgotten, unwrapping may go well now. */
+  confirmKey(pcrs: readonly number[], options?: TpmCallOptions): Promise<boolean>;
   /** What the TPM can do and what it holds, for diagnosis. */
   capabilities(options?: TpmCallOptions): Promise<TpmCapabilities>;
   /** Handles of a kind that exist in the TPM, as far as this connection may see them. */

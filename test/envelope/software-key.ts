@@ -1,5 +1,5 @@
 import { constants, createHash, generateKeyPairSync, type KeyObject, privateDecrypt } from 'node:crypto';
-import type { UnwrapKey } from '../../lib/envelope/unwrap.js';
+import type { UnwrapContext } from '../../lib/envelope/unwrap.js';
 
 /** A token whose ephemeral key is in software, and the callback that stands in for the TPM. */
 export interface SoftwareKey {
@@ -7,7 +7,7 @@ export interface SoftwareKey {
   publicKey: KeyObject;
   privateKey: KeyObject;
   thumbprint: string;
-  unwrap: UnwrapKey;
+  unwrap(encryptedKey: Uint8Array, context?: UnwrapContext): Promise<Buffer>;
   /** Calls of `unwrap` so far. */
   readonly unwraps: number;
 }

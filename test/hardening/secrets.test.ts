@@ -1,4 +1,4 @@
-import { constants, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
@@ -110,40 +110,4 @@ it('no error and no log line shows a key, a plaintext or a token', async () => {
   cvm.tpm.clearFaults();
   expectSilence([...errors.map(printed), ...said].join('\n'), [...forms(message), signature()]);
   expect(errors.length).toBeGreaterThan(9);
-});
-
-it('a decryption fails in one way, whatever was wrong inside', async () => {
-  const { encryptedData, encryptionMetadata } = await encrypt(token, randomBytes(1_000));
-  const metadata = JSON.parse(Buffer.from(encryptionMetadata.toString(), 'base64').toString()) as object;
-  const withKey = (block: Buffer) =>
-    Buffer.from(
-      Buffer.from(JSON.stringify({ ...metadata, encrypted_key: block.toString('base64url') })).toString('base64'),
-    );
-  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
-    'x-ms-runtime': { keys: { kid: string; n: string; e: string }[] };
-  };
-  const { n, e } = claims['x-ms-runtime'].keys.find(({ kid }) => kid === 'TpmEphemeralEncryptionKey') ?? {};
-  const key = createPublicKey({ key: { kty: 'RSA', n: n ?? '', e: e ?? '' }, format: 'jwk' });
-  const wrap = (bytes: Buffer, padding = constants.RSA_PKCS1_OAEP_PADDING, oaepHash = 'sha256') =>
-    publicEncrypt(padding === constants.RSA_PKCS1_OAEP_PADDING ? { key, padding, oaepHash } : { key, padding }, bytes);
-  const changed = Buffer.from(encryptedData);
-  changed[500] = (changed[500] ?? 0) ^ 1;
-  const attempts: [Buffer, Buffer][] = [
-    [changed, encryptionMetadata],
-    [encryptedData, withKey(Buffer.concat([Buffer.alloc(1), randomBytes(255)]))],
-    [encryptedData, withKey(Buffer.alloc(256, 0xff))],
-    [encryptedData, withKey(wrap(randomBytes(32)))],
-    [encryptedData, withKey(wrap(randomBytes(16)))],
-    [encryptedData, withKey(wrap(randomBytes(0)))],
-    [encryptedData, withKey(wrap(randomBytes(32), constants.RSA_PKCS1_PADDING))],
-    [encryptedData, withKey(wrap(randomBytes(32), constants.RSA_PKCS1_OAEP_PADDING, 'sha1'))],
-  ];
-  const failures = new Set<string>();
-  for (const [data, meta] of attempts) {
-    const error = await client.decrypt(data, { encryptionMetadata: meta }).catch((reason: unknown) => reason);
-    const { stack: _, ...members } = Object.getOwnPropertyDescriptors(error as Error);
-    failures.add(inspect({ name: (error as Error).name, members }));
-  }
-  expect([...failures]).toHaveLength(1);
-  expect([...failures][0]).toContain('value: 26');
 });

@@ -95,7 +95,7 @@ describe('spans', () => {
       const operations = recorder.children(recorder.one(`caller ${index}`));
       const names = operations.map(({ name }) => name);
       expect(names).toEqual([...(index % 3 === 0 ? ['cvm.attest'] : []), 'cvm.encrypt', 'cvm.decrypt']);
-      expect(recorder.childNames(operations.at(-1) as (typeof operations)[0])).toEqual(['cvm.tpm.rsaDecrypt']);
+      expect(recorder.childNames(operations.at(-1) as (typeof operations)[0])).toEqual(['cvm.tpm.unwrapKey']);
     }
   });
 

@@ -5,7 +5,6 @@
 namespace cga::tpm {
 namespace {
 
-constexpr int kAttempts = 4;
 constexpr UINT16 kModulusBytes = 256;
 
 /// The PCRs are not as recorded, or changed between PolicyPCR and the command that it authorises.
@@ -49,6 +48,21 @@ CertifiedKey EphemeralKey::certify(Connection& connection, TPM2_HANDLE attestati
 
 Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme) {
   for (int attempt = 1;; ++attempt) {
+    TSS2_RC refusal = TSS2_RC_SUCCESS;
+    std::optional<Bytes> message = decrypt_unless_refused(connection, ciphertext, scheme, refusal);
+    if (message) return *std::move(message);
+    if (confirm(connection) || attempt == kAttempts) throw tpm_error("TPM2_RSA_Decrypt", refusal);
+  }
+}
+
+std::optional<Bytes> EphemeralKey::unwrap(Connection& connection, ByteView ciphertext, const RsaScheme& scheme) {
+  TSS2_RC refusal = TSS2_RC_SUCCESS;
+  return decrypt_unless_refused(connection, ciphertext, scheme, refusal);
+}
+
+std::optional<Bytes> EphemeralKey::decrypt_unless_refused(Connection& connection, ByteView ciphertext,
+                                                          const RsaScheme& scheme, TSS2_RC& refusal) {
+  for (int attempt = 1;; ++attempt) {
     ensure_loaded(connection);
     const char* command = "TPM2_PolicyPCR";
     TSS2_RC rc = session_.policy_pcr(connection, selection_, pcr_digest_);
@@ -57,6 +71,10 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
       Bytes message;
       rc = session_.rsa_decrypt(connection, handle_, name_, ciphertext, scheme, message);
       if (rc == TSS2_RC_SUCCESS) return message;
+      if (is_refusal(rc)) {
+        refusal = rc;
+        return std::nullopt;
+      }
       // The PCRs moved between the two commands: PolicyPCR says whether those of the key did.
       if (tpm_code(rc) == TPM2_RC_PCR_CHANGED && attempt < kAttempts) {
         session_.restart(connection);
@@ -67,7 +85,7 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
       continue;
     }
     if (connection.broken()) throw tpm_error(command, rc);
-    // The TPM's code for bad padding differs between makers, so ask what the TPM still holds instead of reading codes.
+    // Codes differ between makers, so ask what the TPM still holds.
     const Error failure = tpm_error(command, rc);
     const bool ours = still_ours(connection);
     if (connection.broken()) throw failure;
@@ -82,6 +100,16 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
       throw failure;
     }
   }
+}
+
+bool EphemeralKey::confirm(Connection& connection) {
+  if (handle_ == 0 && saved_) return true;  // parked since: it is looked at when it comes back
+  const bool ours = still_ours(connection);
+  if (ours) session_.restart(connection);
+  // On a new link it is asked again.
+  if (connection.broken()) throw tpm_error("TPM2_PolicyRestart", TSS2_TCTI_RC_IO_ERROR);
+  if (!ours) forget(connection);
+  return ours;
 }
 
 void EphemeralKey::ensure_loaded(Connection& connection) {

@@ -38,6 +38,15 @@ class EphemeralKey {
   /// @throws Error kTpm when the TPM refuses the ciphertext
   [[nodiscard]] Bytes decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme);
 
+  /// The same for a wrapped key, with nothing told apart that an attacker could ask about: a block that the TPM refuses
+  /// is no value, at once and without an error. Whoever gets none, or cannot open anything with what he gets, asks
+  /// confirm() in either case.
+  [[nodiscard]] std::optional<Bytes> unwrap(Connection& connection, ByteView ciphertext, const RsaScheme& scheme);
+
+  /// Whether the key that decrypts is still the one in the TPM; false, with what is stale forgotten, when it has to be
+  /// tried once more. Always the same three commands, whatever failed before.
+  [[nodiscard]] bool confirm(Connection& connection);
+
   /// Takes key and session out of the TPM; the key's saved context is kept, so that it comes back without being
   /// generated again. Returns whether a slot was freed.
   bool park(Connection& connection) noexcept;
@@ -48,6 +57,11 @@ class EphemeralKey {
   [[nodiscard]] bool loaded() const noexcept { return handle_ != 0 || session_.open(); }
 
  private:
+  static constexpr int kAttempts = 4;
+
+  /// No value when the TPM refuses the block itself, with its code in `refusal`; everything else that can be mended is.
+  [[nodiscard]] std::optional<Bytes> decrypt_unless_refused(Connection& connection, ByteView ciphertext,
+                                                            const RsaScheme& scheme, TSS2_RC& refusal);
   void ensure_loaded(Connection& connection);
   void create(Connection& connection, const Sha256Digest& pcr_digest);
   [[nodiscard]] bool restore(Connection& connection);

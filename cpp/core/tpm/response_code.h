@@ -76,6 +76,17 @@ namespace cga::tpm {
   }
 }
 
+/// The TPM has looked at what it was given, and refuses it: not for its handles, the policy or the PCRs, not for want
+/// of anything, and not for the way there. Which code that is for a wrong padding differs between makers.
+[[nodiscard]] constexpr bool is_refusal(TSS2_RC rc) noexcept {
+  constexpr TSS2_RC kWarning = TPM2_RC_WARN;
+  const TSS2_RC code = tpm_code(rc);
+  const bool from_tpm = code != TSS2_RC_SUCCESS && (code & TSS2_RC_LAYER_MASK) == 0;
+  const bool warning = (code & TPM2_RC_FMT1) == 0 && (code & kWarning) == kWarning;
+  return from_tpm && !warning && !is_handle_gone(rc) && base_code(rc) != TPM2_RC_POLICY_FAIL &&
+         code != TPM2_RC_PCR_CHANGED;
+}
+
 /// kTpm with the command, the code's text and the code.
 [[nodiscard]] Error tpm_error(const char* command, TSS2_RC rc);
 

@@ -23,7 +23,7 @@ struct DeviceReport {
   bool resource_manager;
 };
 
-using Result = std::variant<std::monostate, Bytes, std::vector<PcrValue>, PublicArea, std::optional<NvPublic>,
+using Result = std::variant<std::monostate, bool, Bytes, std::vector<PcrValue>, PublicArea, std::optional<NvPublic>,
                             Attestation, CertifiedKey, DeviceReport, std::vector<TPM2_HANDLE>>;
 
 /// A result, or the error instead of it.

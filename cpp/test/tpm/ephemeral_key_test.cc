@@ -61,6 +61,36 @@ TEST_CASE("the ephemeral key") {
     CHECK(count_loaded(connection) == 2);
   }
 
+  SUBCASE("unwraps, and says of a refused block nothing but that; what is stale is found by asking") {
+    CHECK(key.unwrap(connection, ciphertext, kOaep) == kMessage);
+    CHECK(key.confirm(connection));
+    CHECK_FALSE(key.unwrap(connection, Bytes(256, 0x11), kOaep).has_value());
+    CHECK_FALSE(key.unwrap(connection, Bytes(256, 0xFF), kOaep).has_value());
+    CHECK(key.confirm(connection));
+    CHECK(key.unwrap(connection, ciphertext, kOaep) == kMessage);
+    CHECK(count_loaded(connection) == 2);
+    // Parked, it is what it was.
+    CHECK(key.park(connection));
+    CHECK(key.confirm(connection));
+    CHECK(key.unwrap(connection, ciphertext, kOaep) == kMessage);
+    CHECK_FALSE(EphemeralKey(kPcrs).confirm(connection));
+  }
+
+  SUBCASE("finds out that another key has its handle, and comes back") {
+    CHECK(key.unwrap(connection, ciphertext, kOaep) == kMessage);
+    swtpm.restart();
+    // Another program's key and session are where its own were.
+    EphemeralKey other(kPcrs);
+    const CertifiedKey fresh = other.certify(connection, kAttestationKey);
+    const auto again = encrypt(fresh.public_area, kMessage, kOaep);
+    CHECK(other.unwrap(connection, again, kOaep) == kMessage);
+    CHECK_FALSE(key.unwrap(connection, ciphertext, kOaep).has_value());
+    CHECK_FALSE(key.confirm(connection));
+    CHECK(key.unwrap(connection, again, kOaep) == kMessage);
+    CHECK(key.confirm(connection));
+    other.flush(connection);
+  }
+
   SUBCASE("is another one only when its own PCRs change") {
     extend_pcr(connection, 8, TPM2_ALG_SHA256);
     extend_pcr(connection, 7, TPM2_ALG_SHA1);
