@@ -123,7 +123,7 @@ export class Decryptor implements Disposable {
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
     requireBytes(packed, 'packed');
-    const { input, output, total } = resultLengths(lengths, -SESSION_OVERHEAD);
+    const { input, output, total } = lengthsOf(lengths);
     return this.#inTurn(async (opener) => {
       const results = outputFor(total, options.output);
       await opener.openPacked(packed, input, results, threadsOf(options));
@@ -173,6 +173,14 @@ export class Decryptor implements Disposable {
 
   #refuseWhileWaiting(): void {
     if (this.#waiting > 0) throw invalid('an asynchronous decryption of this ordered session has not ended yet');
+  }
+}
+
+function lengthsOf(lengths: Uint32Array | readonly number[]): ReturnType<typeof resultLengths> {
+  try {
+    return resultLengths(lengths, -SESSION_OVERHEAD);
+  } catch (error) {
+    throw openingError(error);
   }
 }
 

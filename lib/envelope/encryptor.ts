@@ -121,8 +121,8 @@ export class Encryptor implements Disposable {
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
     requireBytes(packed, 'packed');
-    const { input, output, total } = resultLengths(lengths, SESSION_OVERHEAD);
     try {
+      const { input, output, total } = resultLengths(lengths, SESSION_OVERHEAD);
       const results = outputFor(total, options.output);
       await this.#native().sealPacked(packed, input, results, threadsOf(options));
       return new PackedMessages(results, output);

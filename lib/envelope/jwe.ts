@@ -1,7 +1,7 @@
 import type { RsaPublicJwk } from '../maa/ephemeral-key.js';
 import { decodeBase64url, decodeLongBase64url, requireBytes } from './bytes.js';
 import { decodeEncryptedKey } from './envelope.js';
-import { invalid } from './errors.js';
+import { invalid, openingError, sealingError } from './errors.js';
 import { decodeHeader, encodeHeader, type ProtectedHeader, type Purpose } from './header.js';
 import { IV_BYTES, openMessage, sealMessage, TAG_BYTES } from './seal.js';
 import { type UnwrapKey, type UnwrapOptions, withContentKey } from './unwrap.js';
@@ -24,7 +24,7 @@ export interface CompactJwe extends ProtectedHeader {
  * Encrypts data to the token's TPM key as a compact JWE (RFC 7516 section 7.1): RSA-OAEP-256, A256GCM. Any JOSE library
  * that has the private key opens it. Strings in JavaScript end at about 512 MiB: use streams for more than 256 MiB.
  *
- * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key
+ * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key, 10 when memory is short
  */
 export async function encryptJwe(
   token: string | RsaPublicJwk,
@@ -40,7 +40,11 @@ export async function encryptJwe(
   const wrapping = wrappingKeyOf(token);
   const header = encodeHeader(wrapping.thumbprint, contentType === undefined ? {} : { contentType });
   const { encryptedKey, iv, ciphertext, tag } = await sealMessage(wrapping, header, data);
-  return compact(header, encryptedKey, iv, ciphertext, tag);
+  try {
+    return compact(header, encryptedKey, iv, ciphertext, tag);
+  } catch (error) {
+    throw sealingError(error);
+  }
 }
 
 /**
@@ -55,10 +59,11 @@ export async function decryptJwe(jwe: string, unwrap: UnwrapKey, options: Unwrap
 
 const MAX_JWE_BYTES = 256 * 1024 * 1024;
 
+/** Put together by concatenation, which leaves a large part where it lies; joining would copy all. */
 export const compact = (header: string, ...parts: Buffer[]): string =>
-  [header, ...parts.map((part) => part.toString('base64url'))].join('.');
+  parts.reduce((text, part) => `${text}.${part.toString('base64url')}`, header);
 
-/** @throws AttestationError 8 */
+/** @throws AttestationError 8, and 10 when memory is short */
 export function parseCompactJwe(jwe: unknown, purpose: Purpose): CompactJwe {
   if (typeof jwe !== 'string') throw invalid('the JWE must be a string');
   const [header, encryptedKey, iv, ciphertext, tag, ...more] = jwe.split('.', 6);
@@ -67,7 +72,15 @@ export function parseCompactJwe(jwe: unknown, purpose: Purpose): CompactJwe {
     ...decodeHeader(header, purpose),
     encryptedKey: decodeEncryptedKey(encryptedKey),
     iv: decodeBase64url(iv, 'iv', IV_BYTES),
-    ciphertext: decodeLongBase64url(ciphertext, 'the ciphertext'),
+    ciphertext: decodeCiphertext(ciphertext),
     tag: decodeBase64url(tag, 'tag', TAG_BYTES),
   };
+}
+
+function decodeCiphertext(text: string): Buffer {
+  try {
+    return decodeLongBase64url(text, 'the ciphertext');
+  } catch (error) {
+    throw openingError(error);
+  }
 }

@@ -55,9 +55,13 @@ export class SealedFile implements Disposable {
   async readRange(start: number, end: number = this.size): Promise<Buffer> {
     const [from, to] = [position(start, 'start'), position(end, 'end')];
     const length = Math.max(0, Math.min(to, this.size) - from);
-    const output = outputFor(length, undefined);
-    await this.read(output, 0, length, from);
-    return output;
+    try {
+      const output = outputFor(length, undefined);
+      await this.read(output, 0, length, from);
+      return output;
+    } catch (error) {
+      throw openingError(error);
+    }
   }
 
   /**
