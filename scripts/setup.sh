@@ -81,6 +81,7 @@ addon=build/Release/cvm_guest_attestation.node
 if newer "$addon" cpp/core cpp/binding cpp/exports.map CMakeLists.txt node_modules/node-addon-api/package.json; then
   say "building the native addon (a minute the first time)"
   quietly "the native build failed" npm run --silent build:native
+  quietly "the addon's parts contradict each other" bash scripts/check-odr.sh build/CMakeFiles
   touch "$addon"
 fi
 if newer dist/index.js lib binding.d.ts package.json tsconfig.json tsconfig.build.json scripts/build-ts.mjs scripts/man-page.mjs; then

@@ -4,7 +4,11 @@
 # already is taken for a day; a new OpenSSL advisory then gets in by itself. ARCH is Debian's name: amd64, arm64.
 set -euo pipefail
 arch=$1
-packages=(libssl-dev libtss2-dev libc6 libgcc-s1 libstdc++6)
+packages=(
+  libssl-dev libtss2-dev                                                      # linked, compiled
+  libc6 libgcc-s1 libstdc++6                                                  # linked, run
+  libtss2-mu0 libtss2-sys1 libtss2-rc0 libtss2-tctildr0 libtss2-tcti-swtpm0  # run
+)
 versions="$2/packages.txt"
 if [ -n "$(find "$versions" -mtime -1 2>/dev/null)" ]; then exit 0; fi
 

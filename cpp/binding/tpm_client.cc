@@ -59,7 +59,7 @@ TpmClient::TpmClient(const Napi::CallbackInfo& info)
     if (!info[2].IsUndefined()) {
       salt_key_.handle = uint32_argument(info, 2, "saltKeyHandle");
       if (salt_key_.handle == 0) throw Error(ErrorKind::kInvalidArgument, "saltKeyHandle is not a handle");
-      salt_key_.name = bytes_argument(info, 3, "saltKeyName");
+      salt_key_.name = copied_bytes_argument(info, 3, "saltKeyName");
     }
     id_ = environment_->next_id();
     tpm::Worker::Listener listener;
@@ -146,7 +146,7 @@ Napi::Value TpmClient::nv_read_public(const Napi::CallbackInfo& info) {
 Napi::Value TpmClient::nv_write(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const TPM2_HANDLE index = uint32_argument(info, kFirst, "index");
-    return submit(info, [index, data = bytes_argument(info, kFirst + 1, "data")](Device& device) -> Result {
+    return submit(info, [index, data = copied_bytes_argument(info, kFirst + 1, "data")](Device& device) -> Result {
       device.non_volatile().write(index, data);
       return std::monostate{};
     });
@@ -157,12 +157,13 @@ Napi::Value TpmClient::nv_write_then_read(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const TPM2_HANDLE write_index = uint32_argument(info, kFirst, "writeIndex");
     const TPM2_HANDLE read_index = uint32_argument(info, kFirst + 2, "readIndex");
-    return submit(info,
-                  [write_index, read_index, data = bytes_argument(info, kFirst + 1, "data")](Device& device) -> Result {
-                    tpm::NonVolatile nv = device.non_volatile();
-                    nv.write(write_index, data);
-                    return nv.read(read_index);
-                  });
+    return submit(
+        info,
+        [write_index, read_index, data = copied_bytes_argument(info, kFirst + 1, "data")](Device& device) -> Result {
+          tpm::NonVolatile nv = device.non_volatile();
+          nv.write(write_index, data);
+          return nv.read(read_index);
+        });
   });
 }
 
@@ -170,10 +171,11 @@ Napi::Value TpmClient::nv_replace(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const TPM2_HANDLE index = uint32_argument(info, kFirst, "index");
     auto backup = std::make_shared<tpm::NvBackup>();
-    return submit(info, [index, backup, data = bytes_argument(info, kFirst + 1, "data")](Device& device) -> Result {
-      device.non_volatile().replace(index, data, *backup);
-      return std::monostate{};
-    });
+    return submit(info,
+                  [index, backup, data = copied_bytes_argument(info, kFirst + 1, "data")](Device& device) -> Result {
+                    device.non_volatile().replace(index, data, *backup);
+                    return std::monostate{};
+                  });
   });
 }
 
@@ -181,9 +183,10 @@ Napi::Value TpmClient::quote(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const TPM2_HANDLE key = uint32_argument(info, kFirst, "keyHandle");
     const tpm::PcrSelection selection = selection_argument(info, kFirst + 2);
-    return submit(info,
-                  [key, selection, qualifying_data = bytes_argument(info, kFirst + 1, "qualifyingData")](Device& device)
-                      -> Result { return tpm::quote(device.connection(), key, qualifying_data, selection); });
+    return submit(
+        info,
+        [key, selection, qualifying_data = copied_bytes_argument(info, kFirst + 1, "qualifyingData")](
+            Device& device) -> Result { return tpm::quote(device.connection(), key, qualifying_data, selection); });
   });
 }
 
@@ -204,7 +207,7 @@ Napi::Value TpmClient::rsa_decrypt(const Napi::CallbackInfo& info) {
                                 static_cast<TPM2_ALG_ID>(uint32_argument(info, kFirst + 3, "hash"))};
     return submit(info,
                   [selection, scheme, salt_key = salt_key_,
-                   ciphertext = bytes_argument(info, kFirst, "ciphertext")](Device& device) -> Result {
+                   ciphertext = copied_bytes_argument(info, kFirst, "ciphertext")](Device& device) -> Result {
                     return device.ephemeral_key(selection, salt_key).decrypt(device.connection(), ciphertext, scheme);
                   });
   });

@@ -98,7 +98,7 @@ std::uint32_t uint32_argument(const Napi::CallbackInfo& info, std::size_t index,
   return static_cast<std::uint32_t>(number);
 }
 
-tpm::Bytes bytes_argument(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
+tpm::Bytes copied_bytes_argument(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
   const Napi::Value value = info[index];
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     throw Error(ErrorKind::kInvalidArgument, std::string(name) + " is not a Uint8Array");

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -223,25 +223,4 @@ describe('a program of a user', () => {
     expect(status, stderr).toBe(0);
     expect(consumer.run('node', ['out.js']).stdout.trim()).toBe('AttestationError 20');
   });
-
-  const arm64 = { node: nodeBinary('22-arm64'), libraries: join(root, 'build/sysroot-arm64') };
-  it.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/linux-arm64')))(
-    'runs the relying-party functions on arm64, emulated',
-    () => {
-      consumer.write(
-        'arm64.mjs',
-        `import * as cvm from 'cvm-guest-attestation'; console.log(process.arch);${refusesGarbage}`,
-      );
-      const { stdout, stderr } = spawnSync(
-        'qemu-aarch64-static',
-        ['-L', arm64.libraries, arm64.node as string, 'arm64.mjs'],
-        {
-          cwd: consumer.folder,
-          encoding: 'utf8',
-        },
-      );
-      expect(stderr).toBe('');
-      expect(stdout.trim().split('\n')).toEqual(['arm64', 'AttestationError 20']);
-    },
-  );
 });
