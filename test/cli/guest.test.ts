@@ -1,32 +1,15 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SimulatedCvm } from '../../lib/simulator/index.js';
-import { cvmAttest, type Outcome, scratchFolder, variablesOf } from './cli.js';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { cvmAttest } from './cli.js';
+import { simulatedGuest } from './guest.js';
 
-const scratch = scratchFolder();
-let cvm: SimulatedCvm;
-let env: Record<string, string>;
-let token: string;
-
-const run = (args: string[], input?: string | Uint8Array): Promise<Outcome> =>
-  cvmAttest(args, { env, ...(input === undefined ? {} : { input }) });
-
-beforeAll(async () => {
-  cvm = await SimulatedCvm.start();
-  env = await variablesOf(cvm);
-  await using client = cvm.client();
-  token = scratch('token.jwt');
-  writeFileSync(token, await client.attest({ attestationUrl: cvm.attestationUrl, clientPayload: { nonce: 'n1' } }));
-});
-afterAll(async () => {
-  expect(await cvm.loadedHandles()).toEqual({ transient: [], sessions: [] });
-  await cvm.stop();
-});
+const guest = simulatedGuest();
+const { run, scratch, token } = guest;
 
 describe('report on the guest', () => {
   it.each([[[]], [['--imds']], [['--kds']]])('verifies it with a fresh quote, certificates by %j', async (source) => {
     const { status, stdout } = await cvmAttest(['report', ...source, '--json'], {
-      env: { ...env, XDG_CACHE_HOME: scratch('cache') },
+      env: { ...guest.env, XDG_CACHE_HOME: scratch('cache') },
     });
     expect(status).toBe(0);
     const result = JSON.parse(stdout) as { checks: { name: string; skipped?: boolean }[] };
@@ -34,13 +17,13 @@ describe('report on the guest', () => {
       ok: true,
       caution: expect.stringContaining("in place of AMD's roots"),
       product: 'Milan',
-      claims: { 'vm-configuration': { vmUniqueId: cvm.vmId } },
+      claims: { 'vm-configuration': { vmUniqueId: guest.cvm.vmId } },
     });
     expect(result.checks.find(({ name }) => name === 'nonce')).not.toHaveProperty('skipped');
   });
 
   it('is refused by whoever trusts AMD’s own roots', async () => {
-    const { CVM_ATTEST_TRUSTED_ROOT: _, ...others } = env;
+    const { CVM_ATTEST_TRUSTED_ROOT: _, ...others } = guest.env;
     const { status, stdout } = await cvmAttest(['report'], { env: others });
     expect(status).toBe(1);
     expect(stdout).toContain('ERR_ARK_NOT_TRUSTED');
@@ -111,8 +94,8 @@ describe('evidence and verify', () => {
     await run(['evidence', '--nonce', '01', '--no-certificates', '--out', bare]);
     expect((await run(['verify', bare, '--nonce', '01'])).status).toBe(1);
     const certificates = scratch('chain.pem');
-    const { pem } = cvm.signingLeaf.certificate;
-    writeFileSync(certificates, pem + cvm.signingLeaf.issuer.pem + cvm.authority.ark.pem);
+    const { pem } = guest.cvm.signingLeaf.certificate;
+    writeFileSync(certificates, pem + guest.cvm.signingLeaf.issuer.pem + guest.cvm.authority.ark.pem);
     expect((await run(['verify', '--certs', certificates, bare, '--nonce', '01'])).status).toBe(0);
   });
 
@@ -137,7 +120,7 @@ describe('attest and token', () => {
     const { status, stdout } = await run(['attest', '--payload', 'nonce=5f0c', '--payload', 'who=me']);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
-    const issuer = ['--issuer', cvm.attestationUrl];
+    const issuer = ['--issuer', guest.cvm.attestationUrl];
     const shown = await run(['token', ...issuer, '--payload', 'nonce=5f0c', '--payload', 'who=me'], stdout);
     expect(shown.status).toBe(0);
     expect(shown.stdout).toMatch(/payload who +me\n/);
@@ -162,7 +145,7 @@ describe('attest and token', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       token: expect.stringMatching(/^eyJ/),
       header: { alg: 'RS256' },
-      claims: { iss: cvm.attestationUrl, 'x-ms-attestation-type': 'azurevm' },
+      claims: { iss: guest.cvm.attestationUrl, 'x-ms-attestation-type': 'azurevm' },
     });
   });
 
@@ -180,7 +163,7 @@ describe('attest and token', () => {
   ])('a token that is not what %j asks for is refused', async (args, code) => {
     const { status, stdout } = await run([
       'token',
-      ...args.map((arg) => (arg === 'ISSUER' ? cvm.attestationUrl : arg)),
+      ...args.map((arg) => (arg === 'ISSUER' ? guest.cvm.attestationUrl : arg)),
       token,
       '--json',
     ]);
@@ -194,7 +177,7 @@ describe('attest and token', () => {
     const changed = JSON.parse(Buffer.from(claims, 'base64url').toString()) as Record<string, unknown>;
     changed.secureboot = false;
     const forged = [header, Buffer.from(JSON.stringify(changed)).toString('base64url'), signature].join('.');
-    const { status, stdout } = await run(['token', forged, '--issuer', cvm.attestationUrl]);
+    const { status, stdout } = await run(['token', forged, '--issuer', guest.cvm.attestationUrl]);
     expect(status).toBe(1);
     expect(stdout).toContain('ERR_TOKEN_SIGNATURE');
   });
@@ -223,99 +206,5 @@ describe('attest and token', () => {
     const { status, stdout } = await run(['token', [encode({ alg: 'RS256' }), encode(claims), 'AA'].join('.')]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/attested PCRs +\{"toString":1,"valueOf":1\}, 7\n/);
-  });
-});
-
-describe('encrypt and decrypt', () => {
-  const secret = Buffer.from('secret'.repeat(20));
-  const issuer = (): string[] => ['--issuer', cvm.attestationUrl];
-
-  it.each([
-    ['stream', []],
-    ['envelope', []],
-    ['none', []],
-    ['none', ['--scheme', 'RSAES']],
-    ['none', ['--hash', 'SHA-1']],
-  ])('%s %j goes to the guest and back', async (type, more) => {
-    const sealed = await run(['encrypt', '--token', token, ...issuer(), '--type', type, ...more], secret);
-    expect(sealed).toMatchObject({ status: 0, stderr: '' });
-    const opened = await run(['decrypt', ...more], sealed.bytes);
-    expect(opened.status).toBe(0);
-    expect(opened.bytes.equals(secret)).toBe(true);
-  });
-
-  it('metadata apart, with additional data', async () => {
-    const [metadata, sealed] = [scratch('metadata'), scratch('sealed')];
-    const encrypted = await run(
-      [
-        'encrypt',
-        '--token',
-        token,
-        ...issuer(),
-        '--type',
-        'envelope',
-        '--metadata',
-        metadata,
-        '--aad',
-        'text:context',
-        '-o',
-        sealed,
-      ],
-      secret,
-    );
-    expect(encrypted.status).toBe(0);
-    const opened = await run(['decrypt', '--metadata', metadata, '-i', sealed]);
-    expect(opened.bytes.equals(secret)).toBe(true);
-  });
-
-  it('a large file, streamed; the plaintext is the user’s own', async () => {
-    const [plain, sealed, opened] = [scratch('plain'), scratch('plain.sealed'), scratch('opened')];
-    const bytes = Buffer.alloc(3_000_001, 'x');
-    writeFileSync(plain, bytes);
-    expect(
-      (await run(['encrypt', '--token', token, ...issuer(), '--aad', 'a', '-i', plain, '-o', sealed])).status,
-    ).toBe(0);
-    expect((await run(['decrypt', '--aad', 'a', '-i', sealed, '-o', opened])).status).toBe(0);
-    expect(readFileSync(opened).equals(bytes)).toBe(true);
-    expect(statSync(opened).mode & 0o777).toBe(0o600);
-
-    const refused = scratch('refused');
-    expect(await run(['decrypt', '--aad', 'b', '-i', sealed, '-o', refused])).toMatchObject({
-      status: 3,
-      stderr: expect.stringContaining('26 DATA_DECRYPTION_TPM_ERROR'),
-    });
-    writeFileSync(sealed, readFileSync(sealed).subarray(0, 2_000_000));
-    expect((await run(['decrypt', '--aad', 'a', '-i', sealed, '-o', refused])).status).toBe(3);
-    expect(existsSync(refused)).toBe(false);
-  });
-
-  it('more than one block holds is code 25', async () => {
-    const { status, stderr } = await run(
-      ['encrypt', '--token', token, ...issuer(), '--type', 'none'],
-      Buffer.alloc(191),
-    );
-    expect(status).toBe(3);
-    expect(stderr).toContain('25 EVP_PKEY_ENCRYPT_FAILED');
-  });
-
-  it('a token that is refused encrypts nothing', async () => {
-    const { status, stdout, stderr } = await run(
-      ['encrypt', '--token', token, '--issuer', 'https://example.com'],
-      secret,
-    );
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    expect(stderr).toContain('ERR_TOKEN_ISSUER');
-  });
-
-  it('says when nobody verified the token', async () => {
-    expect((await run(['encrypt', '--token', token, '--type', 'none'], 'x')).stderr).toContain('not verified');
-  });
-
-  it('refuses what is nothing that it knows', async () => {
-    expect(await run(['decrypt'], 'not encrypted')).toMatchObject({
-      status: 3,
-      stdout: '',
-      stderr: expect.stringContaining('ERR_INPUT_FORMAT'),
-    });
   });
 });
