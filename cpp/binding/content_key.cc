@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "binding/arguments.h"
-#include "binding/bulk_job.h"
+#include "binding/bulk_jobs.h"
 #include "binding/errors.h"
 #include "core/crypto/gcm_parallel.h"
 #include "core/crypto/worker_pool.h"
@@ -59,8 +59,8 @@ Napi::Value message_job(const Napi::CallbackInfo& info, const SecretBytes& key, 
   // A copy of the key, so that destroy() meanwhile takes nothing from under the job.
   auto own = std::make_shared<SecretBytes>(SecretBytes::copy_of(key.bytes()));
   Message message = message_arguments(info);
-  return run_bulk_job(info.Env(), {info[2], info[3], info[4]},
-                      [own = std::move(own), message = std::move(message), work] { work(*own, message); });
+  return BulkJobs::run(info.Env(), {info[2], info[3], info[4]},
+                       [own = std::move(own), message = std::move(message), work] { work(*own, message); });
 }
 
 }  // namespace

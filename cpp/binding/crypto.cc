@@ -1,3 +1,4 @@
+#include "binding/bulk_jobs.h"
 #include "binding/chunked.h"
 #include "binding/content_key.h"
 #include "binding/module.h"
@@ -7,6 +8,7 @@
 namespace cga::binding {
 
 void register_crypto(Napi::Env env, Napi::Object exports) {
+  BulkJobs::create(env);
   exports.Set("cores", Napi::Number::New(env, static_cast<double>(available_cores())));
   exports.Set("RsaPublicKey", RsaPublicKey::define(env));
   exports.Set("ContentKey", ContentKey::define(env));

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "binding/arguments.h"
-#include "binding/bulk_job.h"
+#include "binding/bulk_jobs.h"
 #include "binding/content_key.h"
 #include "binding/errors.h"
 #include "binding/messages.h"
@@ -89,7 +89,7 @@ Napi::Value SessionSealerObject::seal_async(const Napi::CallbackInfo& info) {
     const OneMessage message = one_message(info, kOverhead);
     const std::size_t threads = threads_argument(info, 2, available_cores());
     const std::uint64_t counter = session().reserve(1);
-    return run_bulk_job(info.Env(), {info[0], info[1]}, [session = session_, message, counter, threads] {
+    return BulkJobs::run(info.Env(), {info[0], info[1]}, [session = session_, message, counter, threads] {
       seal_session_message(session->key(), MessageKind::kMessage, counter, message.input, message.output, threads);
     });
   });
@@ -109,10 +109,10 @@ Napi::Value SessionSealerObject::seal_packed(const Napi::CallbackInfo& info) {
     Messages messages = packed_argument(info, kOverhead);
     const std::size_t threads = threads_argument(info, 3, available_cores());
     const std::uint64_t first = session().reserve(messages.input.size());
-    return run_bulk_job(info.Env(), {info[0], info[2]},
-                        [session = session_, messages = std::move(messages), first, threads] {
-                          seal_session_messages(session->key(), first, messages.input, messages.output, threads);
-                        });
+    return BulkJobs::run(info.Env(), {info[0], info[2]},
+                         [session = session_, messages = std::move(messages), first, threads] {
+                           seal_session_messages(session->key(), first, messages.input, messages.output, threads);
+                         });
   });
 }
 
@@ -167,7 +167,7 @@ Napi::Value SessionOpenerObject::open_async(const Napi::CallbackInfo& info) {
       refuse_message();
     }
     auto genuine = std::make_shared<bool>(false);
-    return run_bulk_job(
+    return BulkJobs::run(
         info.Env(), {info[0], info[1]},
         [session = session_, message, threads, genuine] {
           *genuine = open_session_message(session->key(), message.input, message.output, threads);
@@ -205,7 +205,7 @@ Napi::Value SessionOpenerObject::open_packed(const Napi::CallbackInfo& info) {
       refuse_message();
     }
     auto genuine = std::make_shared<bool>(false);
-    return run_bulk_job(
+    return BulkJobs::run(
         info.Env(), {info[0], info[2]},
         [session = session_, messages, threads, genuine] {
           *genuine = open_session_messages(session->key(), messages->input, messages->output, threads);

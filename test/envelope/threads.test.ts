@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { native } from '../../lib/native.js';
@@ -50,6 +53,44 @@ describe('worker threads', () => {
       await worker.terminate();
     }
     expect(native().cores).toBeGreaterThan(0);
+  });
+});
+
+/** Runs with 12 messages of 16 MiB under way at once, as `messages`. */
+const program = (script: string, env: NodeJS.ProcessEnv = {}) => {
+  const addon = fileURLToPath(new URL('../..', import.meta.url));
+  const start = `
+    const { ContentKey } = require('node-gyp-build')(${JSON.stringify(addon)});
+    const key = new ContentKey();
+    const messages = Array.from({ length: 12 }, () => {
+      const data = Buffer.alloc(16 * 2 ** 20);
+      return key.sealAsync(Buffer.alloc(12), Buffer.alloc(0), Buffer.alloc(16), data, data);
+    });`;
+  return promisify(execFile)(process.execPath, ['-e', start + script], { cwd: addon, env: { ...process.env, ...env } });
+};
+
+describe('a process with large messages under way', () => {
+  it('does not end by itself before they are encrypted', async () => {
+    const { stdout } = await program("Promise.all(messages).then((all) => process.stdout.write('all ' + all.length));");
+    expect(stdout).toBe('all 12');
+  });
+
+  it('ends at process.exit(), with the code given', async () => {
+    for (const after of [0, 1, 5, 20]) {
+      await expect(program(`setTimeout(() => process.exit(7), ${after});`)).rejects.toMatchObject({
+        code: 7,
+        stderr: '',
+      });
+    }
+  });
+
+  it("leaves libuv's pool to files, even where that is one thread", async () => {
+    const script = `
+      let ended = 0;
+      for (const message of messages) message.then(() => ended++);
+      require('node:fs').stat('.', () => process.stdout.write(ended + ' before the file'));`;
+    const { stdout } = await program(script, { UV_THREADPOOL_SIZE: '1' });
+    expect(Number.parseInt(stdout, 10)).toBeLessThan(12);
   });
 });
 

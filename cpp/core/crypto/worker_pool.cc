@@ -66,14 +66,14 @@ class Pool {
     return *pool;
   }
 
-  /// False when no thread could be started.
-  [[nodiscard]] bool hand_over(Job& job) {
-    std::unique_lock lock(mutex_);
+  /// False, with the task left as it is, when no thread could be started.
+  [[nodiscard]] bool post(std::function<void()>& task) {
+    const std::lock_guard lock(mutex_);
     start_helpers(available_cores());
     if (started_ == 0) return false;
-    enqueue(job);
+    posted_.push_back(std::move(task));
+    count_work();
     wake_.notify_one();
-    done_.wait(lock, [&job] { return job.helpers_inside == 0 && job.next.load() >= job.count; });
     return true;
   }
 
@@ -123,37 +123,57 @@ class Pool {
     setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kHelperNiceness);
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return !queue_.empty(); });
-      Job* const job = queue_.front();
-      if (--job->helpers_wanted == 0) dequeue(*job);
-      ++job->helpers_inside;
+      wake_.wait(lock, [this] { return !queue_.empty() || !posted_.empty(); });
+      if (!queue_.empty()) {
+        join_in(*queue_.front(), lock);
+      } else {
+        run_posted(lock);
+      }
       lock.unlock();
-      job->work();
-      lock.lock();
-      // All tasks are taken: nobody else need look at this job.
-      dequeue(*job);
-      if (--job->helpers_inside == 0) done_.notify_all();
-      lock.unlock();
-      look_for([this] { return queued_ != 0; });
+      look_for([this] { return waiting_ != 0; });
       lock.lock();
     }
   }
 
+  void join_in(Job& job, std::unique_lock<std::mutex>& lock) {
+    if (--job.helpers_wanted == 0) dequeue(job);
+    ++job.helpers_inside;
+    lock.unlock();
+    job.work();
+    lock.lock();
+    // All tasks are taken: nobody else need look at this job.
+    dequeue(job);
+    if (--job.helpers_inside == 0) done_.notify_all();
+  }
+
+  void run_posted(std::unique_lock<std::mutex>& lock) {
+    std::function<void()> task = std::move(posted_.front());
+    posted_.pop_front();
+    count_work();
+    lock.unlock();
+    task();
+    task = nullptr;  // Not under the lock: what it holds may be much.
+    lock.lock();
+  }
+
   void enqueue(Job& job) {
     queue_.push_back(&job);
-    queued_ = queue_.size();
+    count_work();
   }
 
   void dequeue(Job& job) noexcept {
     std::erase(queue_, &job);
-    queued_ = queue_.size();
+    count_work();
   }
+
+  void count_work() noexcept { waiting_ = queue_.size() + posted_.size(); }
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
   std::deque<Job*> queue_;
-  std::atomic<std::size_t> queued_{0};  // its size, for those who look without the mutex
+  std::deque<std::function<void()>> posted_;
+  std::atomic<std::size_t> waiting_{0};  // in both queues, for those who look without the mutex
   std::size_t started_ = 0;
 };
 
@@ -180,11 +200,8 @@ void run_parallel(std::size_t count, std::size_t threads, const std::function<vo
   if (job.error) std::rethrow_exception(job.error);
 }
 
-void run_on_helper(const std::function<void()>& task) {
-  const std::function<void(std::size_t)> once = [&task](std::size_t) { task(); };
-  Job job(1, 1, once);
-  if (!Pool::instance().hand_over(job)) job.work();
-  if (job.error) std::rethrow_exception(job.error);
+void run_on_helper(std::function<void()> task) {
+  if (!Pool::instance().post(task)) task();
 }
 
 }  // namespace cga

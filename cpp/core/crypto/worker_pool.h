@@ -17,7 +17,8 @@ namespace cga {
 /// them.
 void run_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& task);
 
-/// Runs `task` on a helper, which may use run_parallel() in turn, and waits for it. What it throws is thrown here.
-void run_on_helper(const std::function<void()>& task);
+/// Runs `task`, which may use run_parallel() and must not throw, on a helper, and returns at once. In order of arrival,
+/// but what a task under way has cut up comes first. Where no thread can be started the task runs here and now.
+void run_on_helper(std::function<void()> task);
 
 }  // namespace cga
