@@ -216,13 +216,14 @@ Napi::Value TpmClient::rsa_decrypt(const Napi::CallbackInfo& info) {
 Napi::Value TpmClient::unwrap_key(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const tpm::PcrSelection selection{TPM2_ALG_SHA256, uint32_argument(info, kFirst + 1, "mask")};
-    return submit(
-        info,
-        [selection, salt_key = salt_key_, wrapped = bytes_argument(info, kFirst, "wrapped")](Device& device) -> Result {
-          auto key = device.ephemeral_key(selection, salt_key).unwrap(device.connection(), wrapped, kWrapping);
-          if (!key) return std::monostate{};
-          return *std::move(key);
-        });
+    return submit(info,
+                  [selection, salt_key = salt_key_,
+                   wrapped = copied_bytes_argument(info, kFirst, "wrapped")](Device& device) -> Result {
+                    auto key =
+                        device.ephemeral_key(selection, salt_key).unwrap(device.connection(), wrapped, kWrapping);
+                    if (!key) return std::monostate{};
+                    return *std::move(key);
+                  });
   });
 }
 
