@@ -9,6 +9,7 @@ import { type Imds, imdsOf } from './imds/imds.js';
 import { type Logger, silentLogger } from './logger.js';
 import { MAX_SERVICE_ANSWER_BYTES } from './maa/guest-service.js';
 import type { KeyFetchOptions } from './maa/keys-remote.js';
+import { type OptionNames, refuseUnknownOptions } from './option-names.js';
 import type { NativeTpmOptions, ParameterEncryption } from './tpm/native-tpm.js';
 
 export interface AttestationClientOptions {
@@ -55,6 +56,24 @@ export interface AttestationClientOptions {
   renewAkCertificate?: boolean;
 }
 
+const OPTION_NAMES = {
+  tcti: true,
+  tpmTimeoutMs: true,
+  parameterEncryption: true,
+  imdsUrl: true,
+  logger: true,
+  retry: true,
+  timeoutMs: true,
+  connectTimeoutMs: true,
+  fetch: true,
+  ca: true,
+  allowInsecureHttp: true,
+  eventLogPath: true,
+  osReleasePath: true,
+  keyCache: true,
+  renewAkCertificate: true,
+} satisfies OptionNames<AttestationClientOptions>;
+
 export interface ClientSettings {
   tpm: NativeTpmOptions;
   imds: Imds;
@@ -75,6 +94,7 @@ const MAX_MILLISECONDS = 2 ** 31 - 1;
 /** Checks every option. @throws AttestationError 8, and 1 for certificates that cannot be loaded. */
 export function clientSettings(options: AttestationClientOptions): ClientSettings {
   if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
+  refuseUnknownOptions(options, OPTION_NAMES);
   for (const name of ['tcti', 'imdsUrl', 'eventLogPath', 'osReleasePath'] as const) {
     const value: unknown = options[name];
     if (value !== undefined && (typeof value !== 'string' || value === '')) throw invalid(`${name} must be a string`);

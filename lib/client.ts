@@ -39,6 +39,7 @@ import { UserDataReports } from './guest/user-data.js';
 import { parseServiceUrl } from './http/service-url.js';
 import { encodeClientPayload } from './maa/client-payload.js';
 import type { RsaPublicJwk } from './maa/ephemeral-key.js';
+import { refuseUnknownOptions } from './option-names.js';
 import { NativeTpm } from './tpm/native-tpm.js';
 import type { Evidence } from './verify/types.js';
 
@@ -104,6 +105,7 @@ export class AttestationClient implements AsyncDisposable {
   attest(params: AttestParameters, options: AttestOptions = {}): Promise<string> {
     return observed('attest', () =>
       this.#guarded(options, async () => {
+        refuseUnknownOptions(options, { signal: true, verify: true });
         const { url, clientPayload } = this.#checked(params);
         const { service: settings, keyFetch } = this.#settings;
         const wanted = options.verify === true ? {} : options.verify;
@@ -242,6 +244,7 @@ export class AttestationClient implements AsyncDisposable {
         'attest takes an object with the attestationUrl and, where it is given, version 1',
       );
     }
+    refuseUnknownOptions(params, { version: true, attestationUrl: true, clientPayload: true });
     return {
       url: parseServiceUrl(params.attestationUrl, this.#settings),
       clientPayload: encodeClientPayload(params.clientPayload),

@@ -22,8 +22,7 @@ export async function tokenEncryptionKey(
   options: VerifyTokenOptions | AlreadyVerified,
 ): Promise<EncryptionKey> {
   if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
-  if (!('verified' in options && options.verified === true)) {
-    await verifyToken(token, { ...(options as VerifyTokenOptions), attestationType: 'azurevm' });
-  }
+  const { verified, ...expectations } = options as AlreadyVerified & VerifyTokenOptions;
+  if (verified !== true) await verifyToken(token, { ...expectations, attestationType: 'azurevm' });
   return ephemeralKeyFromToken(token);
 }

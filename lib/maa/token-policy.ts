@@ -1,4 +1,5 @@
 import { AttestationError, ErrorCode } from '../errors.js';
+import type { OptionNames } from '../option-names.js';
 
 /** What a token must say. Each expectation that is given is checked; one that is given as `undefined` is an error. */
 export interface TokenPolicy {
@@ -31,6 +32,23 @@ export interface TokenPolicy {
   /** Lowest accepted security versions. */
   minimumSvn?: MinimumSvn;
 }
+
+export const POLICY_NAMES = {
+  attestationType: true,
+  requireCompliance: true,
+  requireSecureBoot: true,
+  requireTpm: true,
+  allowDebug: true,
+  allowMigration: true,
+  nonce: true,
+  clientPayload: true,
+  policyHash: true,
+  vmId: true,
+  launchMeasurement: true,
+  hostData: true,
+  idKeyDigest: true,
+  minimumSvn: true,
+} satisfies OptionNames<TokenPolicy>;
 
 /** Bytes, or the same in hex. */
 export type HexValue = string | Uint8Array;

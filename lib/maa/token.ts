@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { JSONWebKeySet } from 'jose';
 import { JWSSignatureVerificationFailed } from 'jose/errors';
 import { compactVerify } from 'jose/jws/compact/verify';
+import { type OptionNames, refuseUnknownOptions } from '../option-names.js';
 import { traced } from '../tracing.js';
 import { checkKeySet, findKeys, TOKEN_ALGORITHMS, type TokenAlgorithm } from './keys.js';
 import { findInRemoteKeys, type KeyFetchOptions } from './keys-remote.js';
@@ -9,7 +10,7 @@ import { checkClaims, type TimeRules } from './token-checks.js';
 import type { AttestationClaims } from './token-claims.js';
 import { refuseToken } from './token-errors.js';
 import { parseClaims, splitToken, type TokenHeader } from './token-parse.js';
-import { invalid, normalisePolicy, type TokenPolicy } from './token-policy.js';
+import { invalid, normalisePolicy, POLICY_NAMES, type TokenPolicy } from './token-policy.js';
 
 /** Whose tokens are accepted, by which keys, at which time, and what they must say. */
 export interface VerifyTokenOptions extends TokenPolicy {
@@ -34,6 +35,17 @@ export interface VerifyTokenOptions extends TokenPolicy {
   /** How keys are fetched and for how long they are believed. */
   keyFetch?: KeyFetchOptions;
 }
+
+const OPTION_NAMES = {
+  ...POLICY_NAMES,
+  issuer: true,
+  keys: true,
+  algorithms: true,
+  now: true,
+  clockTolerance: true,
+  maxTokenAge: true,
+  keyFetch: true,
+} satisfies OptionNames<VerifyTokenOptions>;
 
 const MAX_TOLERANCE_SECONDS = 3600;
 const DEFAULT_TOLERANCE_SECONDS = 60;
@@ -78,6 +90,7 @@ async function verifiedClaims(token: string, options: VerifyTokenOptions): Promi
 /** Checks the caller's side. Throws AttestationError 8. */
 export function checkTokenOptions(options: VerifyTokenOptions) {
   if (typeof options !== 'object' || options === null) throw invalid('the options must be an object with the issuer');
+  refuseUnknownOptions(options, OPTION_NAMES);
   return {
     policy: normalisePolicy(options),
     time: timeRules(options),

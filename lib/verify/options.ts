@@ -1,4 +1,5 @@
 import { AttestationError, ErrorCode } from '../errors.js';
+import { type OptionNames, refuseUnknownOptions } from '../option-names.js';
 import { compilePolicy, type VerificationPolicy } from './policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from './roots.js';
 
@@ -22,6 +23,14 @@ export interface VerificationOptions extends SnpVerificationOptions {
   userData?: Uint8Array;
 }
 
+const SNP_OPTIONS = {
+  policy: true,
+  trustedRoots: true,
+  crls: true,
+  now: true,
+} satisfies OptionNames<SnpVerificationOptions>;
+const EVIDENCE_OPTIONS = { ...SNP_OPTIONS, nonce: true, userData: true } satisfies OptionNames<VerificationOptions>;
+
 export interface CheckedOptions {
   policy: VerificationPolicy;
   anchors: TrustAnchors;
@@ -30,8 +39,12 @@ export interface CheckedOptions {
 }
 
 /** Refuses options that would silently check less than the caller meant. */
-export function checkOptions(options: SnpVerificationOptions): CheckedOptions {
+export function checkOptions(
+  options: SnpVerificationOptions,
+  known: Readonly<Record<string, true>> = SNP_OPTIONS,
+): CheckedOptions {
   requireObject('the options are', options);
+  refuseUnknownOptions(options, known);
   const now = options.now ?? new Date();
   if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw invalid('now is not a valid Date');
   const { crls } = options;
@@ -46,7 +59,7 @@ export function checkEvidenceOptions(options: VerificationOptions): CheckedOptio
   requireObject('the options are', options);
   checkBytes(options, 'nonce', 1);
   checkBytes(options, 'userData', 0);
-  return checkOptions(options);
+  return checkOptions(options, EVIDENCE_OPTIONS);
 }
 
 function checkBytes(options: VerificationOptions, name: 'nonce' | 'userData', minimum: number): void {
