@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 const self = fileURLToPath(import.meta.url);
 
 /**
- * Starts one. `facts` holds tcti, imdsUrl, attestationUrl, eventLogPath, osReleasePath; `call` runs one of the functions
- * at the end of this file over there.
+ * Starts one. `wiring` is what the options of an AttestationClient take to be its guest; `call` runs one of the functions at
+ * the end of this file over there.
  */
 export async function startSimulatedCvm() {
   const child = fork(self, ['serve'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -16,9 +16,10 @@ export async function startSimulatedCvm() {
       child.once('message', resolve);
       ended.then((code) => reject(new Error(`the simulated CVM ended with ${code}`)));
     });
-  const facts = await answer();
+  const { attestationUrl, wiring } = await answer();
   return {
-    facts,
+    attestationUrl,
+    wiring,
     call(name) {
       const result = answer();
       child.send(name);
@@ -51,6 +52,6 @@ if (process.argv[1] === self && process.argv[2] === 'serve') {
     await cvm.stop();
     process.disconnect();
   });
-  const { tcti, imdsUrl, attestationUrl, eventLogPath, osReleasePath } = cvm;
-  process.send({ tcti, imdsUrl, attestationUrl, eventLogPath, osReleasePath });
+  const { attestationUrl, tcti, imdsUrl, eventLogPath, osReleasePath } = cvm;
+  process.send({ attestationUrl, wiring: { tcti, imdsUrl, eventLogPath, osReleasePath } });
 }

@@ -7,9 +7,9 @@ import { compare, median } from './measure.mjs';
 
 export async function run() {
   const cvm = await startSimulatedCvm();
-  const { attestationUrl, imdsUrl, tcti, eventLogPath, osReleasePath } = cvm.facts;
-  const client = new AttestationClient({ tcti, imdsUrl, eventLogPath, osReleasePath });
-  const loop = new LineProgram(nativeProgram('tpm_loop'), [tcti]);
+  const { attestationUrl, wiring } = cvm;
+  const client = new AttestationClient(wiring);
+  const loop = new LineProgram(nativeProgram('tpm_loop'), [wiring.tcti]);
   try {
     const attest = () => client.attest({ attestationUrl, clientPayload: { nonce: 'bench' } });
     await attest(); // makes the ephemeral key, which later ones find loaded
@@ -24,7 +24,7 @@ export async function run() {
         if (!/^\d+$/.test(answer)) throw new Error(answer);
       },
       http: async () => {
-        await exchange(`${imdsUrl}/metadata/THIM/amd/certification`, { Metadata: 'true' });
+        await exchange(`${wiring.imdsUrl}/metadata/THIM/amd/certification`, { Metadata: 'true' });
         await exchange(
           `${attestationUrl}/attest/AzureGuest?api-version=2020-10-01`,
           { 'Content-Type': 'application/json' },

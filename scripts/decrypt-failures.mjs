@@ -15,9 +15,9 @@ const WARM_UP = 50;
 const REFERENCE = 'changed content';
 
 const cvm = await startSimulatedCvm();
-const client = new AttestationClient(cvm.facts);
+const client = new AttestationClient(cvm.wiring);
 try {
-  const cases = await failures(await client.attest({ attestationUrl: cvm.facts.attestationUrl }));
+  const cases = await failures(await client.attest({ attestationUrl: cvm.attestationUrl }));
   const times = Object.fromEntries(Object.keys(cases).map((name) => [name, []]));
   for (let i = -WARM_UP; i < rounds; i++) {
     // Made before any is measured: what making one costs must not be in the caches for some of them.

@@ -21,7 +21,7 @@ const { values } = parseArgs({
 });
 
 const cvm = await startSimulatedCvm();
-const { attestationUrl, ...wiring } = cvm.facts;
+const { attestationUrl, wiring } = cvm;
 const client = new AttestationClient(wiring);
 const phases = [];
 try {

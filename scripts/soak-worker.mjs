@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AttestationClient, createEncryptor } from '../dist/index.js';
 
-const { facts, token, message, envelope, block, clients, calls, leave } = workerData;
+const { attestationUrl, wiring, token, message, envelope, block, clients, calls, leave } = workerData;
 const expected = Buffer.from(message);
 const unknownBlock = Buffer.concat([Buffer.alloc(1), randomBytes(255)]);
 const REPORT_EVERY = 25;
@@ -32,7 +32,7 @@ const mixture = [
     encryptor.close();
   }),
   ...repeated(1, 'getEvidence', 0, (client) => client.getEvidence({ nonce: randomBytes(32) })),
-  ...repeated(1, 'attest', 0, (client) => client.attest({ attestationUrl: facts.attestationUrl })),
+  ...repeated(1, 'attest', 0, (client) => client.attest({ attestationUrl })),
 ];
 
 let counts = {};
@@ -46,7 +46,7 @@ if (leave) {
 }
 await Promise.all(
   Array.from({ length: clients }, async (_, index) => {
-    const client = new AttestationClient(facts);
+    const client = new AttestationClient(wiring);
     const share = Math.floor(calls / clients) + (index < calls % clients ? 1 : 0);
     for (let i = 0; i < share; i++) await one(client, mixture[next++ % mixture.length]);
     await client.close();

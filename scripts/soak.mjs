@@ -50,13 +50,13 @@ process.exitCode = ok ? 0 : 1;
 
 /** What the threads decrypt, and a client kept open so that its key is theirs. */
 async function sealedData() {
-  const client = new AttestationClient(cvm.facts);
-  const token = await client.attest({ attestationUrl: cvm.facts.attestationUrl });
+  const client = new AttestationClient(cvm.wiring);
+  const token = await client.attest({ attestationUrl: cvm.attestationUrl });
   const message = randomBytes(3_000);
   const envelope = await encrypt(token, message);
   const block = await encrypt(token, message.subarray(0, 100), { type: 'None' });
   await client.close();
-  return { facts: cvm.facts, token, message, envelope, block };
+  return { attestationUrl: cvm.attestationUrl, wiring: cvm.wiring, token, message, envelope, block };
 }
 
 async function underLoad(sealed) {
@@ -124,8 +124,8 @@ async function tornDown(sealed) {
       child.stderr.on('data', (text) => {
         stderr += text;
       });
-      const { facts, block } = sealed;
-      child.stdin.end(JSON.stringify({ facts, block: block.encryptedData.toString('base64') }));
+      const { wiring, block } = sealed;
+      child.stdin.end(JSON.stringify({ wiring, block: block.encryptedData.toString('base64') }));
       const [code, signal] = await once(child, 'exit');
       if (code !== 7) throw new Error(`the process ended with ${code ?? signal}: ${stderr.slice(0, 500)}`);
     },
