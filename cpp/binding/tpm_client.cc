@@ -97,11 +97,17 @@ void TpmClient::on_done(Napi::Env env, tpm::Worker::JobId job, tpm::Outcome outc
   pending_.erase(entry);
   environment_->release(env);
   if (pending_.empty()) Unref();
-  if (outcome.error) {
-    deferred.Reject(make_error(env, outcome.error).Value());
-  } else {
-    deferred.Resolve(to_js(env, outcome.result));
+  if (!outcome.error) {
+    try {
+      deferred.Resolve(to_js(env, outcome.result));
+      return;
+    } catch (const Napi::Error&) {
+      throw;
+    } catch (...) {
+      outcome.error = std::current_exception();
+    }
   }
+  deferred.Reject(make_error(env, outcome.error).Value());
 }
 
 void TpmClient::on_closed(Napi::Env env) {

@@ -87,6 +87,20 @@ describe('TPM commands', () => {
   });
 });
 
+describe('a damaged answer', () => {
+  it('that SAPI reads and cannot write again fails the call, not the process', async () => {
+    await withClient({}, async (tpm) => {
+      const trace = proxy.trace();
+      const { name } = await tpm.readPublic(AK_HANDLE);
+      const response = Buffer.from(trace.stop()[0]?.response ?? []);
+      response.writeUInt16BE(0, 12); // TPMT_PUBLIC.type: TPM_ALG_ERROR
+      proxy.injectFault({ command: 'ReadPublic', action: { kind: 'replace', response } });
+      await expect(tpm.readPublic(AK_HANDLE)).rejects.toMatchObject({ kind: 'tpm', tpmErrorCode: 0x9_000b });
+      expect((await tpm.readPublic(AK_HANDLE)).name).toEqual(name);
+    });
+  });
+});
+
 describe('parameter encryption', () => {
   const name = () => Buffer.concat([Buffer.from('000b', 'hex'), createHash('sha256').update(endorsementKey).digest()]);
 
