@@ -18,7 +18,8 @@ Connection::Connection(const std::string& tcti) {
     const std::size_t size = library.GetContextSize(0);
     context_ = std::make_unique<std::uint64_t[]>((size + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
     TSS2_ABI_VERSION version = TSS2_ABI_VERSION_CURRENT;
-    rc = library.Initialize(context(), size, tcti_, &version);
+    checked_tcti_.emplace(tcti_);
+    rc = library.Initialize(context(), size, checked_tcti_->context(), &version);
     if (rc != TSS2_RC_SUCCESS) library.TctiLdr_Finalize(&tcti_);
   }
   if (rc != TSS2_RC_SUCCESS) {

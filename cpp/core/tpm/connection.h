@@ -5,9 +5,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "core/tpm/checked_tcti.h"
 #include "core/tpm/command_clock.h"
 #include "core/tpm/response_code.h"
 #include "core/tpm/tss.h"
@@ -85,6 +87,7 @@ class Connection {
   }
 
   TSS2_TCTI_CONTEXT* tcti_ = nullptr;
+  std::optional<CheckedTcti> checked_tcti_;
   std::unique_ptr<std::uint64_t[]> context_;
   Relief relief_;
   LoadedHandles* loaded_handles_ = nullptr;

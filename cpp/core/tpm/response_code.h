@@ -29,6 +29,19 @@ namespace cga::tpm {
   return (code & TPM2_RC_FMT1) != 0 && (code & TPM2_RC_P) == 0 && (code & TPM2_RC_S) == 0;
 }
 
+/// Whether a TPM 2.0 or its resource manager can answer with this code (part 2, 6.6). A damaged answer says things like
+/// TPM 1.2's codes, of which TPM2_RC_BAD_TAG alone has stayed.
+[[nodiscard]] constexpr bool is_response_code(TSS2_RC rc) noexcept {
+  constexpr TSS2_RC kCode = 0xFFF;
+  constexpr TSS2_RC kVendor = 0x400;
+  const TSS2_RC layer = rc & TSS2_RC_LAYER_MASK;
+  if ((rc & ~(TSS2_RC_LAYER_MASK | kCode)) != 0) return false;
+  if (layer == TSS2_RESMGR_RC_LAYER) return true;
+  if (layer != 0 && layer != TSS2_RESMGR_TPM_RC_LAYER) return false;
+  const TSS2_RC code = rc & kCode;
+  return code == TPM2_RC_SUCCESS || code == TPM2_RC_BAD_TAG || (code & (TPM2_RC_FMT1 | TPM2_RC_VER1 | kVendor)) != 0;
+}
+
 /// "Come back later": the same command is sent again.
 [[nodiscard]] constexpr bool is_retry_warning(TSS2_RC rc) noexcept {
   switch (tpm_code(rc)) {
