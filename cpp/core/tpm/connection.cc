@@ -6,6 +6,11 @@
 #include <thread>
 
 namespace cga::tpm {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstRetryPause{1};
+
+}  // namespace
 
 Connection::Connection(const std::string& tcti) {
   const Tss& library = tss();
@@ -43,17 +48,27 @@ void Connection::refuse_when_abandoned() {
 
 TSS2_RC Connection::retry(TSS2_RC rc, const std::function<TSS2_RC()>& command) {
   using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + kRetryBudget;
-  auto pause = std::chrono::milliseconds(1);
+  const CommandClock* clock = CommandClock::current();
+  const auto interrupted = [clock] { return clock != nullptr && clock->interrupted(); };
+  bool closing = interrupted();
+  auto end = Clock::now() + (closing ? Clock::duration(kClosingBudget) : Clock::duration(kRetryBudget));
+  auto pause = kFirstRetryPause;
   while (is_retry_warning(rc) || is_out_of_slots(rc)) {
     // A slot that this process can give up itself costs no waiting. The relief sends commands of its own.
     const bool freed = is_out_of_slots(rc) && relief_ && relief_();
     if (!freed) {
-      if (Clock::now() + pause > end) break;
-      const CommandClock* clock = CommandClock::current();
+      if (Clock::now() + pause > end) {
+        if (closing) throw Error(ErrorKind::kAborted, "the TPM client is closed", rc);
+        break;
+      }
       const auto wake = Clock::now() + pause;
       while (Clock::now() < wake) {
-        if (clock != nullptr && clock->interrupted()) throw Error(ErrorKind::kAborted, "the TPM client is closed", rc);
+        if (!closing && interrupted()) {
+          closing = true;
+          end = std::min(end, Clock::now() + kClosingBudget);
+          pause = kFirstRetryPause;
+          break;
+        }
         std::this_thread::sleep_for(std::min<Clock::duration>(wake - Clock::now(), std::chrono::milliseconds(20)));
       }
       pause = std::min(pause * 2, std::chrono::milliseconds(250));

@@ -26,6 +26,8 @@ class Connection {
  public:
   /// How long one command is sent again altogether before its code is reported.
   static constexpr std::chrono::seconds kRetryBudget{10};
+  /// The same once the client is being closed: what is in the TPM is to be flushed, and nobody likes to wait.
+  static constexpr std::chrono::milliseconds kClosingBudget{500};
 
   /// Frees a slot that this process holds in the TPM; returns whether it found one.
   using Relief = std::function<bool()>;

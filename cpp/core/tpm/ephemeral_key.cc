@@ -92,7 +92,7 @@ std::optional<Bytes> EphemeralKey::decrypt_unless_refused(Connection& connection
     if (attempt < kAttempts && !ours) {
       forget(connection);
     } else if (attempt < kAttempts && is_handle_gone(rc)) {
-      session_.forget(connection);
+      session_.flush(connection);  // in case that the code was a damaged one
     } else if (attempt < kAttempts && base_code(rc) == TPM2_RC_POLICY_FAIL) {
       session_.flush(connection);  // what it holds is not what was put into it
     } else {
@@ -138,16 +138,21 @@ void EphemeralKey::create(Connection& connection, const Sha256Digest& pcr_digest
                                &creation_ticket, &name, &response);
   });
   if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_CreatePrimary", rc);
-  name_ = to_bytes(name.name, name.size);
-  if (name_ != name_of(out_public)) {
+  try {
+    public_area_ = marshal(out_public);
+    name_ = name_of(out_public);
+    epoch_ = read_epoch(connection);
+  } catch (const Error&) {
+    tpm::flush(connection, handle);
+    throw;
+  }
+  if (name_ != to_bytes(name.name, name.size)) {
     tpm::flush(connection, handle);
     connection.reject_answer("TPM2_CreatePrimary answered with a name that is not the key's");
   }
   handle_ = handle;
   saved_.reset();
   pcr_digest_ = pcr_digest;
-  public_area_ = marshal(out_public);
-  epoch_ = read_epoch(connection);
 }
 
 bool EphemeralKey::restore(Connection& connection) {
@@ -194,8 +199,11 @@ void EphemeralKey::flush(Connection& connection) noexcept {
   if (connection.broken()) return;
   session_.flush(connection);
   if (handle_ != 0) tpm::flush(connection, handle_);
-  // A link that breaks here leaves the handle as it is, for the next attempt to flush.
-  if (!connection.broken()) forget(connection);
+  // A link that breaks here leaves the handle as it is, for the next attempt to flush. A TPM that does not flush it now
+  // is asked again by LoadedHandles.
+  if (connection.broken()) return;
+  handle_ = 0;
+  saved_.reset();
 }
 
 void EphemeralKey::forget(Connection& connection) noexcept {

@@ -24,6 +24,10 @@ bool same(TPM2_HANDLE one, TPM2_HANDLE other) noexcept {
   return (one & ~TPM2_HR_RANGE_MASK) == (other & ~TPM2_HR_RANGE_MASK);
 }
 
+bool contains(const std::vector<TPM2_HANDLE>& handles, TPM2_HANDLE wanted) {
+  return std::any_of(handles.begin(), handles.end(), [&](TPM2_HANDLE handle) { return same(handle, wanted); });
+}
+
 }  // namespace
 
 void LoadedHandles::expect(Connection& connection, HandleKind kind) {
@@ -35,10 +39,41 @@ void LoadedHandles::expect(Connection& connection, HandleKind kind) {
   before_[kind] = std::move(before);
 }
 
-void LoadedHandles::settle(HandleKind kind, std::optional<TPM2_HANDLE> handle) {
+bool LoadedHandles::settle(Connection& connection, HandleKind kind, TPM2_HANDLE handle) {
+  if ((handle & TPM2_HR_RANGE_MASK) != (kind == HandleKind::kObject ? TPM2_HR_TRANSIENT : TPM2_HR_POLICY_SESSION)) {
+    return false;
+  }
+  try {
+    // That it was there before proves nothing: somebody else may have flushed it in between.
+    if (!contains(existing(connection, kind), handle)) return false;
+  } catch (const Error&) {
+    if (!connection.broken()) {
+      record(kind, handle);
+      flush(connection, handle);  // or with the device, when this thread is not to send anything any more
+    }
+    throw;
+  }
+  record(kind, handle);
+  return true;
+}
+
+void LoadedHandles::record(HandleKind kind, TPM2_HANDLE handle) {
   const std::lock_guard guard(mutex_);
   before_.erase(kind);
-  if (handle) handles_[*handle] = kind;
+  handles_[handle] = kind;
+}
+
+void LoadedHandles::settle(HandleKind kind) {
+  const std::lock_guard guard(mutex_);
+  before_.erase(kind);
+}
+
+void LoadedHandles::settle_refused(Connection& connection) noexcept {
+  try {
+    recover_lost(connection);
+  } catch (const Error&) {
+    // Looked for again with the next connection.
+  }
 }
 
 void LoadedHandles::remove(TPM2_HANDLE handle) {
@@ -73,7 +108,7 @@ void LoadedHandles::recover_lost(Connection& connection) {
         const bool ours = std::any_of(known.begin(), known.end(), [&, wanted = kind](const auto& entry) {
           return entry.second == wanted && same(entry.first, handle);
         });
-        if (!ours && std::find(old.begin(), old.end(), handle) == old.end()) flush(connection, handle);
+        if (!ours && !contains(old, handle)) flush(connection, handle);
       }
     }
   }

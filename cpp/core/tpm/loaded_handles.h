@@ -24,8 +24,13 @@ class LoadedHandles {
  public:
   /// Before a command that loads something.
   void expect(Connection& connection, HandleKind kind);
-  /// The command has answered; no handle when it was refused.
-  void settle(HandleKind kind, std::optional<TPM2_HANDLE> handle);
+  /// The command has answered with this handle. @returns false when the TPM has no such handle: the number was damaged
+  /// on its way, and what was loaded is still looked for. @throws Error when the TPM cannot be asked
+  [[nodiscard]] bool settle(Connection& connection, HandleKind kind, TPM2_HANDLE handle);
+  /// The command was refused for want of a slot, or not sent.
+  void settle(HandleKind kind);
+  /// The command was refused otherwise. That, too, may be a damaged answer: what is new in the TPM goes.
+  void settle_refused(Connection& connection) noexcept;
   void remove(TPM2_HANDLE handle);
 
   /// Flushes what an interrupted command may have left. @throws Error when the TPM cannot be reached
@@ -41,6 +46,8 @@ class LoadedHandles {
   [[nodiscard]] bool taken() const noexcept { return taken_.load(); }
 
  private:
+  void record(HandleKind kind, TPM2_HANDLE handle);
+
   std::mutex mutex_;
   std::optional<TpmEpoch> epoch_;
   std::map<TPM2_HANDLE, HandleKind> handles_;

@@ -42,7 +42,8 @@ void flush(Connection& connection, TPM2_HANDLE handle) noexcept {
     const TSS2_RC rc =
         connection.try_run([&](TSS2_SYS_CONTEXT* context) { return tss().FlushContext(context, handle); });
     LoadedHandles* loaded = connection.loaded_handles();
-    if (loaded != nullptr && !is_link_failure(rc)) loaded->remove(handle);
+    // Refused for another reason, it is still there: it is flushed with the device.
+    if (loaded != nullptr && (rc == TSS2_RC_SUCCESS || is_handle_gone(rc))) loaded->remove(handle);
   } catch (const Error&) {
     // Told to stop while waiting: what is left is flushed when the connection is closed.
   }

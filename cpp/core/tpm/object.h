@@ -35,11 +35,17 @@ template <typename Function>
   try {
     rc = connection.try_run(command);
   } catch (...) {
-    loaded->settle(kind, std::nullopt);
+    loaded->settle(kind);
     throw;
   }
-  // After a link failure it is not known whether the TPM carried the command out.
-  if (!is_link_failure(rc)) loaded->settle(kind, rc == TSS2_RC_SUCCESS ? std::optional(handle) : std::nullopt);
+  if (rc == TSS2_RC_SUCCESS) {
+    if (!loaded->settle(connection, kind, handle)) connection.reject_answer("the TPM has not the handle that it named");
+  } else if (is_out_of_slots(rc) || is_retry_warning(rc)) {
+    loaded->settle(kind);
+  } else if (!is_link_failure(rc)) {
+    // Else it is not known whether the TPM carried the command out, until there is a new connection.
+    loaded->settle_refused(connection);
+  }
   return rc;
 }
 
