@@ -35,7 +35,7 @@ describe.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/li
       const { stdout, stderr } = await promisify(execFile)(
         'qemu-aarch64-static',
         ['-L', arm64.libraries, arm64.node as string, 'arm64.mjs'],
-        { cwd: consumer.folder, env: { ...consumer.env, GUEST: JSON.stringify(guest) } },
+        { cwd: consumer.folder, env: { ...process.env, GUEST: JSON.stringify(guest) } },
       );
       expect(stderr).toBe('');
       return stdout.trim().split('\n');
@@ -67,7 +67,7 @@ describe.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/li
       const { encryptedData, encryptionMetadata } = await cvm.encrypt(token, plain);
       opened.push(await client.decrypt(encryptedData, { encryptionMetadata }));
       const sealed = [];
-      for await (const piece of cvm.encryptChunks([plain], token)) sealed.push(piece);
+      for await (const piece of cvm.encryptChunks(token, [plain])) sealed.push(piece);
       const pieces = [];
       for await (const piece of client.decryptChunks(sealed)) pieces.push(piece);
       opened.push(Buffer.concat(pieces));
