@@ -1,15 +1,30 @@
+#include "binding/arguments.h"
 #include "binding/bulk_jobs.h"
 #include "binding/chunked.h"
 #include "binding/content_key.h"
+#include "binding/errors.h"
 #include "binding/module.h"
 #include "binding/session.h"
+#include "core/crypto/huge_pages.h"
 #include "core/crypto/worker_pool.h"
 
 namespace cga::binding {
+namespace {
+
+Napi::Value want_huge_pages_in(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&]() -> Napi::Value {
+    const auto memory = bytes_argument(info, 0, "memory");
+    want_huge_pages(memory);
+    return Napi::Number::New(info.Env(), static_cast<double>(before_huge_page(memory)));
+  });
+}
+
+}  // namespace
 
 void register_crypto(Napi::Env env, Napi::Object exports) {
   BulkJobs::create(env);
   exports.Set("cores", Napi::Number::New(env, static_cast<double>(available_cores())));
+  exports.Set("wantHugePages", Napi::Function::New<want_huge_pages_in>(env, "wantHugePages"));
   exports.Set("RsaPublicKey", RsaPublicKey::define(env));
   exports.Set("ContentKey", ContentKey::define(env));
   exports.Set("SessionSealer", SessionSealerObject::define(env));

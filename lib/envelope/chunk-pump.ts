@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { native } from '../native.js';
 import { invalid } from './errors.js';
 
 /** What one native call takes at most: about 0.2 ms on two cores, so that the event loop is never held up for longer. */
@@ -15,16 +16,18 @@ interface Chunker {
 
 /** Largest slab: four batches of sealed chunks. It is also what a reader that keeps one small piece keeps alive at most. */
 const SLAB_BYTES = 4 * 64 * (16 * 1024 + 16);
+const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
 
 /**
  * One direction of one stream: hands its pieces to the native side and gives back what comes out.
  *
  * Results lie one behind the other in slabs of a few megabytes that only this stream uses. A new allocation for each would
- * be returned to the operating system each time, and its page faults would cost more than the encryption.
+ * be returned to the operating system each time, and its page faults would cost more than the encryption. They still are
+ * for a slab that is new, so that large ones are made of huge pages.
  */
 export class ChunkPump {
   readonly #chunker: Chunker;
-  #slab = Buffer.alloc(0);
+  #slab: Buffer = Buffer.alloc(0);
   #used = 0;
 
   constructor(chunker: Chunker) {
@@ -56,12 +59,20 @@ export class ChunkPump {
   #take(size: number): Buffer {
     if (this.#used + size > this.#slab.length) {
       // Short streams get by with what they need.
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(size, Math.min(SLAB_BYTES, this.#slab.length * 2)));
+      this.#slab = newSlab(Math.max(size, Math.min(SLAB_BYTES, this.#slab.length * 2)));
       this.#used = 0;
     }
     this.#used += size;
     return this.#slab.subarray(this.#used - size, this.#used);
   }
+}
+
+/** Starts where a huge page may, if it is as large as one. What lies before is never touched and costs nothing. */
+function newSlab(size: number): Buffer {
+  if (size < HUGE_PAGE_BYTES) return Buffer.allocUnsafeSlow(size);
+  const memory = Buffer.allocUnsafeSlow(size + HUGE_PAGE_BYTES);
+  const start = native().wantHugePages(memory);
+  return memory.subarray(start, start + size);
 }
 
 /** @throws AttestationError 8 */

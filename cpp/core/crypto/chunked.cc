@@ -12,21 +12,24 @@
 namespace cga {
 namespace {
 
-constexpr std::string_view kLabel = "c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM";
-/// Chunks a task: 128 KiB, about 40 µs.
-constexpr std::size_t kChunksPerTask = 8;
+/// Chunks of another thread's that waking it up takes as long as.
+constexpr std::size_t kWorthAThread = 8;
 
-/// Runs `work(chunk, offset of its input, its length)` for consecutive chunks on several threads, a cipher context for
-/// each task.
+constexpr std::string_view kLabel = "c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM";
+
+/// Runs `work(cipher, chunk, offset of its input, its length)` for consecutive chunks on several threads, each of which
+/// keys one cipher and takes the next chunk, 4 µs of work, whenever it is done with one: a thread that comes late or is
+/// slow costs no more than that at the end.
 template <typename Cipher, typename Work>
 void for_chunks(const ChunkedKey& key, std::size_t total, std::size_t chunk_size, std::size_t threads, Work&& work) {
   const std::size_t chunks = (total + chunk_size - 1) / chunk_size;
-  const std::size_t step = std::min(kChunksPerTask, std::max<std::size_t>(1, (chunks + threads - 1) / threads));
-  run_parallel((chunks + step - 1) / step, threads, [&](std::size_t task) {
-    Cipher cipher(key.key());
-    const std::size_t end = std::min(chunks, (task + 1) * step);
-    for (std::size_t i = task * step; i < end; ++i) {
-      work(cipher, i, i * chunk_size, std::min(chunk_size, total - i * chunk_size));
+  const std::size_t workers = std::min(chunks / kWorthAThread + 1, threads);
+  std::atomic<std::size_t> next = 0;
+  run_parallel(chunks == 0 ? 0 : workers, threads, [&](std::size_t) {
+    std::size_t chunk = next++;
+    if (chunk >= chunks) return;
+    for (Cipher cipher(key.key()); chunk < chunks; chunk = next++) {
+      work(cipher, chunk, chunk * chunk_size, std::min(chunk_size, total - chunk * chunk_size));
     }
   });
 }

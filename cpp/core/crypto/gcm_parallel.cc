@@ -1,7 +1,5 @@
 #include "core/crypto/gcm_parallel.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "core/crypto/gf128.h"
+#include "core/crypto/huge_pages.h"
 #include "core/crypto/secret.h"
 #include "core/crypto/work_ranges.h"
 #include "core/crypto/worker_pool.h"
@@ -177,19 +176,11 @@ class Hashes {
   std::map<std::size_t, Hashed> parts_;  // by their begin
 };
 
-/// Fresh memory costs one page fault for each 4 KiB, which is more than AES costs. Two megabytes at a time do not.
-void want_huge_pages(std::uint8_t* output, std::size_t size) {
-  constexpr std::uintptr_t kHuge = std::uintptr_t{2} << 20;
-  const auto begin = (reinterpret_cast<std::uintptr_t>(output) + kHuge - 1) / kHuge * kHuge;
-  const auto end = (reinterpret_cast<std::uintptr_t>(output) + size) / kHuge * kHuge;
-  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-}
-
 Block crypt(Direction direction, std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
             std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input, std::uint8_t* output,
             std::size_t threads) {
   const Message message(direction, key, iv);
-  want_huge_pages(output, input.size());
+  want_huge_pages({output, input.size()});
   const std::size_t grains = (input.size() + kGrain - 1) / kGrain;
   const std::size_t workers = std::min({threads, available_cores(), grains});
   WorkRanges ranges(grains, workers);
@@ -219,7 +210,7 @@ void seal_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8
                    std::span<std::uint8_t, kGcmTagSize> tag, std::size_t threads) {
   check_gcm_length(input.size());
   if (threads <= 1 || input.size() < kParallelFrom) {
-    if (input.size() >= kParallelFrom) want_huge_pages(output, input.size());
+    if (input.size() >= kParallelFrom) want_huge_pages({output, input.size()});
     GcmSealer(key).seal(iv, aad, input, output, tag);
     return;
   }
@@ -232,7 +223,7 @@ bool open_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8
                    std::span<const std::uint8_t, kGcmTagSize> tag, std::uint8_t* output, std::size_t threads) {
   check_gcm_length(input.size());
   if (threads <= 1 || input.size() < kParallelFrom) {
-    if (input.size() >= kParallelFrom) want_huge_pages(output, input.size());
+    if (input.size() >= kParallelFrom) want_huge_pages({output, input.size()});
     return GcmOpener(key).open(iv, aad, input, tag, output);
   }
   bool genuine = false;
