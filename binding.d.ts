@@ -47,6 +47,7 @@ export interface NativeTpmClient {
   readPcrs(job: number, bank: number, mask: number): Promise<{ index: number; digest: Buffer }[]>;
   readPublic(job: number, handle: number): Promise<{ publicArea: Buffer; name: Buffer }>;
   nvRead(job: number, index: number): Promise<Buffer>;
+  nvReadIfDefined(job: number, index: number): Promise<Buffer | undefined>;
   nvReadPublic(job: number, index: number): Promise<{ size: number; attributes: number } | undefined>;
   nvWrite(job: number, index: number, data: Uint8Array): Promise<void>;
   nvWriteThenRead(job: number, writeIndex: number, data: Uint8Array, readIndex: number): Promise<Buffer>;

@@ -30,6 +30,7 @@ Napi::Function TpmClient::define(Napi::Env env, const std::shared_ptr<TpmEnviron
                       InstanceMethod<&TpmClient::read_pcrs>("readPcrs"),
                       InstanceMethod<&TpmClient::read_public>("readPublic"),
                       InstanceMethod<&TpmClient::nv_read>("nvRead"),
+                      InstanceMethod<&TpmClient::nv_read_if_defined>("nvReadIfDefined"),
                       InstanceMethod<&TpmClient::nv_read_public>("nvReadPublic"),
                       InstanceMethod<&TpmClient::nv_write>("nvWrite"),
                       InstanceMethod<&TpmClient::nv_write_then_read>("nvWriteThenRead"),
@@ -139,6 +140,13 @@ Napi::Value TpmClient::nv_read(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const TPM2_HANDLE index = uint32_argument(info, kFirst, "index");
     return submit(info, [index](Device& device) -> Result { return device.non_volatile().read(index); });
+  });
+}
+
+Napi::Value TpmClient::nv_read_if_defined(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&] {
+    const TPM2_HANDLE index = uint32_argument(info, kFirst, "index");
+    return submit(info, [index](Device& device) -> Result { return device.non_volatile().read_if_defined(index); });
   });
 }
 

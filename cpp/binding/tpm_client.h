@@ -32,6 +32,7 @@ class TpmClient : public Napi::ObjectWrap<TpmClient> {
   Napi::Value read_pcrs(const Napi::CallbackInfo& info);
   Napi::Value read_public(const Napi::CallbackInfo& info);
   Napi::Value nv_read(const Napi::CallbackInfo& info);
+  Napi::Value nv_read_if_defined(const Napi::CallbackInfo& info);
   Napi::Value nv_read_public(const Napi::CallbackInfo& info);
   Napi::Value nv_write(const Napi::CallbackInfo& info);
   Napi::Value nv_write_then_read(const Napi::CallbackInfo& info);

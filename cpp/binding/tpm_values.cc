@@ -22,6 +22,9 @@ struct ToJs {
   Napi::Value operator()(std::monostate /*nothing*/) const { return env.Undefined(); }
   Napi::Value operator()(bool value) const { return Napi::Boolean::New(env, value); }
   Napi::Value operator()(const tpm::Bytes& bytes) const { return buffer(env, bytes); }
+  Napi::Value operator()(const std::optional<tpm::Bytes>& bytes) const {
+    return bytes ? buffer(env, *bytes) : env.Undefined();
+  }
   Napi::Value operator()(const std::vector<TPM2_HANDLE>& list) const { return handles(env, list); }
 
   Napi::Value operator()(const std::vector<tpm::PcrValue>& values) const {

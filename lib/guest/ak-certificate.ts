@@ -31,6 +31,8 @@ export class AkCertificate {
   readonly #options: AkCertificateOptions;
   /** No renewal before this time, which is never while one is under way. */
   #pausedUntil = 0;
+  /** What was read last, parsed: it is the same for months. */
+  #known: { contents: Buffer; certificate: X509Certificate } | undefined;
 
   constructor(options: AkCertificateOptions) {
     this.#options = options;
@@ -52,7 +54,7 @@ export class AkCertificate {
     );
     let certificate: X509Certificate;
     try {
-      certificate = parseDerCertificate(contents);
+      certificate = this.#parsed(contents);
     } catch (error) {
       logger.warn(
         `code ${ErrorCode.AK_CERT_PARSING}: the attestation key's certificate cannot be parsed: ${words(error)}`,
@@ -67,6 +69,13 @@ export class AkCertificate {
     }
     if (!renew || daysLeft(certificate) > RENEWAL_DAYS || Date.now() < this.#pausedUntil) return contents;
     return (await this.#renewed(certificate, signal)) ?? contents;
+  }
+
+  #parsed(contents: Buffer): X509Certificate {
+    if (this.#known === undefined || !this.#known.contents.equals(contents)) {
+      this.#known = { contents, certificate: parseDerCertificate(contents) };
+    }
+    return this.#known.certificate;
   }
 
   /** The renewed certificate, in NV by then; undefined when that failed. */

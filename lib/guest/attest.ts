@@ -2,7 +2,7 @@ import { AttestationError, ErrorCode } from '../errors.js';
 import type { HttpSettings } from '../http/retry.js';
 import { thimCertificates } from '../imds/thim.js';
 import { type GuestEnvelope, openGuestEnvelope } from '../maa/guest-envelope.js';
-import { guestRequestBody, type IsolationEvidence, type OsInfo, type TpmEvidence } from '../maa/guest-request.js';
+import { guestRequest, type IsolationEvidence, type OsInfo, type TpmEvidence } from '../maa/guest-request.js';
 import { postGuestEvidence } from '../maa/guest-service.js';
 import type { VerifyTokenOptions } from '../maa/token.js';
 import type { HclReport } from '../verify/types.js';
@@ -15,6 +15,9 @@ import { together } from './together.js';
 import { verifyOwnToken } from './token-verification.js';
 import { collectQuoteAndKey } from './tpm-evidence.js';
 import { tpmCall } from './tpm-failure.js';
+
+/** The protocol has no nonce: the quote's qualifying data is empty. */
+const QUOTE_REQUEST = { qualifyingData: new Uint8Array(), pcrs: ATTESTED_PCRS };
 
 /** Where the evidence goes. */
 export interface AttestationService {
@@ -39,35 +42,58 @@ export async function attest(
   clientPayload: Record<string, string> | null,
   signal?: AbortSignal,
 ): Promise<string> {
-  // All at the same time: the TPM's queue keeps its commands in order, and never waits for files or for the host.
-  const [akCertificate, os, isolation, firstTpmEvidence, eventLog] = await together(
+  // All at the same time, and the TPM's queue is filled before anything is waited for: it goes from one command to the
+  // next by itself. The signatures, which take it longest, come last; what was read before is made use of meanwhile.
+  const [bodyWith, firstQuoteAndKey, akPublic, akCertificate] = await together(
     signal,
+    (s) => prepareRequest(guest, clientPayload, s),
+    (s) => collectQuoteAndKey(guest.tpm, QUOTE_REQUEST, s),
+    (s) => readAttestationKey(guest, s),
     (s) => guest.akCertificate.current(s),
-    async (s) => validOsInfo(await readOsInfo(guest.osReleasePath, s)),
-    (s) => isolationEvidence(guest, s),
-    (s) => collectTpmEvidence(guest, s),
-    (s) => readEventLog(guest.eventLogPath, guest.logger, s),
   );
-  const collected = { clientPayload, os, eventLog, ...(isolation && { isolation }) };
 
-  let tpmEvidence = firstTpmEvidence;
+  let quoteAndKey = firstQuoteAndKey;
   for (let repetitions = Math.min(service.settings.retry.retries, 1); ; repetitions--) {
-    const body = guestRequestBody({ ...collected, tpm: { ...tpmEvidence, akCertificate } });
-    const envelope = await postGuestEvidence(service, body, signal);
+    const envelope = await postGuestEvidence(service, bodyWith({ akCertificate, akPublic, ...quoteAndKey }), signal);
     let token: string;
     try {
       token = await openToken(guest, envelope, signal);
     } catch (error) {
       if (signal?.aborted || repetitions === 0) throw error;
       guest.logger.warn(`${(error as Error).message}: asking once more with new evidence`);
-      tpmEvidence = await collectTpmEvidence(guest, signal);
+      [quoteAndKey] = await together(signal, (s) => collectQuoteAndKey(guest.tpm, QUOTE_REQUEST, s));
       continue;
     }
     if (service.verification !== undefined) {
-      await verifyOwnToken(token, tpmEvidence.ephemeralKey.publicArea, service.verification, signal);
+      await verifyOwnToken(token, quoteAndKey.ephemeralKey.publicArea, service.verification, signal);
     }
     return token;
   }
+}
+
+/** TPM2B_PUBLIC of the attestation key. */
+async function readAttestationKey({ tpm }: Guest, signal: AbortSignal): Promise<Buffer> {
+  const { publicArea } = await tpmCall(
+    'the attestation key cannot be read',
+    tpm.readPublic(AzureTpm.ATTESTATION_KEY, { signal }),
+    { signal },
+  );
+  return publicArea;
+}
+
+/** Everything of the request that needs no signature of the TPM. */
+async function prepareRequest(
+  guest: Guest,
+  clientPayload: Record<string, string> | null,
+  signal: AbortSignal,
+): Promise<(tpm: TpmEvidence) => string> {
+  const [isolation, os, eventLog] = await together(
+    signal,
+    (s) => isolationEvidence(guest, s),
+    async (s) => validOsInfo(await readOsInfo(guest.osReleasePath, s)),
+    (s) => readEventLog(guest.eventLogPath, guest.logger, s),
+  );
+  return guestRequest({ clientPayload, os, eventLog, ...(isolation && { isolation }) });
 }
 
 /** As the reference client checks before it sends: a name, and a version that is not 0. */
@@ -109,20 +135,6 @@ function isSevSnp(report: HclReport): boolean {
     case 'invalid':
       throw new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, 'the HCL report has no report type');
   }
-}
-
-async function collectTpmEvidence(
-  { tpm }: Guest,
-  signal: AbortSignal | undefined,
-): Promise<Omit<TpmEvidence, 'akCertificate'>> {
-  const { publicArea: akPublic } = await tpmCall(
-    'the attestation key cannot be read',
-    tpm.readPublic(AzureTpm.ATTESTATION_KEY, { ...(signal && { signal }) }),
-    { signal },
-  );
-  // The protocol has no nonce: the quote's qualifying data is empty.
-  const request = { qualifyingData: new Uint8Array(), pcrs: ATTESTED_PCRS };
-  return { akPublic, ...(await collectQuoteAndKey(tpm, request, signal)) };
 }
 
 async function openToken({ tpm }: Guest, envelope: GuestEnvelope, signal: AbortSignal | undefined): Promise<string> {

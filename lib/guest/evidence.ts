@@ -102,8 +102,7 @@ async function tpmEvidence(
   signal: AbortSignal,
 ): Promise<Pick<Evidence, 'akCertificate' | 'quote' | 'ephemeralKey'>> {
   const what = "the attestation key's certificate cannot be read";
-  const index = await tpmCall(what, tpm.nvReadPublic(AzureTpm.AK_CERTIFICATE, { signal }), { signal });
-  const akCertificate = index && (await tpmCall(what, tpm.nvRead(AzureTpm.AK_CERTIFICATE, { signal }), { signal }));
+  const akCertificate = await tpmCall(what, tpm.nvReadIfDefined(AzureTpm.AK_CERTIFICATE, { signal }), { signal });
   const evidence = { ...(akCertificate && { akCertificate }) };
   if (request === undefined) return evidence;
 

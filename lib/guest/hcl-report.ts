@@ -26,11 +26,10 @@ export interface CollectedHclReport {
 export async function collectHclReport(tpm: GuestTpm, signal?: AbortSignal): Promise<CollectedHclReport | undefined> {
   const options = { ...(signal && { signal }) };
   const what = 'the HCL report cannot be read';
-  // Only an index that is not there says "trusted launch"; any other failure must not pass for it.
-  const index = await tpmCall(what, tpm.nvReadPublic(AzureTpm.HCL_REPORT, options), { signal });
-  if (index === undefined) return undefined;
   for (let read = 1; ; read++) {
-    const bytes = await tpmCall(what, tpm.nvRead(AzureTpm.HCL_REPORT, options), { signal });
+    const bytes = await tpmCall(what, tpm.nvReadIfDefined(AzureTpm.HCL_REPORT, options), { signal });
+    // Only an index that is not there says "trusted launch"; any other failure must not pass for it.
+    if (bytes === undefined) return undefined;
     try {
       return { bytes, report: parse(bytes) };
     } catch (error) {

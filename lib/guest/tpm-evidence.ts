@@ -45,7 +45,8 @@ export async function collectQuote(tpm: GuestTpm, request: QuoteRequest, signal?
 }
 
 /**
- * The same, and certifies the ephemeral key over the very PCR values that are quoted, which must include 0–7.
+ * The same, and certifies the ephemeral key over the very PCR values that are quoted, which must include 0–7. When it
+ * rejects, commands may still be queued, which `signal` takes out.
  *
  * @throws AttestationError as {@link collectQuote}
  */
@@ -55,19 +56,25 @@ export async function collectQuoteAndKey(
   signal?: AbortSignal,
 ): Promise<QuotedPcrs & { ephemeralKey: CertifiedEphemeralKey }> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const quoted = await quoteOnce(tpm, request, signal);
-    if (quoted === undefined) continue;
-    const ephemeralKey = await tpmCall(
-      'the ephemeral key cannot be certified',
-      tpm.certifyEphemeralKey(
-        { keyHandle: AzureTpm.ATTESTATION_KEY, pcrs: ATTESTED_PCRS },
-        { ...(signal && { signal }) },
-      ),
-      { signal },
-    );
-    if (isBoundTo(ephemeralKey, quoted.pcrs)) return { ...quoted, ephemeralKey };
+    // Both are in the TPM's queue at once: it certifies while the quote is looked at here.
+    const [quoted, ephemeralKey] = await Promise.all([
+      quoteOnce(tpm, request, signal),
+      certifyEphemeralKey(tpm, signal),
+    ]);
+    if (quoted !== undefined && isBoundTo(ephemeralKey, quoted.pcrs)) return { ...quoted, ephemeralKey };
   }
   throw unsteady();
+}
+
+function certifyEphemeralKey(tpm: GuestTpm, signal: AbortSignal | undefined): Promise<CertifiedEphemeralKey> {
+  return tpmCall(
+    'the ephemeral key cannot be certified',
+    tpm.certifyEphemeralKey(
+      { keyHandle: AzureTpm.ATTESTATION_KEY, pcrs: ATTESTED_PCRS },
+      { ...(signal && { signal }) },
+    ),
+    { signal },
+  );
 }
 
 /** PCR values and a quote; undefined when they do not belong together. */
@@ -78,13 +85,13 @@ async function quoteOnce(
 ): Promise<QuotedPcrs | undefined> {
   const options = { ...(signal && { signal }) };
   const indices = [...asked].sort((a, b) => a - b);
-  const [pcrs, quote] = await Promise.all([
-    tpmCall('the PCRs cannot be read', tpm.readPcrs('sha256', indices, options), { signal }),
+  const [quote, pcrs] = await Promise.all([
     tpmCall(
       'the quote failed',
       tpm.quote({ keyHandle: AzureTpm.ATTESTATION_KEY, qualifyingData, bank: 'sha256', pcrs: indices }, options),
       { signal },
     ),
+    tpmCall('the PCRs cannot be read', tpm.readPcrs('sha256', indices, options), { signal }),
   ]);
   return isQuoteOf(quote, pcrs, indices, qualifyingData) ? { quote, pcrs } : undefined;
 }

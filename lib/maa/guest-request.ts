@@ -30,26 +30,41 @@ export interface OsInfo {
   versionMinor: number;
 }
 
-export interface GuestEvidence {
+/** What is known of the machine apart from its TPM. */
+export interface MachineEvidence {
   clientPayload: Record<string, string> | null;
   os: OsInfo;
   /** TCG event log as the firmware wrote it; empty when there is none. */
   eventLog: Uint8Array;
   /** Absent for a trusted launch VM. */
   isolation?: IsolationEvidence;
-  tpm: TpmEvidence;
 }
 
 /**
- * The `AttestationInfo` of `POST /attest/AzureGuest`, protocol version 2.0, before it is encoded. Members, encodings and
- * values are those of the reference client, in its order.
+ * The body of `POST /attest/AzureGuest`, protocol version 2.0: one member, `AttestationInfo`, a JSON object in base64url
+ * without padding. Its members, encodings and values are those of the reference client, in its order.
+ *
+ * Most of the 30 KB are about the machine. They are encoded here, while the TPM is still signing, and what the TPM shows
+ * is appended when it is there.
+ *
+ * @returns makes the body out of the TPM's evidence
  */
-export function attestationInfo(evidence: GuestEvidence): Record<string, unknown> {
-  const { os, tpm, isolation } = evidence;
-  const indices = [...tpm.pcrs.keys()].sort((a, b) => a - b);
+export function guestRequest(machine: MachineEvidence): (tpm: TpmEvidence) => string {
+  const head = Buffer.from(`${JSON.stringify(machineInfo(machine)).slice(0, -1)},"TpmInfo":`, 'utf8');
+  // Base64 goes by groups of 3 bytes: an incomplete one waits for what follows.
+  const complete = head.length - (head.length % 3);
+  const encoded = head.toString('base64url', 0, complete);
+  return (tpm) => {
+    const tail = Buffer.concat([head.subarray(complete), Buffer.from(`${JSON.stringify(tpmInfo(tpm))}}`, 'utf8')]);
+    return `{"AttestationInfo":"${encoded}${tail.toString('base64url')}"}`;
+  };
+}
+
+function machineInfo(machine: MachineEvidence): Record<string, unknown> {
+  const { os, isolation } = machine;
   return {
     AttestationProtocolVersion: '2.0',
-    ClientPayload: evidence.clientPayload,
+    ClientPayload: machine.clientPayload,
     IsolationInfo:
       isolation === undefined
         ? { Type: 'TrustedLaunch' }
@@ -63,25 +78,24 @@ export function attestationInfo(evidence: GuestEvidence): Record<string, unknown
     OSType: base64('Linux'),
     OSVersionMajor: os.versionMajor,
     OSVersionMinor: os.versionMinor,
-    TcgLogs: base64(evidence.eventLog),
-    TpmInfo: {
-      AikCert: base64(tpm.akCertificate),
-      AikPub: base64(tpm.akPublic),
-      EncKeyCertifyInfo: base64(tpm.ephemeralKey.certifyInfo),
-      EncKeyCertifyInfoSignature: base64(tpm.ephemeralKey.certifySignature),
-      EncKeyPub: base64(tpm.ephemeralKey.publicArea),
-      PCRs: indices.map((index) => ({ Digest: base64(tpm.pcrs.get(index) ?? ''), Index: index })),
-      PcrQuote: base64(tpm.quote.message),
-      PcrSet: indices,
-      PcrSignature: base64(tpm.quote.signature),
-    },
+    TcgLogs: base64(machine.eventLog),
   };
 }
 
-/** The body of the request: one member, base64url without padding. */
-export function guestRequestBody(evidence: GuestEvidence): string {
-  const info = Buffer.from(JSON.stringify(attestationInfo(evidence)), 'utf8');
-  return JSON.stringify({ AttestationInfo: info.toString('base64url') });
+/** The last member, and the one that follows {@link machineInfo}. */
+function tpmInfo(tpm: TpmEvidence): Record<string, unknown> {
+  const indices = [...tpm.pcrs.keys()].sort((a, b) => a - b);
+  return {
+    AikCert: base64(tpm.akCertificate),
+    AikPub: base64(tpm.akPublic),
+    EncKeyCertifyInfo: base64(tpm.ephemeralKey.certifyInfo),
+    EncKeyCertifyInfoSignature: base64(tpm.ephemeralKey.certifySignature),
+    EncKeyPub: base64(tpm.ephemeralKey.publicArea),
+    PCRs: indices.map((index) => ({ Digest: base64(tpm.pcrs.get(index) ?? ''), Index: index })),
+    PcrQuote: base64(tpm.quote.message),
+    PcrSet: indices,
+    PcrSignature: base64(tpm.quote.signature),
+  };
 }
 
 function proof(isolation: IsolationEvidence): string {

@@ -101,6 +101,10 @@ export class NativeTpm implements GuestTpm {
     return this.#run('nvRead', options, (client, job) => client.nvRead(job, index));
   }
 
+  nvReadIfDefined(index: number, options?: TpmCallOptions): Promise<Buffer | undefined> {
+    return this.#run('nvReadIfDefined', options, (client, job) => client.nvReadIfDefined(job, index));
+  }
+
   nvReadPublic(index: number, options?: TpmCallOptions): Promise<{ size: number; attributes: number } | undefined> {
     return this.#run('nvReadPublic', options, (client, job) => client.nvReadPublic(job, index));
   }

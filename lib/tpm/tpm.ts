@@ -56,6 +56,8 @@ export interface GuestTpm {
   readPublic(handle: number, options?: TpmCallOptions): Promise<{ publicArea: Buffer; name: Buffer }>;
   /** Whole NV index, owner authorisation, chunked by the TPM's own limit, chunks back to back. */
   nvRead(index: number, options?: TpmCallOptions): Promise<Buffer>;
+  /** The same, in the same commands; undefined when the index is not defined. */
+  nvReadIfDefined(index: number, options?: TpmCallOptions): Promise<Buffer | undefined>;
   /** Size in bytes and TPMA_NV of an index, undefined when it is not defined. */
   nvReadPublic(index: number, options?: TpmCallOptions): Promise<{ size: number; attributes: number } | undefined>;
   /** Writes `data` at offset 0 of an index; defines it (owner and auth read and write) when it does not exist. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AttestationClient, EncryptionType, type RsaScheme, verifyToken } from '../../lib/index.js';
-import { SimulatedCvm } from '../../lib/simulator/index.js';
+import { imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
 import { clientOf } from './client.js';
 
 let cvm: SimulatedCvm;
@@ -51,6 +51,31 @@ describe('attest', () => {
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
     expect(claims['x-ms-azurevm-vmid']).toBe(other.vmId);
     expect('x-ms-isolation-tee' in claims).toBe(!('vmType' in options));
+  });
+
+  it('asks the TPM for everything while the host takes its time', async () => {
+    await attest();
+    cvm.imds.respond(imdsPaths.thimCertification, { kind: 'delay', ms: 500 });
+    const trace = cvm.trace();
+    const token = attest();
+    // One index for the report, one for the certificate.
+    const commands = { NV_ReadPublic: 2, Quote: 1, ReadPublic: 1, Certify: 1 };
+    await expect.poll(() => trace.counts(), { timeout: 400 }).toMatchObject(commands);
+    expect(trace.counts()).not.toHaveProperty('RSA_Decrypt');
+    await token;
+    expect(trace.stop()).toHaveLength(13);
+  });
+
+  it('takes what the TPM has not begun out of its queue once something else has failed', async () => {
+    cvm.tpm.injectFault({ command: 'Quote', action: { kind: 'delay', ms: 300 } });
+    cvm.imds.respond(imdsPaths.thimCertification, { kind: 'answer', status: 403 });
+    const trace = cvm.trace();
+    const guest = clientOf(cvm);
+    await expect(guest.attest({ attestationUrl: cvm.attestationUrl })).rejects.toMatchObject({ code: 5 });
+    await guest.close(); // waits for the command in flight
+    trace.stop();
+    expect(trace.counts()).toHaveProperty('Quote');
+    expect(trace.counts()).not.toHaveProperty('Certify');
   });
 
   it('works many times at once on one client', async () => {

@@ -113,7 +113,7 @@ describe('trouble with the TPM', () => {
   it('13: the PCRs change each time while they are quoted', async () => {
     let count = 0;
     const run = () => cvm.extendPcr(23, randomBytes(32)).then(() => void count++);
-    cvm.tpm.injectFault({ command: 'Quote', times: Number.POSITIVE_INFINITY, action: { kind: 'before', run } });
+    cvm.tpm.injectFault({ command: 'PCR_Read', times: Number.POSITIVE_INFINITY, action: { kind: 'before', run } });
     await fails(cvm, { code: 13, message: 'changed' }, (client) => client.getEvidence());
     expect(count).toBeGreaterThan(2);
   });

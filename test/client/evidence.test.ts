@@ -166,11 +166,14 @@ describe('user data', () => {
 });
 
 describe('a quote', () => {
-  it('is taken again when a PCR changes between reading and quoting', async () => {
+  it('is taken again when a PCR changes between quoting and reading', async () => {
     const run = () => cvm.extendPcr(16, randomBytes(32));
-    cvm.tpm.injectFault({ command: 'Quote', action: { kind: 'before', run } });
+    cvm.tpm.injectFault({ command: 'PCR_Read', action: { kind: 'before', run } });
     const nonce = randomBytes(8);
+    const trace = cvm.trace();
     const evidence = await client.getEvidence({ nonce });
+    trace.stop();
+    expect(trace.counts()).toMatchObject({ Quote: 2 });
     const result = await verifyEvidence(evidence, { nonce, trustedRoots: cvm.trustedRoots });
     expect(failed(result)).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeClientPayload } from '../../lib/maa/client-payload.js';
-import { attestationInfo, type GuestEvidence, guestRequestBody } from '../../lib/maa/guest-request.js';
+import { guestRequest, type MachineEvidence, type TpmEvidence } from '../../lib/maa/guest-request.js';
 import { fixture, withFixtures } from '../fixtures.js';
 import { tpmEvidence } from './tpm-transcript.js';
 
@@ -9,13 +9,12 @@ type Folder = 'snp' | 'trusted-launch';
 const json = (path: string) => JSON.parse(fixture(path).toString('utf8'));
 
 /** The inputs of the reference client's run: its files, its TPM's answers, its payload. */
-function inputs(folder: Folder): GuestEvidence {
+function inputs(folder: Folder): MachineEvidence {
   const base = `reference-client/${folder}`;
-  const evidence: GuestEvidence = {
+  const evidence: MachineEvidence = {
     clientPayload: encodeClientPayload('{"role":"fixture","nonce":"b3JhY2xl"}'),
     os: { distribution: 'Debian GNU/Linux', versionMajor: 12, versionMinor: 0 },
     eventLog: fixture(`${base}/eventlog.bin`),
-    tpm: { akCertificate: fixture(`${base}/akcert.der`), ...tpmEvidence(`${base}/tpm-attest.log`) },
   };
   if (folder === 'trusted-launch') return evidence;
   const report = fixture(`${base}/hcl_report.bin`);
@@ -29,6 +28,15 @@ function inputs(folder: Folder): GuestEvidence {
     },
   };
 }
+
+const tpmInputs = (folder: Folder): TpmEvidence => {
+  const base = `reference-client/${folder}`;
+  return { akCertificate: fixture(`${base}/akcert.der`), ...tpmEvidence(`${base}/tpm-attest.log`) };
+};
+
+/** The `AttestationInfo` in a request's body. */
+const infoIn = (body: string) =>
+  JSON.parse(Buffer.from(JSON.parse(body).AttestationInfo, 'base64url').toString('utf8'));
 
 interface Info {
   IsolationInfo?: { Evidence?: { Proof: unknown } };
@@ -45,19 +53,37 @@ function withProofOpened(info: Info): Info {
 describe.skipIf(!withFixtures)("the request, from the reference client's inputs", () => {
   it.each<Folder>(['snp', 'trusted-launch'])('%s: equals its own, member by member, in its order', (folder) => {
     const theirs = withProofOpened(json(`reference-client/${folder}/attestation-info.json`));
-    const ours = withProofOpened(attestationInfo(inputs(folder)));
+    const ours = withProofOpened(infoIn(guestRequest(inputs(folder))(tpmInputs(folder))));
     expect(ours).toEqual(theirs);
     expect(memberNames(ours)).toEqual(memberNames(theirs));
   });
 
   it.each<Folder>(['snp', 'trusted-launch'])('%s: has one member in base64url without padding', (folder) => {
     const theirs = json(`reference-client/${folder}/maa-request.body.json`);
-    const ours = JSON.parse(guestRequestBody(inputs(folder)));
+    const ours = JSON.parse(guestRequest(inputs(folder))(tpmInputs(folder)));
     expect(Object.keys(ours)).toEqual(Object.keys(theirs));
     expect(ours.AttestationInfo).toMatch(/^[A-Za-z0-9_-]+$/);
     const opened = (body: { AttestationInfo: string }) =>
       withProofOpened(JSON.parse(Buffer.from(body.AttestationInfo, 'base64url').toString('utf8')));
     expect(opened(ours)).toEqual(opened(theirs));
+  });
+
+  it('is one text, wherever the part that is encoded in advance ends', () => {
+    const tpm = tpmInputs('trusted-launch');
+    for (const nonce of ['x', 'xy', 'xyz', 'é', '𝒳']) {
+      const machine = { ...inputs('trusted-launch'), clientPayload: { [nonce]: 'dmFsdWU=' } };
+      const bodyWith = guestRequest(machine);
+      const body = bodyWith(tpm);
+      expect(body).toMatch(/^{"AttestationInfo":"[A-Za-z0-9_-]+"}$/);
+      const text = Buffer.from(JSON.parse(body).AttestationInfo, 'base64url').toString('utf8');
+      expect(JSON.stringify(JSON.parse(text))).toBe(text);
+      expect(infoIn(body)).toMatchObject({
+        ClientPayload: machine.clientPayload,
+        TpmInfo: { PcrSet: [...tpm.pcrs.keys()] },
+      });
+      // The same head serves when new evidence has to be shown.
+      expect(bodyWith(tpm)).toBe(body);
+    }
   });
 });
 

@@ -37,6 +37,7 @@ describe('reading', () => {
     await expect(tpm.readPublic(0x8100_00ff)).rejects.toMatchObject({ kind: 'tpm', tpmErrorCode: 0x18b });
     await expect(tpm.nvRead(0x0140_0001)).rejects.toMatchObject({ kind: 'tpm', tpmErrorCode: 0x18b });
     await expect(tpm.nvReadPublic(0x0140_0001)).resolves.toBeUndefined();
+    await expect(tpm.nvReadIfDefined(0x0140_0001)).resolves.toBeUndefined();
   });
 });
 
@@ -47,6 +48,7 @@ describe('NV', () => {
     const data = randomBytes(2048);
     await tpm.nvWrite(index, data);
     expect(await tpm.nvRead(index)).toEqual(data);
+    expect(await tpm.nvReadIfDefined(index)).toEqual(data);
     expect(await tpm.nvReadPublic(index)).toMatchObject({ size: 2048 });
   });
 

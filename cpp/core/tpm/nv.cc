@@ -18,41 +18,55 @@ bool is_undefined(TSS2_RC rc) noexcept {
 
 }  // namespace
 
-std::optional<NvPublic> NonVolatile::read_public(TPM2_HANDLE index) {
-  TPM2B_NV_PUBLIC area{};
+TSS2_RC NonVolatile::try_read_public(TPM2_HANDLE index, NvPublic& area) {
+  TPM2B_NV_PUBLIC answer{};
   TPM2B_NAME name{};
   const TSS2_RC rc = connection_.try_run([&](TSS2_SYS_CONTEXT* context) {
-    area = {};
+    answer = {};
     name = {};
-    return tss().NV_ReadPublic(context, index, nullptr, &area, &name, nullptr);
+    return tss().NV_ReadPublic(context, index, nullptr, &answer, &name, nullptr);
   });
+  area = {answer.nvPublic.dataSize, answer.nvPublic.attributes};
+  return rc;
+}
+
+std::optional<NvPublic> NonVolatile::read_public(TPM2_HANDLE index) {
+  NvPublic area;
+  const TSS2_RC rc = try_read_public(index, area);
   if (is_undefined(rc)) return std::nullopt;
   if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_NV_ReadPublic", rc);
-  return NvPublic{area.nvPublic.dataSize, area.nvPublic.attributes};
+  return area;
 }
 
 Bytes NonVolatile::read(TPM2_HANDLE index) {
+  NvPublic area;
+  const TSS2_RC rc = try_read_public(index, area);
+  if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_NV_ReadPublic", rc);
+  return read(index, area);
+}
+
+std::optional<Bytes> NonVolatile::read_if_defined(TPM2_HANDLE index) {
+  const std::optional<NvPublic> area = read_public(index);
+  if (!area) return std::nullopt;
+  return read(index, *area);
+}
+
+Bytes NonVolatile::read(TPM2_HANDLE index, NvPublic area) {
   for (int attempt = 1;; ++attempt) {
-    TPM2B_NV_PUBLIC area{};
-    TPM2B_NAME name{};
-    connection_.run("TPM2_NV_ReadPublic", [&](TSS2_SYS_CONTEXT* context) {
-      area = {};
-      name = {};
-      return tss().NV_ReadPublic(context, index, nullptr, &area, &name, nullptr);
-    });
     try {
-      return read(index, area.nvPublic.dataSize);
+      return read_chunks(index, area.size);
     } catch (const Error& error) {
       // Another process may have replaced the index by a smaller one, or not yet written it again.
       const TSS2_RC code = base_code(error.tss_rc());
       const bool redefined = code == TPM2_RC_NV_RANGE || is_handle_gone(error.tss_rc());
       const std::optional<NvPublic> now = redefined ? read_public(index) : std::nullopt;
-      if (!now || now->size == area.nvPublic.dataSize || attempt == kConsistentReadAttempts) throw;
+      if (!now || now->size == area.size || attempt == kConsistentReadAttempts) throw;
+      area = *now;
     }
   }
 }
 
-Bytes NonVolatile::read(TPM2_HANDLE index, std::uint16_t size) {
+Bytes NonVolatile::read_chunks(TPM2_HANDLE index, std::uint16_t size) {
   const TSS2L_SYS_AUTH_COMMAND authorization = password_authorization();
   Bytes data;
   data.reserve(size);
@@ -82,7 +96,7 @@ void NonVolatile::replace(TPM2_HANDLE index, ByteView data, NvBackup& backup) {
   const std::optional<NvPublic> present = read_public(index);
   if (present) {
     if (!backup.area) {
-      if ((present->attributes & TPMA_NV_WRITTEN) != 0) backup.data = read(index, present->size);
+      if ((present->attributes & TPMA_NV_WRITTEN) != 0) backup.data = read_chunks(index, present->size);
       backup.area = present;
     }
     undefine(index);

@@ -31,6 +31,8 @@ class NonVolatile {
   [[nodiscard]] std::optional<NvPublic> read_public(TPM2_HANDLE index);
   /// The whole index, chunk after chunk with nothing in between; read again when it was redefined on the way.
   [[nodiscard]] Bytes read(TPM2_HANDLE index);
+  /// The same, in the same commands. @returns nothing when the index is not defined
+  [[nodiscard]] std::optional<Bytes> read_if_defined(TPM2_HANDLE index);
   /// Writes from offset 0; defines the index, with owner and auth read and write, when it does not exist.
   void write(TPM2_HANDLE index, ByteView data);
   /// Undefines the index, defines it with the size of `data` and writes it. When that fails half-way, the old content
@@ -41,7 +43,9 @@ class NonVolatile {
   void define(TPM2_HANDLE index, std::size_t size, std::uint32_t attributes);
   void write_all(TPM2_HANDLE index, ByteView data);
   void undefine(TPM2_HANDLE index);
-  [[nodiscard]] Bytes read(TPM2_HANDLE index, std::uint16_t size);
+  [[nodiscard]] TSS2_RC try_read_public(TPM2_HANDLE index, NvPublic& area);
+  [[nodiscard]] Bytes read(TPM2_HANDLE index, NvPublic area);
+  [[nodiscard]] Bytes read_chunks(TPM2_HANDLE index, std::uint16_t size);
 
   Connection& connection_;
   std::uint16_t chunk_;

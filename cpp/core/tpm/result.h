@@ -23,8 +23,8 @@ struct DeviceReport {
   bool resource_manager;
 };
 
-using Result = std::variant<std::monostate, bool, Bytes, std::vector<PcrValue>, PublicArea, std::optional<NvPublic>,
-                            Attestation, CertifiedKey, DeviceReport, std::vector<TPM2_HANDLE>>;
+using Result = std::variant<std::monostate, bool, Bytes, std::optional<Bytes>, std::vector<PcrValue>, PublicArea,
+                            std::optional<NvPublic>, Attestation, CertifiedKey, DeviceReport, std::vector<TPM2_HANDLE>>;
 
 /// A result, or the error instead of it.
 struct Outcome {

@@ -29,10 +29,13 @@ void Worker::launch() {
 }
 
 void Worker::submit(JobId id, Work work) {
-  const std::lock_guard guard(mutex_);
-  if (closing_) throw Error(ErrorKind::kAborted, "the TPM client is closed");
-  if (queue_.size() >= kMaximumQueue) throw Error(ErrorKind::kInternal, "too many TPM calls are waiting");
-  queue_.push_back({id, std::move(work)});
+  {
+    const std::lock_guard guard(mutex_);
+    if (closing_) throw Error(ErrorKind::kAborted, "the TPM client is closed");
+    if (queue_.size() >= kMaximumQueue) throw Error(ErrorKind::kInternal, "too many TPM calls are waiting");
+    queue_.push_back({id, std::move(work)});
+  }
+  // Not under the lock, which the thread would wake up to wait for.
   wake_.notify_one();
 }
 

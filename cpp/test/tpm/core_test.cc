@@ -77,6 +77,7 @@ TEST_CASE("PCRs, NV and the attestation key") {
       const Bytes data = pattern(2048);
       nv.write(kIndex, data);
       CHECK(nv.read(kIndex) == data);
+      CHECK(nv.read_if_defined(kIndex) == data);
       NvBackup backup;
       nv.replace(kIndex, pattern(chunk), backup);
       CHECK(nv.read(kIndex) == pattern(chunk));
@@ -101,6 +102,7 @@ TEST_CASE("PCRs, NV and the attestation key") {
   SUBCASE("what is not there, is not there") {
     NonVolatile nv(connection, 512);
     CHECK_FALSE(nv.read_public(0x01801299).has_value());
+    CHECK_FALSE(nv.read_if_defined(0x01801299).has_value());
     CHECK(code_of([&] { (void)nv.read(0x01801299); }) == 0x18B);
     CHECK(code_of([&] { (void)read_public(connection, 0x81000099); }) == 0x18B);
   }
