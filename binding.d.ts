@@ -64,6 +64,7 @@ export interface NativeTpmClient {
     keyHandle: number,
     mask: number,
   ): Promise<{ publicArea: Buffer; certifyInfo: Buffer; certifySignature: Buffer }>;
+  prepareDecrypt(job: number, mask: number): Promise<void>;
   rsaDecrypt(job: number, ciphertext: Uint8Array, mask: number, scheme: number, hash: number): Promise<Buffer>;
   /** RSA-OAEP-256; undefined when the TPM refuses the block. */
   unwrapKey(job: number, wrapped: Uint8Array, mask: number): Promise<Buffer | undefined>;

@@ -37,6 +37,7 @@ Napi::Function TpmClient::define(Napi::Env env, const std::shared_ptr<TpmEnviron
                       InstanceMethod<&TpmClient::nv_replace>("nvReplace"),
                       InstanceMethod<&TpmClient::quote>("quote"),
                       InstanceMethod<&TpmClient::certify_ephemeral_key>("certifyEphemeralKey"),
+                      InstanceMethod<&TpmClient::prepare_decrypt>("prepareDecrypt"),
                       InstanceMethod<&TpmClient::rsa_decrypt>("rsaDecrypt"),
                       InstanceMethod<&TpmClient::unwrap_key>("unwrapKey"),
                       InstanceMethod<&TpmClient::confirm_key>("confirmKey"),
@@ -210,6 +211,16 @@ Napi::Value TpmClient::certify_ephemeral_key(const Napi::CallbackInfo& info) {
     const tpm::PcrSelection selection{TPM2_ALG_SHA256, uint32_argument(info, kFirst + 1, "mask")};
     return submit(info, [key, selection, salt_key = salt_key_](Device& device) -> Result {
       return device.ephemeral_key(selection, salt_key).certify(device.connection(), key);
+    });
+  });
+}
+
+Napi::Value TpmClient::prepare_decrypt(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&] {
+    const tpm::PcrSelection selection{TPM2_ALG_SHA256, uint32_argument(info, kFirst, "mask")};
+    return submit(info, [selection, salt_key = salt_key_](Device& device) -> Result {
+      device.ephemeral_key(selection, salt_key).prepare_decrypt(device.connection());
+      return std::monostate{};
     });
   });
 }

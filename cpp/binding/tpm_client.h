@@ -39,6 +39,7 @@ class TpmClient : public Napi::ObjectWrap<TpmClient> {
   Napi::Value nv_replace(const Napi::CallbackInfo& info);
   Napi::Value quote(const Napi::CallbackInfo& info);
   Napi::Value certify_ephemeral_key(const Napi::CallbackInfo& info);
+  Napi::Value prepare_decrypt(const Napi::CallbackInfo& info);
   Napi::Value rsa_decrypt(const Napi::CallbackInfo& info);
   Napi::Value unwrap_key(const Napi::CallbackInfo& info);
   Napi::Value confirm_key(const Napi::CallbackInfo& info);

@@ -54,7 +54,8 @@ export async function attest(
 
   let quoteAndKey = firstQuoteAndKey;
   for (let repetitions = Math.min(service.settings.retry.retries, 1); ; repetitions--) {
-    const envelope = await postGuestEvidence(service, bodyWith({ akCertificate, akPublic, ...quoteAndKey }), signal);
+    const body = bodyWith({ akCertificate, akPublic, ...quoteAndKey });
+    const envelope = await untilAnswered(guest, postGuestEvidence(service, body, signal));
     let token: string;
     try {
       token = await openToken(guest, envelope, signal);
@@ -134,6 +135,19 @@ function isSevSnp(report: HclReport): boolean {
       throw notSupported('this VM is isolated by VBS, which the guest attestation protocol here cannot attest');
     case 'invalid':
       throw new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, 'the HCL report has no report type');
+  }
+}
+
+/** While the service is at work, the TPM authorises the decryption of what it will answer. */
+async function untilAnswered<T>({ tpm }: Guest, answer: Promise<T>): Promise<T> {
+  const unanswered = new AbortController();
+  // A failure is no loss: the decryption, which is queued behind it, does it again and says what is wrong.
+  tpm.prepareDecrypt({ pcrs: ATTESTED_PCRS }, { signal: unanswered.signal }).catch(() => {});
+  try {
+    return await answer;
+  } catch (error) {
+    unanswered.abort();
+    throw error;
   }
 }
 

@@ -148,6 +148,11 @@ export class NativeTpm implements GuestTpm {
     );
   }
 
+  async prepareDecrypt(request: { pcrs: readonly number[] }, options?: TpmCallOptions): Promise<void> {
+    const mask = pcrMask(request.pcrs);
+    return this.#run('prepareDecrypt', options, (client, job) => client.prepareDecrypt(job, mask));
+  }
+
   async rsaDecrypt(
     request: { ciphertext: Uint8Array; pcrs: readonly number[]; scheme: RsaDecryptScheme },
     options?: TpmCallOptions,

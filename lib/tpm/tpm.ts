@@ -81,6 +81,11 @@ export interface GuestTpm {
     request: { keyHandle: number; pcrs: readonly number[] },
     options?: TpmCallOptions,
   ): Promise<CertifiedEphemeralKey>;
+  /**
+   * Has the TPM authorise the next rsaDecrypt under these PCRs ahead of it, while its ciphertext is still on the way. The
+   * call makes no difference to that one but in time: what is amiss with the key, it finds and mends itself.
+   */
+  prepareDecrypt(request: { pcrs: readonly number[] }, options?: TpmCallOptions): Promise<void>;
   /** RSA_Decrypt with the ephemeral key bound to the PCRs given; the key is made anew when it is stale. */
   rsaDecrypt(
     request: { ciphertext: Uint8Array; pcrs: readonly number[]; scheme: RsaDecryptScheme },

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AttestationClient, EncryptionType, type RsaScheme, verifyToken } from '../../lib/index.js';
-import { imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
+import { attestationPaths, imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
 import { clientOf } from './client.js';
 
 let cvm: SimulatedCvm;
@@ -61,9 +61,33 @@ describe('attest', () => {
     // One index for the report, one for the certificate.
     const commands = { NV_ReadPublic: 2, Quote: 1, ReadPublic: 1, Certify: 1 };
     await expect.poll(() => trace.counts(), { timeout: 400 }).toMatchObject(commands);
-    expect(trace.counts()).not.toHaveProperty('RSA_Decrypt');
+    expect(trace.counts()).not.toHaveProperty('PolicyPCR');
     await token;
     expect(trace.stop()).toHaveLength(13);
+  });
+
+  it('has the decryption of the answer authorised while the service takes its time', async () => {
+    await attest();
+    cvm.attestation.respond(attestationPaths.guest, { kind: 'delay', ms: 500 });
+    const trace = cvm.trace();
+    const token = attest();
+    await expect.poll(() => trace.counts(), { timeout: 400 }).toHaveProperty('PolicyPCR');
+    expect(trace.counts()).not.toHaveProperty('RSA_Decrypt');
+    await token;
+    trace.stop();
+    expect(trace.counts()).toMatchObject({ PolicyPCR: 1, RSA_Decrypt: 1 });
+  });
+
+  it('does without that when the TPM refuses it, or when the PCRs move meanwhile', async () => {
+    cvm.tpm.injectFault({ command: 'PolicyPCR', action: { kind: 'error', responseCode: 0x101 } });
+    expect(await attest()).toMatch(/^ey/);
+    // One that the key is not bound to, and yet counts as a change (TPM_PT_PCR_NO_INCREMENT lists 16 and 21 to 23).
+    const run = () => cvm.extendPcr(10, randomBytes(32));
+    cvm.tpm.injectFault({ command: 'RSA_Decrypt', action: { kind: 'before', run } });
+    const trace = cvm.trace();
+    expect(await attest()).toMatch(/^ey/);
+    trace.stop();
+    expect(trace.counts()).toMatchObject({ PolicyPCR: 2, RSA_Decrypt: 2, Quote: 1 });
   });
 
   it('takes what the TPM has not begun out of its queue once something else has failed', async () => {

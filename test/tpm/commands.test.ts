@@ -78,6 +78,18 @@ describe('TPM commands', () => {
     });
   });
 
+  it('of a decrypt that was prepared is RSA_Decrypt', async () => {
+    await withClient({}, async (tpm) => {
+      const prepare = () => tpm.prepareDecrypt({ pcrs: PCRS });
+      expect(await commandsOf(prepare)).toEqual([]); // there is no key yet
+      await decrypt(tpm);
+      expect(await commandsOf(prepare)).toEqual(['PolicyPCR']);
+      expect(await commandsOf(prepare)).toEqual([]);
+      expect(await commandsOf(() => decrypt(tpm))).toEqual(['RSA_Decrypt']);
+      expect(await commandsOf(() => decrypt(tpm))).toEqual(['PolicyPCR', 'RSA_Decrypt']);
+    });
+  });
+
   it('of a second certification generate no key', async () => {
     await withClient({}, async (tpm) => {
       const certify = () => tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });

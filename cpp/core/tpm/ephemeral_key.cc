@@ -46,6 +46,12 @@ CertifiedKey EphemeralKey::certify(Connection& connection, TPM2_HANDLE attestati
   }
 }
 
+void EphemeralKey::prepare_decrypt(Connection& connection) {
+  if (handle_ == 0 || session_.ready()) return;
+  const TSS2_RC rc = session_.policy_pcr(connection, selection_, pcr_digest_);
+  if (connection.broken()) throw tpm_error("TPM2_PolicyPCR", rc);
+}
+
 Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme) {
   for (int attempt = 1;; ++attempt) {
     TSS2_RC refusal = TSS2_RC_SUCCESS;
@@ -65,7 +71,8 @@ std::optional<Bytes> EphemeralKey::decrypt_unless_refused(Connection& connection
   for (int attempt = 1;; ++attempt) {
     ensure_loaded(connection);
     const char* command = "TPM2_PolicyPCR";
-    TSS2_RC rc = session_.policy_pcr(connection, selection_, pcr_digest_);
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+    if (!session_.ready()) rc = session_.policy_pcr(connection, selection_, pcr_digest_);
     if (rc == TSS2_RC_SUCCESS) {
       command = "TPM2_RSA_Decrypt";
       Bytes message;

@@ -34,7 +34,10 @@ class EphemeralKey {
   /// The key under the present PCR values, certified by the attestation key.
   [[nodiscard]] CertifiedKey certify(Connection& connection, TPM2_HANDLE attestation_key);
 
-  /// PolicyPCR and RSA_Decrypt; more only when something is not in the TPM.
+  /// The first of the commands of decrypt(), ahead of it: PolicyPCR. What stands in its way is left to decrypt().
+  void prepare_decrypt(Connection& connection);
+
+  /// PolicyPCR, unless it is prepared, and RSA_Decrypt; more only when something is not in the TPM.
   /// @throws Error kTpm when the TPM refuses the ciphertext
   [[nodiscard]] Bytes decrypt(Connection& connection, ByteView ciphertext, const RsaScheme& scheme);
 

@@ -48,7 +48,7 @@ void PolicySession::start(Connection& connection) {
   if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_StartAuthSession", rc);
   if (protection_) protection_->started(nonce_caller, nonce_tpm);
   handle_ = handle;
-  has_policy_ = false;
+  has_policy_ = ready_ = false;
 }
 
 TSS2_RC PolicySession::policy_pcr(Connection& connection, const PcrSelection& selection, const Sha256Digest& digest) {
@@ -64,12 +64,15 @@ TSS2_RC PolicySession::policy_pcr(Connection& connection, const PcrSelection& se
   }
   if (!open()) start(connection);
   has_policy_ = true;
-  return connection.try_run(
+  const TSS2_RC rc = connection.try_run(
       [&](TSS2_SYS_CONTEXT* context) { return tss().PolicyPCR(context, handle_, nullptr, &expected, &pcrs, nullptr); });
+  ready_ = rc == TSS2_RC_SUCCESS;
+  return rc;
 }
 
 void PolicySession::restart(Connection& connection) {
   if (!open() || connection.broken()) return;
+  ready_ = false;
   const TSS2_RC rc = connection.try_run(
       [&](TSS2_SYS_CONTEXT* context) { return tss().PolicyRestart(context, handle_, nullptr, nullptr); });
   has_policy_ = rc != TSS2_RC_SUCCESS;
@@ -90,6 +93,7 @@ void PolicySession::forget(Connection& connection) noexcept {
 TSS2_RC PolicySession::rsa_decrypt(Connection& connection, TPM2_HANDLE key, ByteView key_name, ByteView ciphertext,
                                    const RsaScheme& scheme, Bytes& message) {
   const RsaDecryption decryption(ciphertext, scheme);
+  ready_ = false;
   const TSS2_RC rc =
       decryption.run(connection, message, [&](TSS2_SYS_CONTEXT* context, TPM2B_PUBLIC_KEY_RSA& plaintext) {
         const TSS2L_SYS_AUTH_COMMAND area = authorization();

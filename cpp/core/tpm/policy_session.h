@@ -21,6 +21,8 @@ class PolicySession {
   explicit PolicySession(SaltKey salt_key = {}) : salt_key_(std::move(salt_key)) {}
 
   [[nodiscard]] bool open() const noexcept { return handle_ != 0; }
+  /// Whether the TPM has taken the policy and no command has used it yet.
+  [[nodiscard]] bool ready() const noexcept { return open() && ready_; }
 
   void start(Connection& connection);
   /// TPM2_PolicyPCR with the digest that the PCRs are expected to have; the TPM compares. A policy that an earlier
@@ -45,7 +47,8 @@ class PolicySession {
   SaltKey salt_key_;
   std::optional<SessionProtection> protection_;
   TPMI_SH_AUTH_SESSION handle_ = 0;
-  bool has_policy_ = false;
+  bool has_policy_ = false;  ///< may hold a policy, or a part of one
+  bool ready_ = false;       ///< certainly holds the whole policy
 };
 
 }  // namespace cga::tpm

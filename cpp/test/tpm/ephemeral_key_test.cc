@@ -103,6 +103,46 @@ TEST_CASE("the ephemeral key") {
     CHECK(count_loaded(connection) == 2);
   }
 
+  SUBCASE("decrypts the same when that was prepared, whatever has happened in between") {
+    const auto prepared = [&] {
+      key.prepare_decrypt(connection);
+      key.prepare_decrypt(connection);
+    };
+    const auto opens = [&] { return key.decrypt(connection, ciphertext, kOaep) == kMessage; };
+    prepared();
+    CHECK(opens());
+    CHECK(opens());
+    prepared();
+    CHECK_THROWS_AS((void)key.decrypt(connection, Bytes(256, 0xFF), kOaep), Error);
+    CHECK(opens());
+    prepared();
+    extend_pcr(connection, 8, TPM2_ALG_SHA256);  // none of the key's
+    CHECK(opens());
+    prepared();
+    for (const TPM2_HANDLE handle : read_handles(connection, TPM2_LOADED_SESSION_FIRST)) flush(connection, handle);
+    CHECK(opens());
+    prepared();
+    for (const TPM2_HANDLE handle : read_handles(connection, TPM2_TRANSIENT_FIRST)) flush(connection, handle);
+    for (const TPM2_HANDLE handle : read_handles(connection, TPM2_LOADED_SESSION_FIRST)) flush(connection, handle);
+    CHECK(opens());
+    prepared();
+    CHECK(key.park(connection));
+    key.prepare_decrypt(connection);
+    CHECK(count_loaded(connection) == 0);
+    CHECK(opens());
+    prepared();
+    extend_pcr(connection, 7, TPM2_ALG_SHA256);
+    key.prepare_decrypt(connection);
+    CHECK_THROWS_AS((void)key.decrypt(connection, ciphertext, kOaep), Error);
+    key.prepare_decrypt(connection);
+    const CertifiedKey fresh = key.certify(connection, kAttestationKey);
+    CHECK(key.decrypt(connection, encrypt(fresh.public_area, kMessage, kOaep), kOaep) == kMessage);
+    CHECK(count_loaded(connection) == 2);
+    prepared();
+    swtpm.restart();
+    CHECK_THROWS_AS((void)key.decrypt(connection, ciphertext, kOaep), Error);
+  }
+
   SUBCASE("is made again when the TPM was reset") {
     swtpm.restart();
     CHECK_THROWS_AS((void)key.decrypt(connection, ciphertext, kOaep), Error);
