@@ -23,6 +23,7 @@ const counts = {};
 for (const product of ['Milan', 'Genoa', 'Turin']) await seedsOf(product);
 for (const size of [0, 1, 16_384, 16_385, 40_000]) chunkedSeed(size);
 for (const size of [0, 1, 64, 4_096]) write('session_message', `${size}.bin`, filled(size));
+for (const ordered of [0, 1]) for (const window of [0, 1, 2, 3]) sessionSeed(ordered, window);
 console.log(
   Object.entries(counts)
     .map(([target, count]) => `${target} ${count}`)
@@ -81,6 +82,18 @@ function certificateTable(certificates) {
 /** Piece length, changed byte, content: what the target reads. */
 function chunkedSeed(size) {
   write('chunked_stream', `${size}.bin`, Buffer.concat([Buffer.from([0xff, 0x3f, 0x20, 0]), filled(size)]));
+}
+
+/** Whether it is ordered, its window, its limit; then ten messages sealed one by one and delivered in another order. */
+function sessionSeed(ordered, window) {
+  const sealed = Array.from({ length: 10 }, (_, i) => [0, 0, 20 + i, i]).flat();
+  const delivered = [0, 1, 3, 2, 2, 9, 4].flatMap((i) => [3, i]);
+  const head = ordered ? [1, 200] : [0, window, 200];
+  write(
+    'session_order',
+    `${ordered}-${window}.bin`,
+    Buffer.from([...head, ...sealed, ...delivered, 4, 2, 5, 6, 7, 5, 1, 0]),
+  );
 }
 
 function filled(size) {

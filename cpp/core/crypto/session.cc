@@ -109,7 +109,8 @@ void SessionOpener::mark(std::uint64_t counter) {
         for (std::uint64_t i = next_; i < counter; ++i) window_[i % size] = false;
       }
     }
-    window_[counter % size] = true;
+    // Shut out by one before it in the same call, it has no place any more: that is another's.
+    if (counter + size >= next_) window_[counter % size] = true;
   }
   next_ = std::max(next_, counter + 1);
 }

@@ -83,6 +83,21 @@ TEST_CASE("the replay window over a long run, against a plain set") {
   }
 }
 
+TEST_CASE("a late message in one call with a far one takes nobody's place in the replay window") {
+  cga::SessionSealer sealer(kInputKey, kInfo, 1000);
+  cga::SessionOpener opener(kInputKey, kInfo, false, 5);
+  std::vector<Bytes> messages;
+  for (int i = 0; i < 101; ++i) messages.push_back(seal(sealer, 1));
+  const std::array<std::span<const std::uint8_t>, 2> batch{messages[100], messages[1]};
+  CHECK(opener.accept(batch));
+  CHECK_FALSE(opens(opener, messages[1]));
+  CHECK_FALSE(opens(opener, messages[100]));
+  for (const std::size_t within : {96U, 97U, 98U, 99U}) {
+    CAPTURE(within);
+    CHECK(opens(opener, messages[within]));
+  }
+}
+
 TEST_CASE("an ordered session: the last message ends it, a wrong one ends it for good") {
   cga::SessionSealer sealer(kInputKey, kInfo, 100);
   const Bytes first = seal(sealer, 3);
