@@ -7,27 +7,34 @@ export type Misconduct = (socket: Socket) => void;
 /** Stands in front of a service on the loopback interface: passes connections on, or maltreats them. */
 export class UnreliableServer implements AsyncDisposable {
   readonly #server: Server;
+  readonly #target: URL;
+  readonly #only: RegExp | undefined;
   readonly #sockets = new Set<Socket>();
   misconduct: Misconduct | undefined;
   /** Connections that were maltreated. */
   struck = 0;
 
-  private constructor(target: URL) {
+  private constructor(target: URL, only: RegExp | undefined) {
+    this.#target = target;
+    this.#only = only;
     this.#server = createServer((socket) => {
       this.#keep(socket);
-      if (this.misconduct !== undefined) {
-        this.struck++;
-        return this.misconduct(socket);
+      if (this.#only === undefined) {
+        this.#treat(socket);
+        return;
       }
-      const upstream = this.#keep(connect(Number(target.port), target.hostname));
-      upstream.on('close', () => socket.destroy());
-      socket.on('close', () => upstream.destroy());
-      socket.pipe(upstream).pipe(socket);
+      socket.once('data', (start) => {
+        const chosen = this.#only?.test(start.toString('latin1'));
+        if (chosen) this.#treat(socket);
+        else this.#pass(socket);
+        socket.unshift(start);
+      });
     });
   }
 
-  static async before(target: string): Promise<UnreliableServer> {
-    const server = new UnreliableServer(new URL(target));
+  /** @param only the beginning of the requests that are maltreated, any by default */
+  static async before(target: string, only?: RegExp): Promise<UnreliableServer> {
+    const server = new UnreliableServer(new URL(target), only);
     server.#server.listen(0, '127.0.0.1');
     await once(server.#server, 'listening');
     return server;
@@ -41,6 +48,22 @@ export class UnreliableServer implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
     await once(this.#server, 'close');
+  }
+
+  #treat(socket: Socket): void {
+    if (this.misconduct === undefined) {
+      this.#pass(socket);
+    } else {
+      this.struck++;
+      this.misconduct(socket);
+    }
+  }
+
+  #pass(socket: Socket): void {
+    const upstream = this.#keep(connect(Number(this.#target.port), this.#target.hostname));
+    upstream.on('close', () => socket.destroy());
+    socket.on('close', () => upstream.destroy());
+    socket.pipe(upstream).pipe(socket);
   }
 
   #keep(socket: Socket): Socket {
@@ -78,6 +101,22 @@ const dripping: Misconduct = (socket) =>
     socket.on('close', () => clearInterval(timer));
   });
 
+/** Never ends, never goes beyond what may be sent, and never sends more than a few bytes a second. */
+const tooSlowly: Misconduct = (socket) =>
+  socket.once('data', () => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+    const timer = setInterval(() => socket.write('1\r\n \r\n'), 100);
+    socket.on('close', () => clearInterval(timer));
+  });
+
+const slowHeaders: Misconduct = (socket) =>
+  socket.once('data', () => {
+    socket.write('HTTP/1.1 200 OK\r\n');
+    let count = 0;
+    const timer = setInterval(() => socket.write(`X-${count++}: a\r\n`), 50);
+    socket.on('close', () => clearInterval(timer));
+  });
+
 const page = '<html><body>Sign in to the network</body></html>';
 
 /** Every misconduct; `slow` ones end by the caller's timeout alone. */
@@ -97,6 +136,8 @@ export const misconducts: Record<string, { conduct: Misconduct; slow?: true }> =
     conduct: (s) => s.once('data', () => s.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{"tok')),
   },
   'answers byte by byte': { conduct: dripping, slow: true },
+  'sends header after header, slowly': { conduct: slowHeaders, slow: true },
+  'sends a body too slowly': { conduct: tooSlowly, slow: true },
   'speaks another protocol': { conduct: (s) => s.end('SSH-2.0-OpenSSH_9.2\r\n') },
   'sends endless headers': { conduct: floods('HTTP/1.1 200 OK\r\n', `X-Padding: ${'a'.repeat(900)}\r\n`) },
   'sends an endless body': {
