@@ -123,7 +123,7 @@ export class AttestationClient implements AsyncDisposable {
 
   /**
    * Reverses {@link encrypt}, with the private key that never leaves the TPM and is bound to PCRs 0–7. As there, the data is
-   * used in place: do not change, transfer or resize its memory until the promise has settled.
+   * used in place: do not change or transfer its memory until the promise has settled.
    *
    * @throws AttestationError 8 for wrong arguments, 24 for an unknown scheme or hash, 26 when the TPM cannot decrypt
    * (another key, changed data, changed PCRs, no TPM), 12 for more than 512 bytes with {@link EncryptionType.None}

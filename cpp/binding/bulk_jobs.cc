@@ -1,5 +1,6 @@
 #include "binding/bulk_jobs.h"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -11,10 +12,16 @@ namespace cga::binding {
 
 struct BulkJobs::Job {
   Napi::Promise::Deferred deferred;
-  std::vector<Napi::ObjectReference> kept;
+  std::vector<Napi::Reference<Napi::TypedArray>> kept;
   std::function<void()> work;
   std::function<void()> done;
   std::exception_ptr error;
+
+  /// Whether one of the views has lost its memory: it is somebody else's now, or nobody's.
+  [[nodiscard]] bool moved() const {
+    return std::any_of(kept.begin(), kept.end(),
+                       [](const auto& view) { return view.Value().ArrayBuffer().IsDetached(); });
+  }
 };
 
 void BulkJobs::create(Napi::Env env) {
@@ -32,7 +39,7 @@ Napi::Value BulkJobs::run(Napi::Env env, std::initializer_list<Napi::Value> kept
   auto owned =
       std::make_unique<Job>(Job{Napi::Promise::Deferred::New(env), {}, std::move(work), std::move(done), nullptr});
   for (const Napi::Value& value : kept) {
-    if (value.IsObject()) owned->kept.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    owned->kept.push_back(Napi::Persistent(value.As<Napi::TypedArray>()));
   }
   Job& job = *owned;
   // The process does not end by itself before the promise is settled.
@@ -72,6 +79,7 @@ void BulkJobs::on_ended(Napi::Env env, Napi::Function /*callback*/, BulkJobs* se
 
 void BulkJobs::settle(Napi::Env env, Job& job) {
   try {
+    if (job.moved()) throw Error(ErrorKind::kInvalidArgument, "its memory was transferred before the call had ended");
     if (!job.error && job.done) job.done();
   } catch (...) {
     job.error = std::current_exception();

@@ -14,7 +14,7 @@ import { encryptRsaBlock } from './rsa-block.js';
  *
  * @param data for {@link EncryptionType.None} 1 to 245 bytes with RSAES and to 214, 190, 158 or 126 with OAEP and SHA-1,
  * SHA-256 (the default), SHA-384 or SHA-512; any size for {@link EncryptionType.Envelope}. Used in place by other threads:
- * do not change, transfer or resize its memory until the promise has settled.
+ * do not change or transfer its memory until the promise has settled.
  * @throws AttestationError 8 for a wrong argument, 22 or 23 for a token without a usable key, 24 for an unknown scheme
  * or hash, 25 for more data than one block takes
  */

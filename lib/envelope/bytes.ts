@@ -1,10 +1,32 @@
 import { types } from 'node:util';
 import { invalid } from './errors.js';
 
-/** @throws AttestationError 8 when `value` is no Uint8Array in memory of its own. */
+/**
+ * @throws AttestationError 8 when `value` is no Uint8Array in memory of its own; bytes that were transferred to somebody
+ * else are not taken for none.
+ */
 export function requireBytes(value: unknown, name: string): asserts value is Uint8Array {
   if (!types.isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
   if (types.isSharedArrayBuffer(value.buffer)) throw invalid(`${name} must not lie in a SharedArrayBuffer`);
+  if (value.length === 0 && isDetached(value.buffer)) throw invalid(`${name} is detached`);
+}
+
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    return new Uint8Array(buffer).length < 0;
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * The same for memory that other threads work on, where it lies: what can shrink under them is refused, too. That it is
+ * transferred meanwhile cannot be prevented.
+ */
+export function requireBulk(value: unknown, name: string): asserts value is Uint8Array {
+  requireBytes(value, name);
+  const { resizable } = value.buffer as { resizable?: boolean };
+  if (resizable) throw invalid(`${name} must not lie in a resizable ArrayBuffer`);
 }
 
 const BASE64URL = /^[A-Za-z0-9_-]*$/;

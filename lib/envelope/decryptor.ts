@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { type NativeSessionOpener, native } from '../native.js';
-import { requireBytes } from './bytes.js';
+import { requireBulk, requireBytes } from './bytes.js';
 import { closed, invalid, openingError, undecryptable } from './errors.js';
 import { withInputKey } from './input-key.js';
 import { cut, PackedMessages, resultLengths } from './packed.js';
@@ -57,7 +57,7 @@ export class Decryptor implements Disposable {
   /** Decrypts on the calling thread: for messages up to about 128 KiB. */
   decrypt(message: Uint8Array): Buffer {
     if (!types.isUint8Array(message)) throw invalid('message must be a Uint8Array');
-    if (message.length < SESSION_OVERHEAD) throw undecryptable();
+    if (message.length < SESSION_OVERHEAD) throw tooShort(message);
     this.#refuseWhileWaiting();
     try {
       const output = Buffer.allocUnsafe(message.length - SESSION_OVERHEAD);
@@ -84,7 +84,7 @@ export class Decryptor implements Disposable {
 
   /** Decrypts off the calling thread, on all cores: for large messages. The message must not change meanwhile. */
   async decryptAsync(message: Uint8Array, options: BulkOptions = {}): Promise<Buffer> {
-    requireBytes(message, 'message');
+    requireBulk(message, 'message');
     if (message.length < SESSION_OVERHEAD) throw undecryptable();
     return this.#inTurn(async (opener) => {
       const output = outputFor(message.length - SESSION_OVERHEAD, options.output);
@@ -97,16 +97,18 @@ export class Decryptor implements Disposable {
   decryptMany(messages: readonly Uint8Array[]): Buffer[] {
     if (!Array.isArray(messages)) throw invalid('messages must be an array');
     this.#refuseWhileWaiting();
+    // As they are now: nothing of the caller's runs while the native side reads the list.
+    const list = Array.from(messages);
     let total = 0;
-    const sizes = messages.map((message: unknown) => {
+    const sizes = list.map((message: unknown) => {
       if (!types.isUint8Array(message)) throw invalid('every message must be a Uint8Array');
-      if (message.length < SESSION_OVERHEAD) throw undecryptable();
+      if (message.length < SESSION_OVERHEAD) throw tooShort(message);
       total += message.length - SESSION_OVERHEAD;
       return message.length - SESSION_OVERHEAD;
     });
     try {
       const output = Buffer.allocUnsafeSlow(total);
-      this.#native().openMany(messages, output);
+      this.#native().openMany(list, output);
       return cut(output, sizes);
     } catch (error) {
       throw openingError(error);
@@ -122,7 +124,7 @@ export class Decryptor implements Disposable {
     lengths: Uint32Array | readonly number[],
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
-    requireBytes(packed, 'packed');
+    requireBulk(packed, 'packed');
     const { input, output, total } = lengthsOf(lengths);
     return this.#inTurn(async (opener) => {
       const results = outputFor(total, options.output);
@@ -174,6 +176,12 @@ export class Decryptor implements Disposable {
   #refuseWhileWaiting(): void {
     if (this.#waiting > 0) throw invalid('an asynchronous decryption of this ordered session has not ended yet');
   }
+}
+
+/** Not genuine, unless it is no message at all. */
+function tooShort(message: Uint8Array): unknown {
+  requireBytes(message, 'message');
+  return undecryptable();
 }
 
 function lengthsOf(lengths: Uint32Array | readonly number[]): ReturnType<typeof resultLengths> {

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import type { RsaPublicJwk } from '../maa/ephemeral-key.js';
 import { type NativeSessionSealer, native } from '../native.js';
-import { requireBytes } from './bytes.js';
+import { requireBulk, requireBytes } from './bytes.js';
 import { closed, invalid, sealingError } from './errors.js';
 import { wrapInputKey } from './input-key.js';
 import { cut, PackedMessages, resultLengths } from './packed.js';
@@ -81,7 +81,7 @@ export class Encryptor implements Disposable {
    * is taken at the call, so that messages keep the order of the calls.
    */
   async encryptAsync(message: Uint8Array, options: BulkOptions = {}): Promise<Buffer> {
-    requireBytes(message, 'message');
+    requireBulk(message, 'message');
     try {
       const output = outputFor(message.length + SESSION_OVERHEAD, options.output);
       await this.#native().sealAsync(message, output, threadsOf(options));
@@ -94,15 +94,17 @@ export class Encryptor implements Disposable {
   /** Encrypts many messages in one call on all cores. The results are views of one buffer. */
   encryptMany(messages: readonly Uint8Array[]): Buffer[] {
     if (!Array.isArray(messages)) throw invalid('messages must be an array');
+    // As they are now: nothing of the caller's runs while the native side reads the list.
+    const list = Array.from(messages);
     let total = 0;
-    const sizes = messages.map((message: unknown) => {
+    const sizes = list.map((message: unknown) => {
       if (!types.isUint8Array(message)) throw invalid('every message must be a Uint8Array');
       total += message.length + SESSION_OVERHEAD;
       return message.length + SESSION_OVERHEAD;
     });
     try {
       const output = Buffer.allocUnsafeSlow(total);
-      this.#native().sealMany(messages, output);
+      this.#native().sealMany(list, output);
       return cut(output, sizes);
     } catch (error) {
       throw sealingError(error);
@@ -120,7 +122,7 @@ export class Encryptor implements Disposable {
     lengths: Uint32Array | readonly number[],
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
-    requireBytes(packed, 'packed');
+    requireBulk(packed, 'packed');
     try {
       const { input, output, total } = resultLengths(lengths, SESSION_OVERHEAD);
       const results = outputFor(total, options.output);

@@ -1,5 +1,5 @@
 import type { RsaPublicJwk } from '../maa/ephemeral-key.js';
-import { decodeBase64url, requireBytes } from './bytes.js';
+import { decodeBase64url, requireBulk, requireBytes } from './bytes.js';
 import { invalid } from './errors.js';
 import { decodeHeader, encodeHeader, MAX_PROTECTED_LENGTH } from './header.js';
 import { type BulkOptions, IV_BYTES, openMessage, sealMessage, TAG_BYTES } from './seal.js';
@@ -34,7 +34,7 @@ export async function encryptEnvelope(
   data: Uint8Array,
   options: EnvelopeEncryptOptions = {},
 ): Promise<{ encryptedData: Buffer; encryptionMetadata: Buffer }> {
-  requireBytes(data, 'data');
+  requireBulk(data, 'data');
   const wrapping = wrappingKeyOf(token);
   const header = encodeHeader(wrapping.thumbprint);
   const aad = encodeAdditionalData(options.additionalData);
@@ -63,7 +63,7 @@ export async function decryptEnvelope(
   unwrap: UnwrapKey,
   options: EnvelopeDecryptOptions = {},
 ): Promise<Buffer> {
-  requireBytes(encryptedData, 'encryptedData');
+  requireBulk(encryptedData, 'encryptedData');
   const metadata = parseMetadata(encryptionMetadata);
   const aad = options.additionalData === undefined ? metadata.aad : encodeAdditionalData(options.additionalData);
   const message = { iv: metadata.iv, tag: metadata.tag, ciphertext: encryptedData };

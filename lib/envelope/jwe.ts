@@ -1,5 +1,5 @@
 import type { RsaPublicJwk } from '../maa/ephemeral-key.js';
-import { decodeBase64url, decodeLongBase64url, requireBytes } from './bytes.js';
+import { decodeBase64url, decodeLongBase64url, requireBulk } from './bytes.js';
 import { decodeEncryptedKey } from './envelope.js';
 import { invalid, openingError, sealingError } from './errors.js';
 import { decodeHeader, encodeHeader, type ProtectedHeader, type Purpose } from './header.js';
@@ -31,7 +31,7 @@ export async function encryptJwe(
   data: Uint8Array,
   options: JweEncryptOptions = {},
 ): Promise<string> {
-  requireBytes(data, 'data');
+  requireBulk(data, 'data');
   const { contentType } = options;
   if (contentType !== undefined && (typeof contentType !== 'string' || contentType.length > 256)) {
     throw invalid('contentType must be a string of at most 256 characters');

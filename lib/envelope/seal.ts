@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { type NativeContentKey, native } from '../native.js';
-import { requireBytes } from './bytes.js';
+import { requireBulk } from './bytes.js';
 import { invalid, openingError, sealingError } from './errors.js';
 import type { WrappingKey } from './wrapping-key.js';
 
@@ -94,7 +94,7 @@ export function threadsOf(options: BulkOptions): number | undefined {
 /** A Buffer of exactly `size` bytes: over the caller's memory, or new and never a part of Node's shared pool. */
 export function outputFor(size: number, output: Uint8Array | undefined): Buffer {
   if (output === undefined) return Buffer.allocUnsafeSlow(size);
-  requireBytes(output, 'output');
+  requireBulk(output, 'output');
   if (output.length < size) throw invalid(`output must have at least ${size} bytes`);
   return Buffer.from(output.buffer, output.byteOffset, size);
 }
