@@ -21,8 +21,9 @@ class BulkJobs : public std::enable_shared_from_this<BulkJobs> {
 
   /// Runs `work` off the JavaScript thread. `kept` (views: inputs, outputs) stay alive until it is done; they are not
   /// copied, so that the caller must neither change nor transfer them meanwhile. Node-API has nothing to keep their
-  /// memory with: when it was transferred, this finds out afterwards at best and rejects with kInvalidArgument. Then runs
-  /// `done`, if there is one, on the JavaScript thread, and resolves with undefined; rejects with what either throws.
+  /// memory with: when it was transferred, this finds out afterwards at best and rejects with kInvalidArgument. Then
+  /// runs `done`, if there is one, on the JavaScript thread, and resolves with undefined; rejects with what either
+  /// throws.
   ///
   /// An environment does not end before its work has.
   [[nodiscard]] static Napi::Value run(Napi::Env env, std::initializer_list<Napi::Value> kept,

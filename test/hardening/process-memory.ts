@@ -33,7 +33,8 @@ export function searchMemory(pid: number, needles: Needles): MemorySearch {
         const read = readAt(memory, window, Math.min(window.length, to - at), at);
         size += Math.min(read, WINDOW);
         for (const [label, offset] of byPrefix.matches(window.subarray(0, read), WINDOW)) {
-          found[label]?.push(`${name || 'anonymous'} at ${(at + offset).toString(16)}`);
+          const mapping = `${name || 'anonymous'} ${from.toString(16)}-${to.toString(16)}`;
+          found[label]?.push(`${(at + offset).toString(16)} in ${mapping}`);
         }
       }
     }

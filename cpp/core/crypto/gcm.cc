@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/crypto/registers.h"
 #include "core/crypto/secret.h"
 #include "core/error.h"
 
@@ -26,6 +27,7 @@ CipherContext keyed_context(std::span<const std::uint8_t> key, int encrypt) {
   CipherContext context(EVP_CIPHER_CTX_new());
   if (context == nullptr) throw std::bad_alloc();
   require(EVP_CipherInit_ex2(context.get(), aes_256_gcm(), key.data(), nullptr, encrypt, nullptr));
+  clear_vector_registers();
   return context;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/crypto/registers.h"
 #include "core/error.h"
 
 namespace cga {
@@ -105,6 +106,7 @@ SecretBytes::~SecretBytes() {
 SecretBytes SecretBytes::copy_of(std::span<const std::uint8_t> bytes) {
   SecretBytes result(bytes.size());
   std::copy(bytes.begin(), bytes.end(), result.data_);
+  clear_vector_registers();
   return result;
 }
 
@@ -127,6 +129,7 @@ void SecretBytes::clear() noexcept {
   data_ = nullptr;
   size_ = 0;
   locked_ = false;
+  clear_vector_registers();
 }
 
 void secure_zero(std::span<std::uint8_t> bytes) noexcept {

@@ -1,6 +1,7 @@
 // RSA decryption in the TPM.
 #pragma once
 
+#include "core/crypto/registers.h"
 #include "core/tpm/bytes.h"
 #include "core/tpm/connection.h"
 
@@ -39,6 +40,7 @@ class RsaDecryption {
       connection.cleanse_response();
     }
     OPENSSL_cleanse(&plaintext, sizeof plaintext);
+    clear_vector_registers();
     return rc;
   }
 
