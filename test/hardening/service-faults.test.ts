@@ -60,8 +60,8 @@ async function strike(name: string, exchange: Exchange, misconduct: string): Pro
 describe.each(Object.entries(exchanges))('%s', (name, exchange) => {
   it.each(QUICK)('a server that %s', { timeout: 60_000 }, (misconduct) => strike(name, exchange, misconduct));
 
-  // At the same time: they wait.
-  it.concurrent.each(exhaustive ? SLOW : REPRESENTATIVES)('a server that %s', { timeout: 60_000 }, (misconduct) =>
+  // At the same time, where that is possible: they wait.
+  (exchange.alone ? it : it.concurrent).each(exhaustive ? SLOW : REPRESENTATIVES)('a server that %s', { timeout: 60_000 }, (misconduct) =>
     strike(name, exchange, misconduct),
   );
 });

@@ -28,6 +28,8 @@ export interface Exchange {
   call(machines: Machines, url: string, patience: Patience): Promise<unknown>;
   /** Codes that the call may end with. */
   codes: (number | string)[];
+  /** Whether two such calls at a time would get into each other's way: they write the same NV index. */
+  alone?: boolean;
 }
 
 /** Simulated machines that the exchanges are between. */
@@ -88,6 +90,7 @@ const renewal = (path: RegExp): Exchange => ({
   target: ({ expiring }) => expiring.imdsUrl,
   only: path,
   codes: ['32, and attested'],
+  alone: true,
   async call({ expiring }, url, patience) {
     const said: string[] = [];
     const say = (message: string): void => void said.push(message);
