@@ -61,8 +61,10 @@ describe.each(Object.entries(exchanges))('%s', (name, exchange) => {
   it.each(QUICK)('a server that %s', { timeout: 60_000 }, (misconduct) => strike(name, exchange, misconduct));
 
   // At the same time, where that is possible: they wait.
-  (exchange.alone ? it : it.concurrent).each(exhaustive ? SLOW : REPRESENTATIVES)('a server that %s', { timeout: 60_000 }, (misconduct) =>
-    strike(name, exchange, misconduct),
+  (exchange.alone ? it : it.concurrent).each(exhaustive ? SLOW : REPRESENTATIVES)(
+    'a server that %s',
+    { timeout: 60_000 },
+    (misconduct) => strike(name, exchange, misconduct),
   );
 });
 describe('TLS', () => {
