@@ -90,18 +90,32 @@ export function explainClaims(claims: JsonObject, policy: NormalisedPolicy, time
   return examine(claims, policy, time).inWords();
 }
 
+/** A token's claims, and where in them its kind has the others. */
+interface TokenParts {
+  /** Whether it is a guest's token, by the TPM, and not the platform's, by the hardware report alone. */
+  guest: boolean;
+  claims: JsonObject;
+  /** The hardware's claims: nested in a guest token, at top level in a platform token. */
+  tee: JsonObject;
+  /** What the HCL says of the machine. */
+  configuration: JsonObject;
+}
+
+function partsOf(claims: JsonObject): TokenParts {
+  const guest = claims['x-ms-attestation-type'] === 'azurevm';
+  const tee = guest ? object(claims['x-ms-isolation-tee']) : claims;
+  return { guest, claims, tee, configuration: object(object(tee['x-ms-runtime'])['vm-configuration']) };
+}
+
 function examine(claims: JsonObject, policy: NormalisedPolicy, time: TimeRules): ClaimChecks {
   const checks = new ClaimChecks();
   checkTimes(checks, claims, time);
-  const guest = claims['x-ms-attestation-type'] === 'azurevm';
-  // Where the hardware's claims are: nested in a guest token, at top level in a platform token.
-  const tee = guest ? object(claims['x-ms-isolation-tee']) : claims;
-  const configuration = object(object(tee['x-ms-runtime'])['vm-configuration']);
-  checkType(checks, claims, tee, policy);
-  checkState(checks, claims, tee, configuration, guest, policy);
-  checkFreshness(checks, claims, guest, policy);
-  checkIdentity(checks, claims, tee, configuration, guest, policy);
-  for (const [component, minimum] of policy.minimumSvn) checkSvn(checks, tee, component, minimum);
+  const token = partsOf(claims);
+  checkType(checks, token, policy);
+  checkState(checks, token, policy);
+  checkFreshness(checks, token, policy);
+  checkIdentity(checks, token, policy);
+  for (const [component, minimum] of policy.minimumSvn) checkSvn(checks, token, component, minimum);
   return checks;
 }
 
@@ -120,20 +134,14 @@ function checkTimes(checks: ClaimChecks, claims: JsonObject, { now, tolerance, m
   }
 }
 
-function checkType(checks: ClaimChecks, claims: JsonObject, tee: JsonObject, policy: NormalisedPolicy): void {
+function checkType(checks: ClaimChecks, { claims, tee }: TokenParts, policy: NormalisedPolicy): void {
   const type = claims['x-ms-attestation-type'];
   checks.oneOf('ERR_TOKEN_ATTESTATION_TYPE', 'attestation type', policy.attestationTypes, type);
   checks.equal('ERR_TOKEN_ISOLATION', 'SEV-SNP isolation', 'sevsnpvm', tee['x-ms-attestation-type']);
 }
 
-function checkState(
-  checks: ClaimChecks,
-  claims: JsonObject,
-  tee: JsonObject,
-  configuration: JsonObject,
-  guest: boolean,
-  policy: NormalisedPolicy,
-): void {
+function checkState(checks: ClaimChecks, token: TokenParts, policy: NormalisedPolicy): void {
+  const { guest, claims, tee, configuration } = token;
   if (policy.requireCompliance) {
     const status = tee['x-ms-compliance-status'];
     checks.equal('ERR_TOKEN_COMPLIANCE', 'compliance status', 'azure-compliant-cvm', status);
@@ -157,7 +165,7 @@ function checkState(
   if (policy.requireTpm) checks.equal('ERR_TOKEN_TPM', 'TPM enabled', true, configuration['tpm-enabled']);
 }
 
-function checkFreshness(checks: ClaimChecks, claims: JsonObject, guest: boolean, policy: NormalisedPolicy): void {
+function checkFreshness(checks: ClaimChecks, { guest, claims }: TokenParts, policy: NormalisedPolicy): void {
   const payload = guest ? object(object(claims['x-ms-runtime'])['client-payload']) : NOTHING;
   if (policy.nonce !== undefined) {
     const ok = guest
@@ -171,14 +179,8 @@ function checkFreshness(checks: ClaimChecks, claims: JsonObject, guest: boolean,
   }
 }
 
-function checkIdentity(
-  checks: ClaimChecks,
-  claims: JsonObject,
-  tee: JsonObject,
-  configuration: JsonObject,
-  guest: boolean,
-  policy: NormalisedPolicy,
-): void {
+function checkIdentity(checks: ClaimChecks, token: TokenParts, policy: NormalisedPolicy): void {
+  const { guest, claims, tee, configuration } = token;
   const { policyHashes, launchMeasurements, hostData, idKeyDigests } = policy;
   const hex = (claim: string) => lowerCase(tee[claim]);
   if (policyHashes !== undefined) {
@@ -205,7 +207,7 @@ function checkIdentity(
   }
 }
 
-function checkSvn(checks: ClaimChecks, tee: JsonObject, component: keyof MinimumSvn, minimum: number): void {
+function checkSvn(checks: ClaimChecks, { tee }: TokenParts, component: keyof MinimumSvn, minimum: number): void {
   // The guest's own claim has no hyphen, the others do.
   const svn = tee[component === 'guest' ? 'x-ms-sevsnpvm-guestsvn' : `x-ms-sevsnpvm-${component}-svn`];
   const ok = typeof svn === 'number' && Number.isSafeInteger(svn) && svn >= minimum;
