@@ -40,8 +40,10 @@ CertifiedKey EphemeralKey::certify(Connection& connection, TPM2_HANDLE attestati
       Attestation certification = tpm::certify(connection, handle_, attestation_key);
       return {public_area_, std::move(certification)};
     } catch (const Error& error) {
-      if (connection.broken() || attempt == kAttempts || still_ours(connection) || connection.broken()) throw;
-      forget(connection);
+      if (connection.broken() || attempt == kAttempts) throw;
+      const Remains left = remains(connection);
+      if (connection.broken() || left == Remains::kKeyAndSession) throw;
+      forget_key(connection, left);
     }
   }
 }
@@ -94,10 +96,10 @@ std::optional<Bytes> EphemeralKey::decrypt_unless_refused(Connection& connection
     if (connection.broken()) throw tpm_error(command, rc);
     // Codes differ between makers, so ask what the TPM still holds.
     const Error failure = tpm_error(command, rc);
-    const bool ours = still_ours(connection);
+    const Remains left = remains(connection);
     if (connection.broken()) throw failure;
-    if (attempt < kAttempts && !ours) {
-      forget(connection);
+    if (attempt < kAttempts && left != Remains::kKeyAndSession) {
+      forget_key(connection, left);
     } else if (attempt < kAttempts && is_handle_gone(rc)) {
       session_.flush(connection);  // in case that the code was a damaged one
     } else if (attempt < kAttempts && base_code(rc) == TPM2_RC_POLICY_FAIL) {
@@ -111,11 +113,12 @@ std::optional<Bytes> EphemeralKey::decrypt_unless_refused(Connection& connection
 
 bool EphemeralKey::confirm(Connection& connection) {
   if (handle_ == 0 && saved_) return true;  // parked since: it is looked at when it comes back
-  const bool ours = still_ours(connection);
+  const Remains left = remains(connection);
+  const bool ours = left == Remains::kKeyAndSession;
   if (ours) session_.restart(connection);
   // On a new link it is asked again.
   if (connection.broken()) throw tpm_error("TPM2_PolicyRestart", TSS2_TCTI_RC_IO_ERROR);
-  if (!ours) forget(connection);
+  if (!ours) forget_key(connection, left);
   return ours;
 }
 
@@ -175,14 +178,22 @@ bool EphemeralKey::restore(Connection& connection) {
   return true;
 }
 
-bool EphemeralKey::still_ours(Connection& connection) {
-  if (handle_ == 0) return false;
+EphemeralKey::Remains EphemeralKey::remains(Connection& connection) {
+  if (handle_ == 0) return Remains::kNothing;
   try {
-    return read_epoch(connection) == epoch_ && read_public(connection, handle_).name == name_;
+    if (read_epoch(connection) != epoch_) return Remains::kNothing;
+    return read_public(connection, handle_).name == name_ ? Remains::kKeyAndSession : Remains::kSession;
   } catch (const Error& error) {
     // Anything else says nothing about the key: its handle must not be forgotten then.
-    return !is_handle_gone(error.tss_rc());
+    return is_handle_gone(error.tss_rc()) ? Remains::kSession : Remains::kKeyAndSession;
   }
+}
+
+void EphemeralKey::forget_key(Connection& connection, Remains remains) {
+  if (remains == Remains::kSession) session_.flush(connection);
+  // With the handles as they are: on a new link it is asked again.
+  if (connection.broken()) throw tpm_error("TPM2_FlushContext", TSS2_TCTI_RC_IO_ERROR);
+  forget(connection);
 }
 
 bool EphemeralKey::park(Connection& connection) noexcept {

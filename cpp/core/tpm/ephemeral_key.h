@@ -68,7 +68,11 @@ class EphemeralKey {
   void ensure_loaded(Connection& connection);
   void create(Connection& connection, const Sha256Digest& pcr_digest);
   [[nodiscard]] bool restore(Connection& connection);
-  [[nodiscard]] bool still_ours(Connection& connection);
+  /// What the TPM still has of what was left there. Nobody else knows the session, so it goes with a reset only.
+  enum class Remains { kNothing, kSession, kKeyAndSession };
+  [[nodiscard]] Remains remains(Connection& connection);
+  /// Forgets a key that is not there any more. Its session is flushed: it would take a slot until the TPM is reset.
+  void forget_key(Connection& connection, Remains remains);
 
   PcrSelection selection_;
   Sha256Digest pcr_digest_{};

@@ -24,6 +24,9 @@ TEST_CASE("the ephemeral key") {
   EphemeralKey key(kPcrs);
   const CertifiedKey certified = key.certify(connection, kAttestationKey);
   const auto ciphertext = encrypt(certified.public_area, kMessage, kOaep);
+  const auto flush_objects = [&] {
+    for (const TPM2_HANDLE handle : read_handles(connection, TPM2_TRANSIENT_FIRST)) flush(connection, handle);
+  };
 
   SUBCASE("is certified by the attestation key") {
     const Bytes ak = marshal(read_public(connection, kAttestationKey).area);
@@ -122,7 +125,7 @@ TEST_CASE("the ephemeral key") {
     for (const TPM2_HANDLE handle : read_handles(connection, TPM2_LOADED_SESSION_FIRST)) flush(connection, handle);
     CHECK(opens());
     prepared();
-    for (const TPM2_HANDLE handle : read_handles(connection, TPM2_TRANSIENT_FIRST)) flush(connection, handle);
+    flush_objects();
     for (const TPM2_HANDLE handle : read_handles(connection, TPM2_LOADED_SESSION_FIRST)) flush(connection, handle);
     CHECK(opens());
     prepared();
@@ -155,11 +158,33 @@ TEST_CASE("the ephemeral key") {
 
   SUBCASE("comes back when somebody else has flushed it, or its session") {
     CHECK(key.decrypt(connection, ciphertext, kOaep) == kMessage);
-    for (const TPM2_HANDLE handle : read_handles(connection, TPM2_TRANSIENT_FIRST)) flush(connection, handle);
+    flush_objects();
     CHECK(key.decrypt(connection, ciphertext, kOaep) == kMessage);
     for (const TPM2_HANDLE handle : read_handles(connection, TPM2_LOADED_SESSION_FIRST)) flush(connection, handle);
     CHECK(key.decrypt(connection, ciphertext, kOaep) == kMessage);
     CHECK(count_loaded(connection) == 2);
+  }
+
+  SUBCASE("takes its session along when somebody else has flushed it, however that is found out") {
+    CHECK(key.decrypt(connection, ciphertext, kOaep) == kMessage);
+    flush_objects();
+    CHECK(key.decrypt(connection, ciphertext, kOaep) == kMessage);
+    CHECK(count_loaded(connection) == 2);
+    flush_objects();
+    CHECK_FALSE(key.confirm(connection));
+    CHECK(count_loaded(connection) == 0);
+    CHECK(key.unwrap(connection, ciphertext, kOaep) == kMessage);
+    flush_objects();
+    CHECK(key.certify(connection, kAttestationKey).public_area == certified.public_area);
+    CHECK(count_loaded(connection) == 1);
+    // Another program's key of the same handle stays.
+    CHECK(key.decrypt(connection, ciphertext, kOaep) == kMessage);
+    flush_objects();
+    EphemeralKey other(PcrSelection{TPM2_ALG_SHA256, 1});
+    (void)other.certify(connection, kAttestationKey);
+    CHECK_FALSE(key.confirm(connection));
+    CHECK(count_loaded(connection) == 1);
+    other.flush(connection);
   }
 
   SUBCASE("leaves its slots and comes back from its context") {
