@@ -1,26 +1,24 @@
-import { constants, createHash, publicEncrypt } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EmulatedNv } from '../../lib/simulator/paravisor/emulated-nv.js';
-import { TpmProxy } from '../../lib/simulator/paravisor/proxy.js';
+import type { TpmProxy } from '../../lib/simulator/paravisor/proxy.js';
 import { AzureHandle, PermanentHandle } from '../../lib/simulator/tpm/constants.js';
 import { createPersistentKey, endorsementKeyTemplate } from '../../lib/simulator/tpm/keys.js';
 import { NativeTpm, type NativeTpmOptions } from '../../lib/tpm/native-tpm.js';
-import { AK_HANDLE, PCRS, rsaKey, TestTpm } from './test-tpm.js';
+import { ProxiedTpm } from './proxied-tpm.js';
+import { AK_HANDLE, PCRS, type TestTpm, wrapFor } from './test-tpm.js';
 
 const message = Buffer.from('what nobody else may see');
 const scheme = { scheme: 'RSA-OAEP', hash: 'SHA-256' } as const;
 
+let tpms: ProxiedTpm;
 let swtpm: TestTpm;
 let proxy: TpmProxy;
-let folder: string;
 let ciphertext: Buffer;
 let endorsementKey: Buffer;
 
 beforeAll(async () => {
-  swtpm = await TestTpm.start();
+  tpms = await ProxiedTpm.start();
+  ({ swtpm, proxy } = tpms);
   const { transport } = swtpm.swtpm;
   const { endorsement } = PermanentHandle;
   endorsementKey = await createPersistentKey(
@@ -29,25 +27,16 @@ beforeAll(async () => {
     endorsementKeyTemplate(),
     AzureHandle.endorsementKey,
   );
-  folder = await mkdtemp(join(tmpdir(), 'tpm-proxy-'));
-  proxy = await TpmProxy.listen(join(folder, 'tpm'), swtpm.swtpm, new EmulatedNv(transport));
   await withClient({}, async (tpm) => {
     const { publicArea } = await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
-    ciphertext = publicEncrypt(
-      { key: rsaKey(publicArea), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
-      message,
-    );
+    ciphertext = wrapFor(publicArea, message);
   });
 });
 
-afterAll(async () => {
-  await proxy.close();
-  await swtpm.stop();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => tpms?.stop());
 
 async function withClient(options: NativeTpmOptions, use: (tpm: NativeTpm) => Promise<void>): Promise<void> {
-  const tpm = new NativeTpm({ ...options, tcti: `swtpm:path=${proxy.socketPath}` });
+  const tpm = new NativeTpm({ ...options, tcti: tpms.tcti });
   try {
     await use(tpm);
   } finally {

@@ -1,46 +1,34 @@
-import { constants, publicEncrypt } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NativeError } from '../../lib/native.js';
-import { EmulatedNv } from '../../lib/simulator/paravisor/emulated-nv.js';
-import { TpmProxy } from '../../lib/simulator/paravisor/proxy.js';
+import type { TpmProxy } from '../../lib/simulator/paravisor/proxy.js';
 import type { TpmFaultAction } from '../../lib/simulator/paravisor/tpm-faults.js';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
-import { AK_HANDLE, PCRS, rsaKey, TestTpm } from './test-tpm.js';
+import { ProxiedTpm } from './proxied-tpm.js';
+import { AK_HANDLE, PCRS, type TestTpm, wrapFor } from './test-tpm.js';
 
 const NV_INDEX = 0x0180_1000;
 const message = Buffer.from('a content key');
 const nvData = Buffer.alloc(1500, 7);
 
+let tpms: ProxiedTpm;
 let swtpm: TestTpm;
 let proxy: TpmProxy;
-let folder: string;
 let ciphertext: Buffer;
 
 beforeAll(async () => {
-  swtpm = await TestTpm.start();
-  folder = await mkdtemp(join(tmpdir(), 'tpm-proxy-'));
-  proxy = await TpmProxy.listen(join(folder, 'tpm'), swtpm.swtpm, new EmulatedNv(swtpm.swtpm.transport));
+  tpms = await ProxiedTpm.start();
+  ({ swtpm, proxy } = tpms);
   await withClient(async (tpm) => {
     await tpm.nvWrite(NV_INDEX, nvData);
     const { publicArea } = await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
-    ciphertext = publicEncrypt(
-      { key: rsaKey(publicArea), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
-      message,
-    );
+    ciphertext = wrapFor(publicArea, message);
   });
 });
 
-afterAll(async () => {
-  await proxy.close();
-  await swtpm.stop();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => tpms?.stop());
 
 async function withClient(use: (tpm: NativeTpm) => Promise<void>, commandTimeoutMs = 10_000): Promise<void> {
-  const tpm = new NativeTpm({ tcti: `swtpm:path=${proxy.socketPath}`, commandTimeoutMs });
+  const tpm = new NativeTpm({ tcti: tpms.tcti, commandTimeoutMs });
   try {
     await use(tpm);
   } finally {

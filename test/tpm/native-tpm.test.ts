@@ -1,7 +1,7 @@
 import { constants, createHash, publicEncrypt, randomBytes, verify } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
-import { AK_HANDLE, PCRS, rsaKey, TestTpm } from './test-tpm.js';
+import { AK_HANDLE, PCRS, rsaKey, TestTpm, wrapFor } from './test-tpm.js';
 
 let swtpm: TestTpm;
 let tpm: NativeTpm;
@@ -96,12 +96,7 @@ describe('the ephemeral key', () => {
   const certified = async () => (await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS })).publicArea;
   const message = randomBytes(32);
 
-  async function sealed(): Promise<Buffer> {
-    return publicEncrypt(
-      { key: rsaKey(await certified()), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
-      message,
-    );
-  }
+  const sealed = async () => wrapFor(await certified(), message);
   const open = (ciphertext: Uint8Array) =>
     tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme: { scheme: 'RSA-OAEP', hash: 'SHA-256' } });
 

@@ -1,7 +1,7 @@
-import { constants, publicEncrypt, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
-import { AK_HANDLE, PCRS, rsaKey, TestTpm } from './test-tpm.js';
+import { AK_HANDLE, PCRS, TestTpm, wrapFor } from './test-tpm.js';
 
 const scheme = { scheme: 'RSA-OAEP', hash: 'SHA-256' } as const;
 
@@ -21,20 +21,17 @@ afterAll(async () => {
 /** A message for the TPM's present key. */
 async function sealed(client: NativeTpm, message: Buffer): Promise<Buffer> {
   const { publicArea } = await client.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
-  const padding = constants.RSA_PKCS1_OAEP_PADDING;
-  return publicEncrypt({ key: rsaKey(publicArea), padding, oaepHash: 'sha256' }, message);
+  return wrapFor(publicArea, message);
 }
 
 describe('the queue', () => {
   it('serves 1,000 concurrent decrypts of different keys in order of arrival', async () => {
     const { publicArea } = await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
-    const padding = constants.RSA_PKCS1_OAEP_PADDING;
-    const key = rsaKey(publicArea);
     const messages = Array.from({ length: 1000 }, () => randomBytes(32));
     const finished: number[] = [];
     const opened = await Promise.all(
       messages.map(async (message, i) => {
-        const ciphertext = publicEncrypt({ key, padding, oaepHash: 'sha256' }, message);
+        const ciphertext = wrapFor(publicArea, message);
         const plaintext = await tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme });
         finished.push(i);
         return plaintext;

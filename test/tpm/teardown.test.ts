@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
-import { constants, publicEncrypt } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
-import { AK_HANDLE, PCRS, rsaKey, TestTpm } from './test-tpm.js';
+import { AK_HANDLE, PCRS, TestTpm, wrapFor } from './test-tpm.js';
 
 const message = 'a content key';
 const program = (name: string): string => fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url));
@@ -18,10 +17,7 @@ beforeAll(async () => {
   swtpm = await TestTpm.start();
   const tpm = new NativeTpm({ tcti: swtpm.tcti });
   const { publicArea } = await tpm.certifyEphemeralKey({ keyHandle: AK_HANDLE, pcrs: PCRS });
-  ciphertext = publicEncrypt(
-    { key: rsaKey(publicArea), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
-    Buffer.from(message),
-  );
+  ciphertext = wrapFor(publicArea, Buffer.from(message));
   await tpm.close();
 });
 

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { constants, createPublicKey, type KeyObject, publicEncrypt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,4 +53,10 @@ export class TestTpm {
 export function rsaKey(publicArea: Buffer): KeyObject {
   const n = publicArea.subarray(publicArea.length - 256).toString('base64url');
   return createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' });
+}
+
+/** A message as a content key is wrapped: RSA-OAEP-256, to the key of a TPM2B_PUBLIC. */
+export function wrapFor(publicArea: Buffer, message: Buffer): Buffer {
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  return publicEncrypt({ key: rsaKey(publicArea), padding, oaepHash: 'sha256' }, message);
 }
