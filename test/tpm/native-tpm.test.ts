@@ -1,5 +1,6 @@
 import { constants, createHash, publicEncrypt, randomBytes, verify } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { native } from '../../lib/native.js';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
 import { AK_HANDLE, PCRS, rsaKey, TestTpm, wrapFor } from './test-tpm.js';
 
@@ -14,6 +15,21 @@ beforeAll(async () => {
 afterAll(async () => {
   await tpm.close();
   await swtpm.stop();
+});
+
+describe('the environment of the process', () => {
+  // From the TPM's thread it would move under a getenv() of this one, now and then, and end the process.
+  it('is changed on this thread alone, and before anything is asked of the TPM', async () => {
+    const { TpmClient } = native();
+    delete process.env.TSS2_LOG;
+    const clients = [new TpmClient(swtpm.tcti, 30_000)];
+    expect(process.env.TSS2_LOG).toBe('all+NONE');
+    process.env.TSS2_LOG = 'all+ERROR';
+    clients.push(new TpmClient(swtpm.tcti, 30_000));
+    expect(process.env.TSS2_LOG).toBe('all+ERROR');
+    process.env.TSS2_LOG = 'all+NONE';
+    await Promise.all(clients.map((client) => client.close()));
+  });
 });
 
 describe('reading', () => {

@@ -39,8 +39,6 @@ class Library {
 };
 
 Tss load() {
-  // tpm2-tss prints to stderr by itself; a user's own setting is left alone.
-  setenv("TSS2_LOG", "all+NONE", 0);
   const Library mu("libtss2-mu.so.0", "libtss2-mu0");
   const Library sys("libtss2-sys.so.1", "libtss2-sys1");
   const Library loader("libtss2-tctildr.so.0", "libtss2-tctildr0");
@@ -66,6 +64,10 @@ const Tss& tss() {
   const std::lock_guard lock(mutex);
   if (!table) table = load();
   return *table;
+}
+
+void silence_tss() {
+  setenv("TSS2_LOG", "all+NONE", 0);
 }
 
 }  // namespace cga::tpm

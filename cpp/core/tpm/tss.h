@@ -65,4 +65,10 @@ struct Tss {
 /// @throws Error kTpmUnavailable, naming the package to install, when one is missing; the next call tries again.
 const Tss& tss();
 
+/// Keeps the libraries from printing to stderr by themselves, unless TSS2_LOG is set already.
+///
+/// To be called ahead of the first use, on the thread that also reads and changes the environment otherwise: setenv()
+/// may move what a getenv() on another thread is looking through.
+void silence_tss();
+
 }  // namespace cga::tpm

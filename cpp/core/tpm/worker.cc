@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/tpm/tss.h"
 #include "core/tpm/watchdog.h"
 
 namespace cga::tpm {
@@ -15,6 +16,7 @@ std::exception_ptr error(ErrorKind kind, const std::string& message) {
 }  // namespace
 
 std::shared_ptr<Worker> Worker::start(Options options, Listener listener) {
+  silence_tss();
   auto worker = std::make_shared<Worker>(std::move(options), std::move(listener));
   Watchdog::instance().add(worker);
   const std::lock_guard guard(worker->mutex_);

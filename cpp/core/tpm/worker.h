@@ -39,6 +39,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
   static constexpr std::size_t kMaximumQueue = 65'536;
 
+  /// Sets a variable of the environment: see silence_tss().
   [[nodiscard]] static std::shared_ptr<Worker> start(Options options, Listener listener);
 
   /// @throws Error kAborted after close(), kInternal when the queue is full
