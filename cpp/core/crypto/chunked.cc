@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/crypto/hkdf.h"
+#include "core/crypto/work_ranges.h"
 #include "core/crypto/worker_pool.h"
 #include "core/error.h"
 
@@ -17,19 +18,21 @@ constexpr std::size_t kWorthAThread = 8;
 
 constexpr std::string_view kLabel = "c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM";
 
-/// Runs `work(cipher, chunk, offset of its input, its length)` for consecutive chunks on several threads, each of which
-/// keys one cipher and takes the next chunk, 4 µs of work, whenever it is done with one: a thread that comes late or is
-/// slow costs no more than that at the end.
+/// Runs `work(cipher, chunk, offset of its input, its length)` for consecutive chunks on several threads. Each keys one
+/// cipher and goes through a range of its own, chunk by chunk (4 µs of work); one that is done early helps the others.
+/// Threads that took turns in one range would write to neighbouring memory all the time, and the caches would pass it
+/// to and fro: up to a fifth of the time on two cores.
 template <typename Cipher, typename Work>
 void for_chunks(const ChunkedKey& key, std::size_t total, std::size_t chunk_size, std::size_t threads, Work&& work) {
   const std::size_t chunks = (total + chunk_size - 1) / chunk_size;
+  if (chunks == 0) return;
   const std::size_t workers = std::min(chunks / kWorthAThread + 1, threads);
-  std::atomic<std::size_t> next = 0;
-  run_parallel(chunks == 0 ? 0 : workers, threads, [&](std::size_t) {
-    std::size_t chunk = next++;
-    if (chunk >= chunks) return;
-    for (Cipher cipher(key.key()); chunk < chunks; chunk = next++) {
-      work(cipher, chunk, chunk * chunk_size, std::min(chunk_size, total - chunk * chunk_size));
+  WorkRanges ranges(chunks, workers);
+  run_parallel(workers, threads, [&](std::size_t worker) {
+    auto chunk = ranges.next(worker);
+    if (!chunk) return;
+    for (Cipher cipher(key.key()); chunk; chunk = ranges.next(worker)) {
+      work(cipher, *chunk, *chunk * chunk_size, std::min(chunk_size, total - *chunk * chunk_size));
     }
   });
 }
