@@ -33,6 +33,11 @@ interface Case {
   nth: number;
   /** The command is the operation's own, not that of the close after it. */
   inCall: boolean;
+  /**
+   * It comes after the evidence of attest(), which survives its failure: what the TPM does while the service is at work is
+   * done again, and for a key that is lost with the connection there is a second attestation.
+   */
+  spare: boolean;
 }
 
 /** Every command of every operation and of the close after it; a few of them in the ordinary test run. */
@@ -42,30 +47,40 @@ async function allCommands(): Promise<Case[]> {
   for (const [name, operation] of Object.entries(operations)) {
     const connection = faulty.before(guest.cvm.tcti);
     const client = guest.client({ tcti: connection.tcti });
+    const trace = guest.cvm.trace();
     await operation.run(client, guest);
     const inCall = connection.counts.commands;
     await client.close();
-    const { commands } = connection.counts;
-    for (let nth = 1; nth <= commands; nth++) cases.push({ name, operation, nth, inCall: nth <= inCall });
+    const commands = trace.stop().map((command) => command.name);
+    expect(commands).toHaveLength(connection.counts.commands);
+    const evidence = commands.lastIndexOf('NV_Read');
+    for (const i of commands.keys()) {
+      cases.push({ name, operation, nth: i + 1, inCall: i < inCall, spare: name === 'attest' && i > evidence });
+    }
   }
   return cases;
 }
 
-const some = (cases: Case[], every: number): Case[] => (exhaustive ? cases : cases.filter((_, i) => i % every === 0));
+/** Those of a close are few and not alike: all of them. */
+const some = (cases: Case[], every: number): Case[] =>
+  exhaustive ? cases : cases.filter(({ inCall }, i) => !inCall || i % every === 0);
 
 it('survives silence at any command', { timeout: 900_000 }, async () => {
   const fault = `delay:${silence}`;
-  await spread(guests, some(await allCommands(), 16), async (guest, { name, operation, nth, inCall }) => {
+  await spread(guests, some(await allCommands(), 16), async (guest, { name, operation, nth, inCall, spare }) => {
     const where = `silence at command ${nth} of ${name}`;
     const connection = faulty.before(guest.cvm.tcti, { fault, nth });
-    const client = guest.client({ tcti: connection.tcti, ...(!exhaustive && { tpmTimeoutMs: limit }) });
+    await using client = guest.client({ tcti: connection.tcti, ...(!exhaustive && { tpmTimeoutMs: limit }) });
     const struck = performance.now();
     if (inCall) {
       const outcome = await outcomeOf(operation.run(client, guest), patience / 1000);
       const waited = performance.now() - struck;
-      expect(outcome, where).toBeInstanceOf(AttestationError);
-      if (outcome === 'survived') return;
-      expect(operation.codes, `${outcome.message}: ${where}`).toContain(outcome.code);
+      if (spare) expect(outcome, where).toBe('survived');
+      else {
+        expect(outcome, where).toBeInstanceOf(AttestationError);
+        const { code, message } = outcome as AttestationError;
+        expect(operation.codes, `${message}: ${where}`).toContain(code);
+      }
       expect(waited, where).toBeGreaterThan(limit);
       tally.count(`${silence / 1000} s of silence`, nameOf(name, outcome));
     }

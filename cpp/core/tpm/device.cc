@@ -65,8 +65,22 @@ std::shared_ptr<Device> Device::shared(const std::string& tcti) {
 Device::Device(std::string tcti) : tcti_(std::move(tcti)), resource_manager_(names_resource_manager(tcti_)) {}
 
 Device::~Device() {
+  registry().forget(handles_);
+  if (connection_ && !handles_->taken()) {
+    for (auto& [name, key] : keys_) key.flush(*connection_);
+  }
+  flush_rest();
+  const CommandClock* clock = CommandClock::current();
+  if (clock == nullptr || !clock->abandoned()) return;
+  // The TPM fell silent here, and has answered after all. Nobody waits for this thread any more.
+  const CommandClock::Scope unwatched(nullptr);
+  flush_rest();
+}
+
+void Device::flush_rest() noexcept {
+  // What is left was loaded by a thread that had been given up, or the link broke with something still in the TPM.
+  if (resource_manager_ || handles_->empty()) return;
   Registry& all = registry();
-  all.forget(handles_);
   std::shared_ptr<Device> successor;
   {
     const std::lock_guard guard(all.mutex);
@@ -74,11 +88,6 @@ Device::~Device() {
     if (entry != all.devices.end()) successor = entry->second.lock();
   }
   try {
-    if (connection_ && !handles_->taken()) {
-      for (auto& [name, key] : keys_) key.flush(*connection_);
-    }
-    // What is left was loaded by a thread that had been given up, or the link broke with something still in the TPM.
-    if (resource_manager_ || handles_->empty()) return;
     if (successor) handles_->leave_to(*successor->handles_);
     if (connection_ && connection_->broken()) connection_.reset();
     handles_->recover_all(connection());

@@ -57,6 +57,8 @@ class Device : public std::enable_shared_from_this<Device> {
   void run_with_fresh_link(const std::function<void(Device&)>& work);
   void drop_connection() noexcept;
   void recover();
+  /// Flushes what this device still has in a TPM without resource manager, if the TPM can be reached.
+  void flush_rest() noexcept;
   bool park_others() noexcept;
 
   const std::string tcti_;
