@@ -210,8 +210,8 @@ export interface ReportBinding {
 export interface CryptoBinding {
   /** Cores that this process may use. */
   readonly cores: number;
-  /** Asks for huge pages in memory that was not touched yet; the offset at which the first may begin. */
-  wantHugePages(memory: Uint8Array): number;
+  /** Asks for huge pages where whole ones fit into memory that was not touched yet. */
+  wantHugePages(memory: Uint8Array): void;
   /** An RSA public key set up for RSA-OAEP-256 once. Modulus and exponent big-endian. */
   readonly RsaPublicKey: new (
     modulus: Uint8Array,

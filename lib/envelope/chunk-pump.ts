@@ -16,14 +16,13 @@ interface Chunker {
 
 /** Largest slab: four batches of sealed chunks. It is also what a reader that keeps one small piece keeps alive at most. */
 const SLAB_BYTES = 4 * 64 * (16 * 1024 + 16);
-const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
 
 /**
  * One direction of one stream: hands its pieces to the native side and gives back what comes out.
  *
  * Results lie one behind the other in slabs of a few megabytes that only this stream uses. A new allocation for each would
  * be returned to the operating system each time, and its page faults would cost more than the encryption. They still are
- * for a slab that is new, so that large ones are made of huge pages.
+ * for a slab that is new, so that huge pages are asked for.
  */
 export class ChunkPump {
   readonly #chunker: Chunker;
@@ -67,12 +66,14 @@ export class ChunkPump {
   }
 }
 
-/** Starts where a huge page may, if it is as large as one. What lies before is never touched and costs nothing. */
+/**
+ * Of huge pages where these fit. It is not made longer for one that starts where a huge page may: V8 counts such a slab as a
+ * whole, and collects garbage, which costs more than the page faults at its ends, that much more often.
+ */
 function newSlab(size: number): Buffer {
-  if (size < HUGE_PAGE_BYTES) return Buffer.allocUnsafeSlow(size);
-  const memory = Buffer.allocUnsafeSlow(size + HUGE_PAGE_BYTES);
-  const start = native().wantHugePages(memory);
-  return memory.subarray(start, start + size);
+  const slab = Buffer.allocUnsafeSlow(size);
+  native().wantHugePages(slab);
+  return slab;
 }
 
 /** @throws AttestationError 8 */

@@ -21,7 +21,8 @@
 namespace cga {
 namespace {
 
-/// A third of the processor's time when the rest of the process wants it as well; all of it otherwise.
+/// Above that of the process: a third of the processor's time when the rest of it wants it as well, all of it
+/// otherwise.
 constexpr int kHelperNiceness = 5;
 /// How long a thread looks for work, or for the end of a job, before it sleeps. Waking it up takes about as long, which
 /// is a third of the time of a stream's piece of 1 MiB.
@@ -120,7 +121,8 @@ class Pool {
   void help() noexcept {
     pthread_setname_np(pthread_self(), "cga-crypto");
     // Linux keeps the niceness of each thread apart from the others'.
-    setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kHelperNiceness);
+    const auto self = static_cast<id_t>(syscall(SYS_gettid));
+    setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kHelperNiceness);
     std::unique_lock lock(mutex_);
     for (;;) {
       wake_.wait(lock, [this] { return !queue_.empty() || !posted_.empty(); });
