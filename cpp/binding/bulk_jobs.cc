@@ -50,8 +50,23 @@ Napi::Value BulkJobs::run(Napi::Env env, std::initializer_list<Napi::Value> kept
     ++self->running_;
   }
   const Napi::Promise promise = job.deferred.Promise();
-  run_on_helper([self, &job] { self->execute(job); });
+  try {
+    run_on_helper([self, &job] { self->execute(job); });
+  } catch (...) {
+    // No memory to put it into the queue. Counted as under way, it would keep the environment from ending.
+    self->withdraw(env, job);
+    throw;
+  }
   return promise;
+}
+
+void BulkJobs::withdraw(Napi::Env env, Job& job) {
+  {
+    const std::lock_guard guard(mutex_);
+    --running_;
+  }
+  jobs_.erase(&job);
+  if (jobs_.empty()) channel_.Unref(env);
 }
 
 void BulkJobs::execute(Job& job) {

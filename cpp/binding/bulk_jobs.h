@@ -34,6 +34,7 @@ class BulkJobs : public std::enable_shared_from_this<BulkJobs> {
   static void on_ended(Napi::Env env, Napi::Function callback, BulkJobs* self, Job* job);
   using Channel = Napi::TypedThreadSafeFunction<BulkJobs, Job, on_ended>;
 
+  void withdraw(Napi::Env env, Job& job);
   /// On a helper.
   void execute(Job& job);
   void settle(Napi::Env env, Job& job);

@@ -15,7 +15,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 namespace cga {
@@ -112,8 +111,8 @@ class Pool {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
       for (; started_ < limit; ++started_) std::thread([this] { help(); }).detach();
-    } catch (const std::system_error&) {
-      // Without threads to spare the caller does the work alone.
+    } catch (const std::exception&) {
+      // Without threads or memory to spare the caller does the work alone, its signals unblocked again.
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }

@@ -178,11 +178,19 @@ bool Worker::check() {
   const std::shared_ptr<Lane> lane = lane_;
   if (!lane->busy) return false;
   if (lane->clock.running() <= options_.command_timeout) return true;
+  if (!closing_) {
+    try {
+      launch();
+    } catch (const std::exception&) {
+      // No thread to be had: looked for again at the next tick, and until then the job waits as it is.
+      lane_ = lane;
+      return true;
+    }
+  }
   lane->abandoned = true;
   lane->clock.abandon();
   if (lane->device) lane->device->retire();
   const bool has_job = lane->has_job;
-  if (!closing_) launch();
   if (has_job) {
     report(guard, lane->job,
            {{},
