@@ -14,7 +14,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['./test/simulator-keys.ts'],
-    setupFiles: process.env.SANITIZER_CHECK ? ['./test/check-leaks.ts'] : [],
+    setupFiles: [
+      ...(process.env.SANITIZED_NODE ? ['./test/sanitized-node.ts'] : []),
+      ...(process.env.SANITIZER_CHECK ? ['./test/check-leaks.ts'] : []),
+    ],
     pool: 'forks',
     // Two cores: more files at once only makes every timing assertion worse.
     maxWorkers: 2,

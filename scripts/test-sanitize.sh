@@ -63,17 +63,27 @@ build_addon() { # build_addon NAME SANITIZERS
   cp "$dir/cvm_guest_attestation.node" "$dir/build/Release/"
 }
 
+# Runs node with a sanitizer's runtime, and has tests do the same with every node that will load this addon; with no other
+# program: test/sanitized-node.ts.
+node_with() { # node_with RUNTIME ARGUMENTS...
+  printf '#!/bin/sh\n[ -z "$CVM_GUEST_ATTESTATION_PREBUILD" ] || export LD_PRELOAD="%s"\nexec "%s" "$@"\n' \
+    "$1" "$(command -v node)" >"$dir/node"
+  chmod +x "$dir/node"
+  shift
+  CVM_GUEST_ATTESTATION_PREBUILD=$dir SANITIZED_NODE=$dir/node "$dir/node" "$@"
+}
+
 asan_node() {
   local common="log_path=$reports/report:exitcode=0:stack_trace_format='    #%n %p %F %L %M'"
   # exitcode=0: leaks are counted afterwards. What is found at once aborts the process; UBSan says it on stderr alone.
   ASAN_OPTIONS="detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1:$common" \
     UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
-    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" node "$@"
+    node_with "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" "$@"
 }
 
 tsan_node() {
   TSAN_OPTIONS="log_path=$reports/report:exitcode=0:history_size=7:second_deadlock_stack=1:suppressions=$suppressions" \
-    LD_PRELOAD="$(gcc -print-file-name=libtsan.so)" node "$@"
+    node_with "$(gcc -print-file-name=libtsan.so)" "$@"
 }
 
 empty_reports() { rm -rf "$reports"; mkdir -p "$reports"; }
@@ -97,14 +107,14 @@ about_memory=(--exclude test/hardening/memory.test.ts --exclude test/hardening/o
 run_vitest() { # run_vitest NODE FILES...
   local node=$1 status=0; shift
   empty_reports
-  (ulimit -c 0; CVM_GUEST_ATTESTATION_PREBUILD=$dir "$node" node_modules/vitest/vitest.mjs run \
+  (ulimit -c 0; "$node" node_modules/vitest/vitest.mjs run \
     --testTimeout 120000 --hookTimeout 180000 "${about_memory[@]}" "$@" 2> >(tee "$reports/stderr" >&2)) || status=$?
   node scripts/sanitizer-reports.mjs "$reports" || status=1
   return $status
 }
 
 addon() {
-  [ $# -gt 0 ] || set -- test
+  [ $# -gt 0 ] || set -- test/
   say "vitest with an addon under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer: $*"
   build_addon asan address,undefined
   must_find asan_node overflow undefined leak
@@ -112,7 +122,9 @@ addon() {
 }
 
 addon_threads() {
-  [ $# -gt 0 ] || set -- test/tpm test/client test/envelope
+  # What uses threads of the addon: the TPM, and content encryption.
+  [ $# -gt 0 ] || set -- test/{tpm,client,envelope}/ \
+    test/hardening/{decrypt-failures,soak,tcti-faults,tcti-patience,tpm-faults}.test.ts
   say "vitest with an addon under ThreadSanitizer: $*"
   build_addon tsan thread
   must_find tsan_node race
