@@ -74,19 +74,23 @@ bool open_chunks(const ChunkedKey& key, std::uint64_t first, std::span<const std
                  std::size_t threads) {
   const std::size_t rest = input.size() % kSealedChunkSize;
   if (rest != 0 && rest < kGcmTagSize) return false;
+  const std::size_t chunks = (input.size() + kSealedChunkSize - 1) / kSealedChunkSize;
+  const std::span<std::uint8_t> opened(output, input.size() - chunks * kGcmTagSize);
   std::atomic<bool> genuine = true;
-  for_chunks<GcmOpener>(key, input.size(), kSealedChunkSize, threads,
-                        [&](GcmOpener& opener, std::size_t chunk, std::size_t at, std::size_t size) {
-                          const auto sealed = input.subspan(at, size);
-                          if (!opener.open(key.nonce(first + chunk), {}, sealed.first(size - kGcmTagSize),
-                                           sealed.last<kGcmTagSize>(), output + chunk * kChunkSize)) {
-                            genuine = false;
-                          }
-                        });
-  if (!genuine) {
-    const std::size_t chunks = (input.size() + kSealedChunkSize - 1) / kSealedChunkSize;
-    secure_zero({output, input.size() - chunks * kGcmTagSize});
+  try {
+    for_chunks<GcmOpener>(key, input.size(), kSealedChunkSize, threads,
+                          [&](GcmOpener& opener, std::size_t chunk, std::size_t at, std::size_t size) {
+                            const auto sealed = input.subspan(at, size);
+                            if (!opener.open(key.nonce(first + chunk), {}, sealed.first(size - kGcmTagSize),
+                                             sealed.last<kGcmTagSize>(), output + chunk * kChunkSize)) {
+                              genuine = false;
+                            }
+                          });
+  } catch (...) {
+    secure_zero(opened);  // There was no memory for a cipher; nobody gets what other threads have opened.
+    throw;
   }
+  if (!genuine) secure_zero(opened);
   return genuine;
 }
 
