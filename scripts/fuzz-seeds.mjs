@@ -54,7 +54,10 @@ async function seedsOf(product) {
     write('certificate', `${product}-chain.pem`, Buffer.from(authority.chainPem));
     if (evidence.akCertificate) write('certificate', `${product}-ak.der`, evidence.akCertificate);
     for (const revoked of [[], ['ask'], ['ask', 'asvk']]) {
-      write('revocation_list', `${product}-${revoked.length}.crl`, authority.revocationList({ revoked }));
+      const list = authority.revocationList({ revoked });
+      write('revocation_list', `${product}-${revoked.length}.bin`, aboutCertificate(Buffer.alloc(0), list));
+      write('revocation_list', `${product}-${revoked.length}-ark.bin`, aboutCertificate(authority.ark.der, list));
+      write('revocation_list', `${product}-${revoked.length}-ask.bin`, aboutCertificate(authority.ask.der, list));
     }
     write('certificate_table', `${product}.bin`, certificateTable(certificates));
     // What the extensions' own decoders get: DER integers, an IA5String, a raw hardware id.
@@ -64,6 +67,13 @@ async function seedsOf(product) {
     await client.close();
     await cvm.stop();
   }
+}
+
+/** As cpp/test/fuzz/revocation_list.cc reads it. */
+function aboutCertificate(certificate, list) {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(certificate.length);
+  return Buffer.concat([length, certificate, list]);
 }
 
 function certificateTable(certificates) {
