@@ -1,20 +1,14 @@
+export type { ObservedOperation, OperationEvent } from './base/diagnostics.js';
 export {
-  AttestationClient,
-  type AttestParameters,
-  type GuestDecryptorOptions,
-  type GuestStreamOptions,
-} from './client.js';
-export type { AttestationClientOptions } from './client-options.js';
-export type { ObservedOperation, OperationEvent } from './diagnostics.js';
-export { encrypt } from './encrypt/encrypt.js';
-export {
-  type DecryptOptions,
-  EncryptionType,
-  type EncryptOptions,
-  type EncryptResult,
-  type OaepHash,
-  type RsaScheme,
-} from './encrypt/options.js';
+  AttestationError,
+  type AttestationErrorDetails,
+  type Check,
+  type CheckSubject,
+  ErrorCode,
+  VerificationError,
+} from './base/errors.js';
+export type { Logger } from './base/logger.js';
+export { encrypt } from './content/encrypt.js';
 export {
   type BulkOptions,
   createEncryptor,
@@ -30,15 +24,22 @@ export {
   type RandomAccessSource,
   type SealedFile,
   type StreamEncryptOptions,
-} from './envelope/index.js';
+} from './content/index.js';
 export {
-  AttestationError,
-  type AttestationErrorDetails,
-  type Check,
-  type CheckSubject,
-  ErrorCode,
-  VerificationError,
-} from './errors.js';
+  type DecryptOptions,
+  EncryptionType,
+  type EncryptOptions,
+  type EncryptResult,
+  type OaepHash,
+  type RsaScheme,
+} from './content/options.js';
+export {
+  AttestationClient,
+  type AttestParameters,
+  type GuestDecryptorOptions,
+  type GuestStreamOptions,
+} from './guest/client.js';
+export type { AttestationClientOptions } from './guest/client-options.js';
 export type { EvidenceOptions } from './guest/evidence.js';
 export type { OwnTokenVerification } from './guest/token-verification.js';
 export type { RetryOptions } from './http/retry.js';
@@ -46,12 +47,7 @@ export type { ImdsOptions } from './imds/imds.js';
 export { type KdsCallOptions, KdsClient, type KdsOptions } from './imds/kds.js';
 export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
 export { fetchThimCertificates } from './imds/thim.js';
-export type { Logger } from './logger.js';
 export { CloudError } from './maa/cloud-error.js';
-export type { EncryptionKey, RsaPublicJwk } from './maa/ephemeral-key.js';
-export { explainToken, type TokenVerification } from './maa/explain-token.js';
-export type { JSONWebKeySet, TokenAlgorithm } from './maa/keys.js';
-export type { KeyFetchOptions } from './maa/keys-remote.js';
 export {
   type AttestationResponse,
   type CallOptions,
@@ -62,7 +58,12 @@ export {
 } from './maa/maa-client.js';
 export { buildSevSnpVmRequest, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
-export { type VerifyTokenOptions, verifyToken } from './maa/token.js';
+export {
+  type AttestationGuard,
+  attestationOf,
+  type RequireAttestationOptions,
+  requireAttestation,
+} from './relying-party/require-attestation.js';
 export type {
   AttestationClaims,
   GuestAttestationClaims,
@@ -70,17 +71,16 @@ export type {
   IsolationTeeClaims,
   PlatformAttestationClaims,
   SevSnpClaims,
-} from './maa/token-claims.js';
-export { TOKEN_REFUSALS, type TokenErrorCode } from './maa/token-errors.js';
-export { type AlreadyVerified, tokenEncryptionKey } from './maa/token-key.js';
-export { decodeUnverifiedToken, type TokenHeader } from './maa/token-parse.js';
-export type { HexValue, MinimumSvn, TokenPolicy } from './maa/token-policy.js';
-export {
-  type AttestationGuard,
-  attestationOf,
-  type RequireAttestationOptions,
-  requireAttestation,
-} from './middleware/require-attestation.js';
+} from './token/claims.js';
+export type { EncryptionKey, RsaPublicJwk } from './token/ephemeral-key.js';
+export { TOKEN_REFUSALS, type TokenErrorCode } from './token/errors.js';
+export { explainToken, type TokenVerification } from './token/explain-token.js';
+export type { JSONWebKeySet, TokenAlgorithm } from './token/keys.js';
+export type { KeyFetchOptions } from './token/keys-remote.js';
+export { decodeUnverifiedToken, type TokenHeader } from './token/parse.js';
+export type { HexValue, MinimumSvn, TokenPolicy } from './token/policy.js';
+export { type AlreadyVerified, tokenEncryptionKey } from './token/token-key.js';
+export { type VerifyTokenOptions, verifyToken } from './token/verify-token.js';
 export type { ParameterEncryption } from './tpm/native-tpm.js';
 export {
   type CertificateTableEntry,

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import type { Binding, NativeError } from '../binding.js';
-import { AttestationError, ErrorCode } from './errors.js';
+import { AttestationError, ErrorCode } from './base/errors.js';
 
 export type {
   Binding,

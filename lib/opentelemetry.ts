@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import type { Span, TracerProvider } from '@opentelemetry/api';
-import { AttestationError, ErrorCode, VerificationError } from './errors.js';
+import { AttestationError, ErrorCode, VerificationError } from './base/errors.js';
+import { type StepAttributes, type Tracer, useTracer } from './base/tracing.js';
 import { HttpError } from './http/transport.js';
 import { isNativeError } from './native.js';
-import { type StepAttributes, type Tracer, useTracer } from './tracing.js';
 
 export interface OpenTelemetryOptions {
   /** Default: the one registered with the API, whether that comes before or after this call. */

@@ -122,10 +122,10 @@ addon() {
 }
 
 addon_threads() {
-  # Where threads of the addon work at the same time, or end amid work. test/client/endurance.test.ts is not for this: it
+  # Where threads of the addon work at the same time, or end amid work. test/guest/endurance.test.ts is not for this: it
   # measures memory, of which ThreadSanitizer takes its own.
-  [ $# -gt 0 ] || set -- test/tpm/ test/client/{abort,close,concurrency}.test.ts \
-    test/envelope/{guest,memory-in-use,random-access,session,stream,threads}.test.ts \
+  [ $# -gt 0 ] || set -- test/tpm/ test/guest/{abort,close,concurrency}.test.ts \
+    test/content/{guest,memory-in-use,random-access,session,stream,threads}.test.ts \
     test/hardening/{soak,tcti-patience,tpm-faults}.test.ts
   say "vitest with an addon under ThreadSanitizer: $*"
   build_addon tsan thread

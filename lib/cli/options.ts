@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import type { AttestationClientOptions } from '../client-options.js';
+import type { Logger } from '../base/logger.js';
+import type { AttestationClientOptions } from '../guest/client-options.js';
 import { DEFAULT_EVENT_LOG_PATH } from '../guest/event-log-file.js';
-import type { Logger } from '../logger.js';
 import type { Context } from './context.js';
 import { printable } from './output/printable.js';
 import type { Terminal } from './output/terminal.js';

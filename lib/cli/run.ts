@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { VerificationError } from '../errors.js';
+import { VerificationError } from '../base/errors.js';
 import type { Context } from './context.js';
 import { Exit, UsageError } from './exit.js';
 import { errorAsJson, printError } from './output/errors.js';

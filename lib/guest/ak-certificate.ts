@@ -1,8 +1,8 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import { renewAkCertificate } from '../imds/ak-renewal.js';
 import type { Imds } from '../imds/imds.js';
-import type { Logger } from '../logger.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import { parseTpm2bPublic } from '../verify/tpm-structures.js';
 import { AzureTpm } from './azure-tpm.js';

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { throwIfAborted } from '../abort.js';
+import { throwIfAborted } from '../base/abort.js';
 
 const CHUNK_BYTES = 64 * 1024;
 

@@ -1,5 +1,5 @@
-import { AttestationError, ErrorCode } from '../errors.js';
-import type { Logger } from '../logger.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import { readBounded } from './bounded-file.js';
 
 /** Where Linux shows the firmware's TCG event log. */

@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { thimCertificates } from '../imds/thim.js';
 import { stringifiable } from '../verify/evidence-json.js';
 import { parseHclReport } from '../verify/hcl-report.js';

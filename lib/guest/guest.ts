@@ -1,5 +1,5 @@
+import type { Logger } from '../base/logger.js';
 import type { Imds } from '../imds/imds.js';
-import type { Logger } from '../logger.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import type { AkCertificate } from './ak-certificate.js';
 

@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import { parseHclReport } from '../verify/hcl-report.js';
 import type { HclReport } from '../verify/types.js';

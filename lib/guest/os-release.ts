@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { OsInfo } from '../maa/guest-request.js';
 import { readBounded } from './bounded-file.js';
 

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { abortError } from '../abort.js';
+import { abortError } from '../base/abort.js';
 
 type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
 type Results<T extends Tasks> = { -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> };

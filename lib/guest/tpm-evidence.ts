@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { CertifiedEphemeralKey, GuestTpm, QuoteResult } from '../tpm/tpm.js';
 import {
   parseTpm2bPublic,

@@ -1,5 +1,5 @@
-import { abortError } from '../abort.js';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { abortError } from '../base/abort.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { isNativeError } from '../native.js';
 
 /**

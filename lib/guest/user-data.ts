@@ -1,5 +1,5 @@
-import { delay, untilAborted } from '../abort.js';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { delay, untilAborted } from '../base/abort.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import { parseHclReport } from '../verify/hcl-report.js';
 import { AzureTpm } from './azure-tpm.js';

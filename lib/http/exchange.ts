@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type HttpSettings, sendWithRetry } from './retry.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from './transport.js';
 

@@ -1,4 +1,4 @@
-import { abortError } from '../abort.js';
+import { abortError } from '../base/abort.js';
 import { BoundedBody, type HttpAnswer, HttpError, type Transport } from './transport.js';
 
 /**

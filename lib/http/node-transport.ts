@@ -1,6 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
-import { abortError } from '../abort.js';
+import { abortError } from '../base/abort.js';
 import {
   BoundedBody,
   type ExchangeLimits,

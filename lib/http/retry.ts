@@ -1,6 +1,6 @@
-import { delay } from '../abort.js';
-import { AttestationError, ErrorCode } from '../errors.js';
-import type { Logger } from '../logger.js';
+import { delay } from '../base/abort.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import { tracedExchange } from './traced-exchange.js';
 import type { ExchangeLimits, HttpAnswer, HttpRequest, Transport } from './transport.js';
 

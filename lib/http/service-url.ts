@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 
 /**
  * The address of a service as `https://host[:port]/`.

@@ -1,4 +1,4 @@
-import { traced } from '../tracing.js';
+import { traced } from '../base/tracing.js';
 import type { HttpAnswer, HttpRequest, Transport } from './transport.js';
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { delay } from '../abort.js';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { delay } from '../base/abort.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { askImds, type Imds } from './imds.js';
 
 const RENEW_PATH = '/metadata/THIM/tvm/certificate/renew';

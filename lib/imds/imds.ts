@@ -1,8 +1,8 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { type Logger, silentLogger } from '../base/logger.js';
 import { exchange } from '../http/exchange.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from '../http/retry.js';
-import { type Logger, silentLogger } from '../logger.js';
 
 /** Where every Azure VM finds its instance metadata: link-local, plain HTTP, unauthenticated. */
 export const DEFAULT_IMDS_URL = 'http://169.254.169.254';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../base/logger.js';
 
 const REMEMBERED = 256;
 const MAXIMUM_FILE = 256 * 1024;

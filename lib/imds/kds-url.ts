@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex, isZero } from '../verify/hex.js';
 import type { Product, Tcb } from '../verify/types.js';
 

@@ -1,11 +1,11 @@
-import { untilAborted } from '../abort.js';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { untilAborted } from '../base/abort.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { type Logger, silentLogger } from '../base/logger.js';
 import { exchange } from '../http/exchange.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from '../http/retry.js';
 import { parseServiceUrl } from '../http/service-url.js';
-import { type Logger, silentLogger } from '../logger.js';
 import { loadCertificates } from '../verify/certificate.js';
 import { TCB_COMPONENTS } from '../verify/check-report.js';
 import { hex } from '../verify/hex.js';

@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { askImds, type Imds, type ImdsOptions, imdsOf } from './imds.js';
 
 /** What the host's certificate service (THIM) knows about its chip. Unverified: a verifier checks it against AMD's root. */

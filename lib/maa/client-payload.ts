@@ -1,5 +1,5 @@
 import { toUSVString } from 'node:util';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 
 /** Names and values together, in UTF-8. A payload is for a nonce and a few words about the caller. */
 const MAX_PAYLOAD_BYTES = 64 * 1024;

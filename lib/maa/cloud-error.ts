@@ -1,4 +1,4 @@
-import { isJsonObject, parseStrictJson } from '../json/strict-json.js';
+import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 
 const MAX_CODE = 200;
 const MAX_MESSAGE = 4096;

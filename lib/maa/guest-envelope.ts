@@ -1,5 +1,5 @@
 import { createDecipheriv } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 
 /** How the service returns a token: AES-GCM under an inner key that only the TPM's ephemeral key can unwrap. */
 export interface GuestEnvelope {

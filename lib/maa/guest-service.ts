@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { exchange } from '../http/exchange.js';
 import type { HttpSettings } from '../http/retry.js';
 import { type GuestEnvelope, parseGuestEnvelope } from './guest-envelope.js';

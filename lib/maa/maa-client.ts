@@ -1,16 +1,16 @@
 import type { JSONWebKeySet } from 'jose';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { type Logger, silentLogger } from '../base/logger.js';
+import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings, sendWithRetry } from '../http/retry.js';
 import { isLoopback, parseServiceUrl } from '../http/service-url.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from '../http/transport.js';
-import { isJsonObject, parseStrictJson } from '../json/strict-json.js';
-import { type Logger, silentLogger } from '../logger.js';
+import { MAX_KEY_SET_BYTES, parseKeySet } from '../token/keys-remote.js';
+import { invalid } from '../token/policy.js';
 import { type CloudError, cloudErrorIn } from './cloud-error.js';
-import { MAX_KEY_SET_BYTES, parseKeySet } from './keys-remote.js';
 import { type AttestSevSnpVmRequest, checkBinding } from './sev-snp-request.js';
-import { invalid } from './token-policy.js';
 
 /** Whoever can get bearer tokens: the credentials of `@azure/identity` have this shape. */
 export interface TokenCredential {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../errors.js';
-import { isJsonObject } from '../json/strict-json.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { isJsonObject } from '../base/strict-json.js';
 
 /** How the service reads data: as bytes only, or as JSON whose members it repeats in the token. */
 export type DataType = 'Binary' | 'JSON';

@@ -1,6 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises';
-import { AttestationClient } from '../client.js';
-import type { AttestationClientOptions } from '../client-options.js';
+import { AttestationClient } from '../guest/client.js';
+import type { AttestationClientOptions } from '../guest/client-options.js';
 import { configurationOf, type SimulatedCvmOptions } from './configuration.js';
 import { appendMeasurement, type EventLog } from './evidence/event-log.js';
 import type { SimulatedImds } from './imds.js';

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import type { NativeTpmClient } from '../../binding.js';
+import { traced } from '../base/tracing.js';
 import { type NativeError, native } from '../native.js';
-import { traced } from '../tracing.js';
 import { onAbort } from './on-abort.js';
 import type {
   CertifiedEphemeralKey,

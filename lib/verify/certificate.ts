@@ -1,5 +1,5 @@
 import type { NativeCertificate, NativeCertificateInfo } from '../../binding.js';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { native } from '../native.js';
 import { parsing } from './native-parse.js';
 

@@ -1,4 +1,4 @@
-import type { CheckSubject } from '../errors.js';
+import type { CheckSubject } from '../base/errors.js';
 import { type ChainCertificate, isoTime } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
 import type { CheckList } from './check-list.js';

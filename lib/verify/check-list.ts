@@ -1,4 +1,4 @@
-import type { Check, CheckSubject } from '../errors.js';
+import type { Check, CheckSubject } from '../base/errors.js';
 import type { CheckCode } from './check-codes.js';
 
 /** Collects checks in the order in which they are made; a verifier adds every one, whatever became of those before. */

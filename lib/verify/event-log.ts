@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { EV_NO_ACTION, EVENT_TYPES } from './event-types.js';
 import { plainBytes } from './native-parse.js';
 

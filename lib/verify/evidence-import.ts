@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { parseEvidenceJson } from './evidence-json.js';
 import { decodeBase64url, decodeHex, JsonMembers } from './json-members.js';
 import { parseTpmsAttest, TpmHash } from './tpm-structures.js';

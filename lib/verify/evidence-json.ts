@@ -1,5 +1,5 @@
-import { AttestationError, ErrorCode } from '../errors.js';
-import { parseStrictJson } from '../json/strict-json.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { parseStrictJson } from '../base/strict-json.js';
 import { decodeBase64url, JsonMembers } from './json-members.js';
 import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './types.js';
 

@@ -1,5 +1,5 @@
-import { AttestationError, ErrorCode } from '../errors.js';
-import { parseStrictJson } from '../json/strict-json.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { parseStrictJson } from '../base/strict-json.js';
 import { native } from '../native.js';
 import { parsing, plainBytes } from './native-parse.js';
 import type { HclReport, HclReportType, RuntimeClaims } from './types.js';

@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 
 /** A JSON object whose members are taken one by one; what is left over at the end is refused. */
 export class JsonMembers {

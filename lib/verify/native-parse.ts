@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { isNativeError } from '../native.js';
 
 /** The documented code for bytes that cannot be read: 21 for none, 8 for a value of the wrong type, 20 otherwise. */

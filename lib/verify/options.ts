@@ -1,5 +1,5 @@
-import { AttestationError, ErrorCode } from '../errors.js';
-import { type OptionNames, refuseUnknownOptions } from '../option-names.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js';
 import { compilePolicy, type VerificationPolicy } from './policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from './roots.js';
 

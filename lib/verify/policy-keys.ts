@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { CheckList } from './check-list.js';
 import { hex, isZero } from './hex.js';
 import type { VerificationPolicy } from './policy.js';

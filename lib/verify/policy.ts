@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { ErrorObject, ValidateFunction } from 'ajv';
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { GuestPolicy, PlatformInfo, Product, Tcb } from './types.js';
 
 /** Hex digits, or a list of which any will do. */

@@ -1,4 +1,4 @@
-import type { Check } from '../errors.js';
+import type { Check } from '../base/errors.js';
 import type { ChainCertificate } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
 import type { ReplayedEventLog } from './check-event-log.js';

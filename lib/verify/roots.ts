@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type ChainCertificate, loadCertificates } from './certificate.js';
 import type { Product, TrustedRoot } from './types.js';
 

@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { native } from '../native.js';
 import { parsing, plainBytes } from './native-parse.js';
 import type { GuestPolicy, PlatformInfo, Product, SnpReport, Tcb } from './types.js';

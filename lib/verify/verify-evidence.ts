@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../errors.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
 import { native } from '../native.js';
 import { type AttestationKey, checkAkCertificate, checkAttestationKey } from './attestation-key.js';
 import { checkEventLog } from './check-event-log.js';

@@ -1,4 +1,4 @@
-import { VerificationError } from '../errors.js';
+import { VerificationError } from '../base/errors.js';
 import { native } from '../native.js';
 import { type EndorsementChain, openChain } from './chain.js';
 import { checkChain, checkDates, checkRevocation } from './check-certificates.js';

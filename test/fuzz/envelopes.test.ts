@@ -8,10 +8,10 @@ import {
   decryptJwe,
   encryptChunks,
   openRandomAccess,
-} from '../../lib/envelope/index.js';
-import { streamHeaderBytes } from '../../lib/envelope/stream-header.js';
+} from '../../lib/content/index.js';
+import { streamHeaderBytes } from '../../lib/content/stream-header.js';
 import { createEncryptor, encrypt, encryptJwe } from '../../lib/index.js';
-import { type SoftwareKey, softwareKey } from '../envelope/software-key.js';
+import { type SoftwareKey, softwareKey } from '../content/software-key.js';
 import { anything, mutated, mutatedJson, mutatedText } from './hostile.js';
 import { asyncProperty, property, refusesTyped, rejectsTyped } from './property.js';
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../lib/base/logger.js';
 import { parseOsRelease } from '../../lib/guest/os-release.js';
 import type { HttpSettings } from '../../lib/http/retry.js';
 import { retryDelay, retrySettings } from '../../lib/http/retry.js';
 import { parseServiceUrl } from '../../lib/http/service-url.js';
 import { thimCertificates } from '../../lib/imds/thim.js';
 import { decodeUnverifiedToken, encrypt, encryptJwe, tokenEncryptionKey, verifyToken } from '../../lib/index.js';
-import { silentLogger } from '../../lib/logger.js';
 import { encodeClientPayload } from '../../lib/maa/client-payload.js';
 import { parseGuestEnvelope } from '../../lib/maa/guest-envelope.js';
 import { postGuestEvidence } from '../../lib/maa/guest-service.js';

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttestationClient } from '../../lib/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
-import { clientOf } from '../client/client.js';
+import { clientOf } from '../guest/client.js';
 import { damaged, KnownSender, publicKeyOf, wrap } from './known-sender.js';
 
 // Who sends changed ciphertexts must not find out why they fail: nothing that the caller sees differs, and the TPM gets the

@@ -2,7 +2,7 @@ import { constants, createDecipheriv, privateDecrypt, randomBytes } from 'node:c
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AttestationClient } from '../../lib/index.js';
 import { attestationPaths, SimulatedCvm } from '../../lib/simulator/index.js';
-import { softwareKey } from '../envelope/software-key.js';
+import { softwareKey } from '../content/software-key.js';
 import { keyForms } from './aes-key-forms.js';
 import { damaged, envelopeMetadata, KnownSender, publicKeyOf, sessionMaterial, wrap } from './known-sender.js';
 import type { Needles } from './process-memory.js';

@@ -11,7 +11,7 @@ import {
   verifyToken,
 } from '../../lib/index.js';
 import { attestationPaths, imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
-import { clientOf } from '../client/client.js';
+import { clientOf } from '../guest/client.js';
 
 let cvm: SimulatedCvm;
 let client: AttestationClient;

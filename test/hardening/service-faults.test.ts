@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AttestationClient, AttestationError, VerificationError } from '../../lib/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
-import { clientOf } from '../client/client.js';
+import { clientOf } from '../guest/client.js';
 import { type Exchange, exchanges, Machines, retry } from './services.js';
 import { endsWithin, exhaustive, Tally } from './tally.js';
 import { type Misconduct, misconducts, UnreliableServer } from './unreliable-server.js';

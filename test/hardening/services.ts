@@ -9,7 +9,7 @@ import {
   verifyToken,
 } from '../../lib/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
-import { clientOf } from '../client/client.js';
+import { clientOf } from '../guest/client.js';
 
 /** How long an exchange may take, and how often it is repeated. */
 export interface Patience {

@@ -7,7 +7,7 @@ import {
   encrypt,
 } from '../../lib/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
-import { clientOf } from '../client/client.js';
+import { clientOf } from '../guest/client.js';
 import { endsWithin } from './tally.js';
 
 const message = Buffer.from('sealed for this machine only');

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
+import { silentLogger } from '../../lib/base/logger.js';
 import { type HttpSettings, retryDelay, retryOnOverload, retrySettings, sendWithRetry } from '../../lib/http/retry.js';
 import type { HttpAnswer, Transport } from '../../lib/http/transport.js';
 import { HttpError } from '../../lib/http/transport.js';
-import { silentLogger } from '../../lib/logger.js';
 
 const request = { method: 'GET', url: new URL('https://attest.example/') } as const;
 const answer = (status: number, headers = {}): HttpAnswer => ({ status, headers, body: Buffer.alloc(0) });

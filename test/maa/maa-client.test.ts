@@ -10,8 +10,8 @@ import {
   type TokenCredential,
 } from '../../lib/index.js';
 import { serve } from '../http/server.js';
-import { jwkOf, rsaKeys } from './issuer.js';
-import { refusal } from './refusal.js';
+import { jwkOf, rsaKeys } from '../token/issuer.js';
+import { refusal } from '../token/refusal.js';
 
 const quick: MaaClientOptions = { retry: { baseDelayMs: 1, jitter: 0 }, timeoutMs: 5000 };
 const request = { report: '', nonce: 'n' };

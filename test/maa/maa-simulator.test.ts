@@ -10,7 +10,7 @@ import {
   verifyToken,
 } from '../../lib/index.js';
 import { SimulatedCvm, TokenSigner } from '../../lib/simulator/index.js';
-import { refusal } from './refusal.js';
+import { refusal } from '../token/refusal.js';
 
 const initTimeData = Buffer.from('{"volumes":["sha256:…"]}');
 const hostData = createHash('sha256').update(initTimeData).digest();

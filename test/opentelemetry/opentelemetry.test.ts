@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type AttestationClient, encrypt, verifyToken } from '../../lib/index.js';
 import { traceOperations } from '../../lib/opentelemetry.js';
 import { attestationPaths, imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
-import { clientOf } from '../client/client.js';
+import { clientOf } from '../guest/client.js';
 import { exported, Recorder, time } from './spans.js';
 
 const recorder = new Recorder();

@@ -3,8 +3,8 @@ import { collectQuoteAndKey } from '../../lib/guest/tpm-evidence.js';
 import type { AttestationClient, DecryptOptions } from '../../lib/index.js';
 import { SimulatedCvm, type TracedCommand } from '../../lib/simulator/index.js';
 import type { GuestTpm } from '../../lib/tpm/tpm.js';
-import { clientOf } from '../client/client.js';
 import { fixture, withFixtures } from '../fixtures.js';
+import { clientOf } from '../guest/client.js';
 import { type TranscriptEntry, tpmEvidence, transcript } from './tpm-transcript.js';
 
 const theirs = (name: string, path = 'reference-client/snp/tpm-attest.log'): TranscriptEntry[] =>

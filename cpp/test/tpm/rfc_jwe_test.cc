@@ -46,7 +46,7 @@ std::size_t position(const std::string& json, const std::string& text) {
 
 TEST_CASE("the RSA blocks of the RFCs' JWE examples through the TPM") {
   std::stringstream file;
-  file << std::ifstream("test/envelope/rfc-jwe.json").rdbuf();
+  file << std::ifstream("test/content/rfc-jwe.json").rdbuf();
   const std::string json = file.str();
   struct Example {
     std::string section;

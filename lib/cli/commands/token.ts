@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { decodeUnverifiedToken, explainToken } from '../../index.js';
-import type { AttestationClaims } from '../../maa/token-claims.js';
+import type { AttestationClaims } from '../../token/claims.js';
 import type { Context } from '../context.js';
 import { Exit } from '../exit.js';
 import { readToken } from '../input/token.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { throwIfAborted } from '../../abort.js';
+import { throwIfAborted } from '../../base/abort.js';
 import { type AttestationClient, AttestationError, encrypt, verifyToken } from '../../index.js';
 import { SimulatedCvm } from '../../simulator/index.js';
 import type { Context } from '../context.js';

@@ -1,4 +1,4 @@
-import type { AttestationError } from '../../errors.js';
+import type { AttestationError } from '../../base/errors.js';
 import { printable } from '../output/printable.js';
 import { wrap } from '../output/table.js';
 import type { Terminal } from '../output/terminal.js';

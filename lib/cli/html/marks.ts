@@ -1,4 +1,4 @@
-import type { Check } from '../../errors.js';
+import type { Check } from '../../base/errors.js';
 import type { LinkState } from './model.js';
 
 /** Signs beside the colours, for paper and for whoever does not see the colours. */

@@ -1,4 +1,4 @@
-import type { Check } from '../../errors.js';
+import type { Check } from '../../base/errors.js';
 import type { Field, Section } from '../output/table.js';
 
 /** The links of the chain of trust, in the order in which trust flows. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Check } from '../../errors.js';
+import type { Check } from '../../base/errors.js';
 import type { Field, Section } from '../output/table.js';
 import { diagram } from './diagram.js';
 import { markOf, STATE_MARKS } from './marks.js';

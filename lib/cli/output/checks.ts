@@ -1,4 +1,4 @@
-import type { Check, CheckSubject } from '../../errors.js';
+import type { Check, CheckSubject } from '../../base/errors.js';
 import { printable } from './printable.js';
 import { wrap } from './table.js';
 import type { Terminal } from './terminal.js';

@@ -1,4 +1,4 @@
-import { AttestationError, VerificationError } from '../../errors.js';
+import { AttestationError, VerificationError } from '../../base/errors.js';
 import { CliError } from '../exit.js';
 import { hintFor } from './hints.js';
 import { printable, shorten } from './printable.js';

@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode as Code, type ErrorCode } from '../../errors.js';
+import { AttestationError, ErrorCode as Code, type ErrorCode } from '../../base/errors.js';
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   [Code.HTTP_REQUEST_EXCEEDED_RETRIES]:

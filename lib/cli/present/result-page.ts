@@ -1,4 +1,4 @@
-import type { Check, CheckSubject } from '../../errors.js';
+import type { Check, CheckSubject } from '../../base/errors.js';
 import type { CertificateFacts, VerificationResult } from '../../verify/result.js';
 import { type ChainLink, type LinkId, verdictOf } from '../html/model.js';
 import { renderPage } from '../html/page.js';

@@ -1,5 +1,5 @@
-import type { Check } from '../../errors.js';
-import type { AttestationClaims } from '../../maa/token-claims.js';
+import type { Check } from '../../base/errors.js';
+import type { AttestationClaims } from '../../token/claims.js';
 import { type ChainLink, LINK_IDS, type LinkId, verdictOf } from '../html/model.js';
 import { renderPage } from '../html/page.js';
 import { writeOutput } from '../input/files.js';

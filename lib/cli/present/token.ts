@@ -1,4 +1,4 @@
-import type { AttestationClaims, GuestAttestationClaims, SevSnpClaims } from '../../maa/token-claims.js';
+import type { AttestationClaims, GuestAttestationClaims, SevSnpClaims } from '../../token/claims.js';
 import { type Field, field, type Section } from '../output/table.js';
 
 /** The claims that matter, for people. Nothing is assumed about a token that was not verified. */

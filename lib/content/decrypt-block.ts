@@ -1,0 +1,35 @@
+import { types } from 'node:util';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { ATTESTED_PCRS } from '../guest/azure-tpm.js';
+import { tpmCall } from '../guest/tpm-failure.js';
+import type { GuestTpm } from '../tpm/tpm.js';
+import { type DecryptOptions, rsaScheme } from './options.js';
+
+/** One block of the TPM's RSA-2048 key. */
+const BLOCK_BYTES = 256;
+/** What a TPM2B_PUBLIC_KEY_RSA holds at most. */
+const MAX_RSA_BYTES = 512;
+
+/**
+ * Decrypts one RSA block with the ephemeral key, in the TPM.
+ *
+ * @throws AttestationError 8 for no bytes, 12 for more than a TPM takes, 26 for any other length than 256 and whenever
+ * the TPM refuses (wrong key, wrong padding, changed PCRs) or fails; 24 for an unknown scheme or hash.
+ */
+export async function decryptRsaBlock(tpm: GuestTpm, ciphertext: Uint8Array, options: DecryptOptions): Promise<Buffer> {
+  if (!types.isUint8Array(ciphertext) || ciphertext.length === 0) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the encrypted data must be a non-empty Uint8Array');
+  }
+  const scheme = rsaScheme(options);
+  if (ciphertext.length !== BLOCK_BYTES) {
+    const code =
+      ciphertext.length > MAX_RSA_BYTES ? ErrorCode.TPM_INTERNAL_FAILURE : ErrorCode.DATA_DECRYPTION_TPM_ERROR;
+    throw new AttestationError(code, `one RSA block has ${BLOCK_BYTES} bytes, not ${ciphertext.length}`);
+  }
+  const { signal } = options;
+  return tpmCall(
+    'the data cannot be decrypted',
+    tpm.rsaDecrypt({ ciphertext, pcrs: ATTESTED_PCRS, scheme }, { ...(signal && { signal }) }),
+    { code: ErrorCode.DATA_DECRYPTION_TPM_ERROR, signal },
+  );
+}

@@ -1,0 +1,301 @@
+import { setMaxListeners } from 'node:events';
+import type { Transform } from 'node:stream';
+import { types } from 'node:util';
+import { abortError, throwIfAborted, withSignals } from '../base/abort.js';
+import { observed } from '../base/diagnostics.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { refuseUnknownOptions } from '../base/option-names.js';
+import { decryptRsaBlock } from '../content/decrypt-block.js';
+import { encrypt } from '../content/encrypt.js';
+import {
+  createDecryptor,
+  createDecryptStream,
+  type Decryptor,
+  type DecryptorOptions,
+  decryptChunks,
+  decryptEnvelope,
+  decryptJwe,
+  type KeyCache,
+  openRandomAccess,
+  type RandomAccessSource,
+  type SealedFile,
+  type StreamDecryptOptions,
+  type UnwrapContext,
+  type UnwrapKey,
+} from '../content/index.js';
+import {
+  type DecryptOptions,
+  EncryptionType,
+  type EncryptOptions,
+  type EncryptResult,
+  encryptionType,
+} from '../content/options.js';
+import { parseServiceUrl } from '../http/service-url.js';
+import { encodeClientPayload } from '../maa/client-payload.js';
+import type { RsaPublicJwk } from '../token/ephemeral-key.js';
+import { NativeTpm } from '../tpm/native-tpm.js';
+import type { Evidence } from '../verify/types.js';
+import { AkCertificate } from './ak-certificate.js';
+import { attest } from './attest.js';
+import { ATTESTED_PCRS } from './azure-tpm.js';
+import { type AttestationClientOptions, type ClientSettings, clientSettings } from './client-options.js';
+import { collectEvidence, type EvidenceOptions } from './evidence.js';
+import { type OwnTokenVerification, ownTokenOptions } from './token-verification.js';
+import { UserDataReports } from './user-data.js';
+
+/** What is attested, and where. */
+export interface AttestParameters {
+  /** Version of these parameters. Default 1, which is the only one. */
+  version?: 1;
+  /** Address of the attestation service: `https://host[:port]` or a bare host name; path and query are ignored. */
+  attestationUrl: string;
+  /**
+   * Names and values that the token returns in `x-ms-runtime.client-payload`, each value in base64: a nonce, for
+   * instance. An object, or a JSON text as the reference library takes it. At most 64 KiB.
+   */
+  clientPayload?: string | Record<string, unknown>;
+}
+
+/** As for the functions of any receiver; the key cache is the client's own. */
+export type GuestDecryptorOptions = Omit<DecryptorOptions, 'keyCache'>;
+export type GuestStreamOptions = Omit<StreamDecryptOptions, 'keyCache'>;
+
+export interface AttestOptions {
+  signal?: AbortSignal;
+  /**
+   * Verifies the token before it is returned, at the cost of fetching the service's signing keys now and then: signature
+   * by a key of the service that was asked, times, this call's payload, the key of this TPM; `true`, or further
+   * expectations as in `verifyToken`. Default: not verified here.
+   */
+  verify?: boolean | OwnTokenVerification;
+}
+
+/**
+ * Guest attestation from inside a confidential VM. One client owns one connection to the TPM and one thread that its
+ * commands queue up on; calls may run at the same time. Nothing is opened before the first call that needs the TPM.
+ *
+ * Every promise rejects with an {@link AttestationError}, or with an `AbortError` once the caller's signal has aborted.
+ */
+export class AttestationClient implements AsyncDisposable {
+  readonly #settings: ClientSettings;
+  readonly #tpm: NativeTpm;
+  readonly #akCertificate: AkCertificate;
+  readonly #userDataReports = new UserDataReports();
+  #closed = false;
+  /** Ends the HTTP exchanges of calls under way, which closing the TPM does not reach. */
+  readonly #closing = new AbortController();
+
+  /** @throws AttestationError 8 for an option that is not what it must be, 1 for certificates that cannot be loaded. */
+  constructor(options: AttestationClientOptions = {}) {
+    this.#settings = clientSettings(options);
+    this.#tpm = new NativeTpm(this.#settings.tpm);
+    setMaxListeners(0, this.#closing.signal);
+    const { imds, logger, renewAkCertificate: renew } = this.#settings;
+    this.#akCertificate = new AkCertificate({ tpm: this.#tpm, imds, logger, renew });
+  }
+
+  /**
+   * Attests this VM: collects its evidence, shows it to the attestation service and returns the token, decrypted by the
+   * TPM. The token is verified only when `options.verify` asks for it; who relies on a token verifies it in any case
+   * (`verifyToken`).
+   *
+   * @returns the token, a compact JWT
+   * @throws AttestationError; docs/errors.md has every code with its causes
+   */
+  attest(params: AttestParameters, options: AttestOptions = {}): Promise<string> {
+    return observed('attest', () =>
+      this.#guarded(options, async () => {
+        refuseUnknownOptions(options, { signal: true, verify: true });
+        const { url, clientPayload } = this.#checked(params);
+        const { service: settings, keyFetch } = this.#settings;
+        const wanted = options.verify === true ? {} : options.verify;
+        const verification = wanted && ownTokenOptions({ keyFetch, ...wanted }, url, clientPayload);
+        const service = { url, settings, ...(verification && { verification }) };
+        return this.#untilClosed(options, (signal) => attest(this.#guest(), service, clientPayload, signal));
+      }),
+    );
+  }
+
+  /** Encrypts to the key in a token; the same as the function {@link encrypt}, and needs no TPM. */
+  encrypt(token: string | RsaPublicJwk, data: Uint8Array, options: EncryptOptions = {}): Promise<EncryptResult> {
+    return encrypt(token, data, options);
+  }
+
+  /**
+   * Reverses {@link encrypt}, with the private key that never leaves the TPM and is bound to PCRs 0–7. As there, the data is
+   * used in place: do not change or transfer its memory until the promise has settled.
+   *
+   * @throws AttestationError 8 for wrong arguments, 24 for an unknown scheme or hash, 26 when the TPM cannot decrypt
+   * (another key, changed data, changed PCRs, no TPM), 12 for more than 512 bytes with {@link EncryptionType.None}
+   */
+  decrypt(encryptedData: Uint8Array, options: DecryptOptions = {}): Promise<Buffer> {
+    return observed('decrypt', () =>
+      this.#guarded(options, async () => {
+        if (encryptionType(options) === EncryptionType.None) {
+          return decryptRsaBlock(this.#tpm, encryptedData, options);
+        }
+        const { encryptionMetadata } = options;
+        if (encryptionMetadata === undefined) {
+          throw new AttestationError(
+            ErrorCode.INVALID_INPUT_PARAMETER,
+            'encryptionMetadata is needed; data of the reference library has none and needs type None',
+          );
+        }
+        return decryptEnvelope(encryptedData, encryptionMetadata, this.#unwrapKey, this.#cached(options));
+      }),
+    );
+  }
+
+  /** Decrypts a compact JWE made by `encryptJwe` or by any JOSE library with the token's key (RSA-OAEP-256, A256GCM). */
+  decryptJwe(jwe: string, options: { signal?: AbortSignal } = {}): Promise<Buffer> {
+    return observed('decrypt', () =>
+      this.#guarded(options, () => decryptJwe(jwe, this.#unwrapKey, this.#cached(options))),
+    );
+  }
+
+  /**
+   * Opens a session: unwraps its key in the TPM once, then decrypts messages without the TPM, until it is closed.
+   *
+   * @param metadata as `createEncryptor` made it
+   * @throws AttestationError 8 for metadata that is not a session's, 26 when the key does not open
+   */
+  createDecryptor(metadata: Uint8Array, options: GuestDecryptorOptions = {}): Promise<Decryptor> {
+    return observed('decrypt', () =>
+      this.#guarded(options, () => createDecryptor(metadata, this.#unwrapKey, this.#cached(options))),
+    );
+  }
+
+  /** Decrypts what `createEncryptStream` made, in constant memory; one TPM operation when the header has arrived. */
+  createDecryptStream(options: GuestStreamOptions = {}): Transform {
+    this.#requireOpen();
+    return createDecryptStream(this.#unwrapKey, this.#cached(options));
+  }
+
+  /** {@link createDecryptStream} for anything that yields bytes: `for await (const plain of client.decryptChunks(source))`. */
+  decryptChunks(
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: GuestStreamOptions = {},
+  ): AsyncGenerator<Buffer, void, undefined> {
+    this.#requireOpen();
+    return decryptChunks(source, this.#unwrapKey, this.#cached(options));
+  }
+
+  /**
+   * Opens a sealed file for reading at any position: `FileHandle` of node:fs/promises, which stays the caller's to close.
+   *
+   * @throws AttestationError 8 for what is no sealed stream, 26 when it does not open or was cut off
+   */
+  openRandomAccess(source: RandomAccessSource, options: GuestStreamOptions = {}): Promise<SealedFile> {
+    return observed('decrypt', () =>
+      this.#guarded(options, () => openRandomAccess(source, this.#unwrapKey, this.#cached(options))),
+    );
+  }
+
+  /** Zeroes a buffer that decrypt returned. Safe to call twice, and with nothing. */
+  free(data: Uint8Array | null | undefined): void {
+    if (data === null || data === undefined) return;
+    if (!types.isUint8Array(data)) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'free takes a Uint8Array');
+    }
+    // Bytes that were transferred to another thread are no longer here to be zeroed: their length is 0, and fill throws.
+    if (data.length > 0) data.fill(0);
+  }
+
+  /**
+   * Collects everything that this VM can show about itself, for a verifier that needs no attestation service
+   * (`verifyEvidence`).
+   *
+   * @throws AttestationError 8, 13 and others; docs/errors.md
+   */
+  getEvidence(options: EvidenceOptions = {}): Promise<Evidence> {
+    return observed('evidence', () =>
+      this.#guarded(options, () =>
+        this.#untilClosed(options, (signal) =>
+          collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, { ...options, signal }),
+        ),
+      ),
+    );
+  }
+
+  /**
+   * Flushes what is loaded in the TPM and ends the thread. Calls under way reject with code 12, later ones with code 8;
+   * encrypt and free go on working. Safe to call twice.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#closing.abort();
+    this.#settings.keyCache?.close();
+    await this.#tpm.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #guest() {
+    const { imds, logger, eventLogPath, osReleasePath } = this.#settings;
+    return { tpm: this.#tpm, akCertificate: this.#akCertificate, imds, logger, eventLogPath, osReleasePath };
+  }
+
+  #checked(params: AttestParameters) {
+    if (typeof params !== 'object' || params === null || (params.version ?? 1) !== 1) {
+      throw new AttestationError(
+        ErrorCode.INVALID_INPUT_PARAMETER,
+        'attest takes an object with the attestationUrl and, where it is given, version 1',
+      );
+    }
+    refuseUnknownOptions(params, { version: true, attestationUrl: true, clientPayload: true });
+    return {
+      url: parseServiceUrl(params.attestationUrl, this.#settings),
+      clientPayload: encodeClientPayload(params.clientPayload),
+    };
+  }
+
+  /** The TPM as the envelope formats see it. Its failures go up as they are: what they mean is decided there. */
+  readonly #unwrapKey: UnwrapKey = Object.assign(
+    (wrapped: Uint8Array, { signal }: UnwrapContext) =>
+      this.#tpm.unwrapKey({ wrapped, pcrs: ATTESTED_PCRS }, { ...(signal && { signal }) }),
+    { confirm: ({ signal }: UnwrapContext) => this.#tpm.confirmKey(ATTESTED_PCRS, { ...(signal && { signal }) }) },
+  );
+
+  #cached<T extends object>(options: T): T & { keyCache?: KeyCache } {
+    const { keyCache } = this.#settings;
+    return keyCache === undefined ? options : { ...options, keyCache };
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
+  }
+
+  /** Nothing but an AttestationError or an AbortError leaves a call. */
+  async #guarded<T>(options: { signal?: AbortSignal }, work: () => Promise<T>): Promise<T> {
+    this.#requireOpen();
+    if (typeof options !== 'object' || options === null) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
+    }
+    const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'signal must be an AbortSignal');
+    }
+    throwIfAborted(signal);
+    // Any number of calls may share a signal: Node would take the eleventh listener for a leak.
+    if (signal) setMaxListeners(0, signal);
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted) throw abortError(signal);
+      if (error instanceof AttestationError) throw error;
+      if (this.#closed && error instanceof Error && error.name === 'AbortError') throw closedUnderWay(error);
+      const message = error instanceof Error ? error.message : String(error);
+      throw new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, message, { cause: error });
+    }
+  }
+
+  /** Runs work with a signal that also aborts when the client is closed. */
+  #untilClosed<T>({ signal }: { signal?: AbortSignal }, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withSignals(signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal], work);
+  }
+}
+
+const closedUnderWay = (cause: unknown): AttestationError =>
+  new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, 'the client was closed during the call', { cause });

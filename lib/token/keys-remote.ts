@@ -1,0 +1,167 @@
+import type { JSONWebKeySet } from 'jose';
+import { parseStrictJson } from '../base/strict-json.js';
+import { fetchTransport } from '../http/fetch-transport.js';
+import { nodeTransport } from '../http/node-transport.js';
+import { isLoopback } from '../http/service-url.js';
+import { tracedExchange } from '../http/traced-exchange.js';
+import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
+import { refuseToken } from './errors.js';
+import { checkKeySet } from './keys.js';
+import { invalid } from './policy.js';
+
+/** Largest key set that is read, in bytes. Each of the service's certificates carries its own attestation evidence. */
+export const MAX_KEY_SET_BYTES = 4 * 1024 * 1024;
+const MAX_REMEMBERED_SETS = 64;
+/** Unknown kids may cause this many fetches at once, and one more every 30 s: a stranger's tokens cost the issuer little. */
+const REFRESH_BURST = 5;
+const REFRESH_INTERVAL_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_LIFETIME_MS = 3_600_000;
+
+/** How an issuer's keys are fetched and for how long they are believed. */
+export interface KeyFetchOptions {
+  /** Instead of direct connections of this library's own: for a proxy. Keys fetched through one serve no other. */
+  fetch?: typeof fetch;
+  /** Certificates in PEM that are trusted in place of the bundled roots, when no `fetch` is given. */
+  ca?: string;
+  /** For the whole exchange, in milliseconds; 10,000 by default. */
+  timeoutMs?: number;
+  /** How long a set is used before it is fetched again: what a withdrawn key keeps. One hour by default. */
+  lifetimeMs?: number;
+  /** Allows plain http to other machines. Off by default; the loopback interface is always allowed. */
+  allowInsecureHttp?: boolean;
+}
+
+/** The keys behind one URL: fetched when needed, one request at a time, however many tokens wait for it. */
+class RemoteKeySet {
+  readonly #url: URL;
+  readonly #transport: Transport;
+  #set: JSONWebKeySet | undefined;
+  #fetchedAt = 0;
+  #pending: Promise<JSONWebKeySet> | undefined;
+  #refreshes = REFRESH_BURST;
+  #creditedAt = performance.now();
+
+  constructor(url: URL, transport: Transport) {
+    this.#url = url;
+    this.#transport = transport;
+  }
+
+  /** The set, not older than `lifetimeMs`. */
+  current(timeoutMs: number, lifetimeMs: number): Promise<JSONWebKeySet> | JSONWebKeySet {
+    if (this.#set !== undefined && performance.now() - this.#fetchedAt < lifetimeMs) return this.#set;
+    return this.#load(timeoutMs);
+  }
+
+  /** The set as it is now, because `seen` lacks a key; undefined when it has been asked for too often. */
+  newerThan(seen: JSONWebKeySet, timeoutMs: number): Promise<JSONWebKeySet> | JSONWebKeySet | undefined {
+    if (this.#set !== undefined && this.#set !== seen) return this.#set;
+    if (this.#pending !== undefined) return this.#pending;
+    const credit = Math.floor((performance.now() - this.#creditedAt) / REFRESH_INTERVAL_MS);
+    if (credit > 0) {
+      this.#refreshes = Math.min(REFRESH_BURST, this.#refreshes + credit);
+      this.#creditedAt += credit * REFRESH_INTERVAL_MS;
+    }
+    if (this.#refreshes === 0) return undefined;
+    this.#refreshes--;
+    return this.#load(timeoutMs);
+  }
+
+  #load(timeoutMs: number): Promise<JSONWebKeySet> {
+    this.#pending ??= fetchKeySet(this.#url, this.#transport, timeoutMs)
+      .then((set) => {
+        this.#set = set;
+        this.#fetchedAt = performance.now();
+        return set;
+      })
+      .finally(() => {
+        this.#pending = undefined;
+      });
+    return this.#pending;
+  }
+}
+
+/** Key sets by the `fetch` that they come through, then by certificates and URL. */
+const remembered = new WeakMap<object, Map<string, RemoteKeySet>>();
+const DIRECT = {};
+
+function remoteKeySet(url: URL, { fetch: fetchFunction, ca }: KeyFetchOptions): RemoteKeySet {
+  const owner = fetchFunction ?? DIRECT;
+  let sets = remembered.get(owner);
+  if (sets === undefined) {
+    sets = new Map();
+    remembered.set(owner, sets);
+  }
+  const name = `${url.href}\n${fetchFunction === undefined ? (ca ?? '') : ''}`;
+  let set = sets.get(name);
+  if (set === undefined) {
+    const direct = ca === undefined ? nodeTransport() : nodeTransport({ ca });
+    set = new RemoteKeySet(url, fetchFunction === undefined ? direct : fetchTransport(fetchFunction));
+  }
+  // The map keeps the order of use, so that the set unused for longest goes when there are too many.
+  sets.delete(name);
+  sets.set(name, set);
+  for (const oldest of sets.keys()) {
+    if (sets.size <= MAX_REMEMBERED_SETS) break;
+    sets.delete(oldest);
+  }
+  return set;
+}
+
+/**
+ * Looks something up in the keys behind `url`, fetching them when none are at hand or theirs is too old, and once more
+ * when `find` comes back with nothing. Throws ERR_TOKEN_KEYS_UNAVAILABLE or ERR_TOKEN_KEY_SET.
+ */
+export async function findInRemoteKeys<Found>(
+  url: URL,
+  options: KeyFetchOptions,
+  find: (set: JSONWebKeySet) => Found[],
+): Promise<Found[]> {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = DEFAULT_LIFETIME_MS } = options;
+  if (url.protocol !== 'https:' && !plainHttpAllowed(url, options.allowInsecureHttp)) {
+    throw invalid('keys are fetched over https, except on the loopback interface or with allowInsecureHttp');
+  }
+  const remote = remoteKeySet(url, options);
+  const current = remote.current(timeoutMs, lifetimeMs);
+  const set = await current;
+  const found = find(set);
+  // What was fetched for this very call does not get newer by asking again.
+  if (found.length > 0 || current instanceof Promise) return found;
+  const newer = await remote.newerThan(set, timeoutMs);
+  return newer === undefined ? [] : find(newer);
+}
+
+function plainHttpAllowed(url: URL, allowed = false): boolean {
+  return url.protocol === 'http:' && (allowed || isLoopback(url.hostname));
+}
+
+async function fetchKeySet(url: URL, transport: Transport, timeoutMs: number): Promise<JSONWebKeySet> {
+  const request = { method: 'GET', url, headers: { Accept: 'application/json' } } as const;
+  const limits = { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES };
+  let answer: HttpAnswer;
+  try {
+    answer = await tracedExchange(transport, [request, limits]);
+  } catch (error) {
+    if (error instanceof HttpError && error.reason === 'unreadable') {
+      throw refuseToken('ERR_TOKEN_KEY_SET', error.message, error);
+    }
+    const because = error instanceof HttpError ? error.message : 'the issuer could not be asked';
+    throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', because, error);
+  }
+  if (answer.status !== 200) {
+    const redirect = answer.status >= 300 && answer.status < 400 ? ', a redirect, which is not followed' : '';
+    throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', `the issuer answered with status ${answer.status}${redirect}`);
+  }
+  return parseKeySet(answer.body);
+}
+
+/** Reads the body of a key set. Throws ERR_TOKEN_KEY_SET. */
+export function parseKeySet(body: Buffer): JSONWebKeySet {
+  let value: unknown;
+  try {
+    value = parseStrictJson(body);
+  } catch (error) {
+    throw refuseToken('ERR_TOKEN_KEY_SET', 'it is not acceptable JSON', error);
+  }
+  return checkKeySet(value);
+}
