@@ -12,7 +12,7 @@ describe('token refusals', () => {
   });
 
   it('are provoked, each by a test', () => {
-    const tests = ['.', '../middleware'].flatMap((folder) =>
+    const tests = ['.', '../relying-party'].flatMap((folder) =>
       readdirSync(new URL(`${folder}/`, import.meta.url))
         .filter((name) => name.endsWith('.test.ts'))
         .map((name) => read(`${folder}/${name}`)),
