@@ -9,6 +9,11 @@ export interface Context {
   signal: AbortSignal;
   /** Exit code of the command that is running; 0 unless it says otherwise. */
   exitCode: number;
+  /**
+   * Exit code of a failure of any kind, once a command has set it: for a command whose exit code is that of the program
+   * that it starts, and which has to say that it started none.
+   */
+  failureExitCode?: number;
 }
 
 /** Makes one command of the program; one file a command. */

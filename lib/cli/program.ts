@@ -6,6 +6,7 @@ import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { encryptCommand } from './commands/encrypt.js';
 import { evidenceCommand } from './commands/evidence.js';
+import { policyCommand } from './commands/policy.js';
 import { quoteCommand } from './commands/quote.js';
 import { reportCommand } from './commands/report.js';
 import { simulateCommand } from './commands/simulate.js';
@@ -15,14 +16,26 @@ import type { CommandFactory, Context } from './context.js';
 import { makeStyle } from './output/style.js';
 import { packageVersion } from './version.js';
 
-const GROUPS: readonly [title: string, commands: readonly CommandFactory[]][] = [
-  [
-    'On a confidential VM:',
-    [reportCommand, quoteCommand, evidenceCommand, attestCommand, decryptCommand, doctorCommand],
-  ],
-  ['Anywhere:', [verifyCommand, tokenCommand, encryptCommand]],
-  ['Without a confidential VM:', [demoCommand, simulateCommand]],
-  ['Shell:', [completionCommand]],
+const GUEST = 'On a confidential VM:';
+const ANYWHERE = 'Anywhere:';
+const SIMULATED = 'Without a confidential VM:';
+const SHELL = 'Shell:';
+
+/** Every command, one a line, in the order of the help. */
+const COMMANDS: readonly (readonly [group: string, make: CommandFactory])[] = [
+  [GUEST, reportCommand],
+  [GUEST, quoteCommand],
+  [GUEST, evidenceCommand],
+  [GUEST, attestCommand],
+  [GUEST, decryptCommand],
+  [GUEST, doctorCommand],
+  [ANYWHERE, verifyCommand],
+  [ANYWHERE, tokenCommand],
+  [ANYWHERE, encryptCommand],
+  [ANYWHERE, policyCommand],
+  [SIMULATED, demoCommand],
+  [SIMULATED, simulateCommand],
+  [SHELL, completionCommand],
 ];
 
 /** The whole command line as a tree of commands; nothing runs until it is parsed. */
@@ -32,8 +45,8 @@ export function buildProgram(context: Context): Command {
     .enablePositionalOptions()
     .version(packageVersion(), '-V, --version', 'print the version')
     .addHelpText('after', `${EXIT_CODES}\n${MORE_HELP}`);
-  for (const [title, commands] of GROUPS) {
-    for (const make of commands) program.addCommand(make(context).helpGroup(title).addHelpText('after', EXIT_CODES));
+  for (const [group, make] of COMMANDS) {
+    program.addCommand(make(context).helpGroup(group).addHelpText('after', EXIT_CODES));
   }
   configure(program, context);
   return program;

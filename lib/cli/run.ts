@@ -26,7 +26,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv as string[], { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    return exitCodeFor(error, context, json);
+    const code = exitCodeFor(error, context, json);
+    return code === Exit.ok ? code : (context.failureExitCode ?? code);
   } finally {
     stopListening();
   }

@@ -1,0 +1,13 @@
+import { Command } from 'commander';
+import type { CommandFactory, Context } from '../context.js';
+
+/** Every subcommand of `cvm-attest policy`, one a line. */
+const SUBCOMMANDS: readonly CommandFactory[] = [];
+
+export function policyCommand(context: Context): Command {
+  const command = new Command('policy')
+    .summary('make and explain policies')
+    .description('Makes, compares and explains what is demanded of a machine before it is trusted.');
+  for (const make of SUBCOMMANDS) command.addCommand(make(context));
+  return command;
+}
