@@ -20,7 +20,7 @@ export interface NativeError extends Error {
   readonly tpmErrorCode: number;
 }
 
-export interface Binding extends TpmBinding, ReportBinding, CryptoBinding {
+export interface Binding extends TpmBinding, ReportBinding, CryptoBinding, SignatureBinding {
   /** Version of the libcrypto inside the addon. */
   readonly opensslVersion: string;
 }
@@ -331,4 +331,39 @@ export interface NativeChunkOpener {
   /** Opens whole sealed chunks from number `first` on; only the stream's last chunk may be shorter. */
   openAt(first: number, input: Uint8Array, output: Uint8Array): void;
   destroy(): void;
+}
+
+// --- Signatures (cpp/binding/signature.cc) ---------------------------------------------------------------------------
+
+/**
+ * Verification over given keys and bytes, synchronous. Names as in lib/engine/engine.ts. Byte arguments are read in place,
+ * never over shared memory (kind `invalid-argument`): who verifies has copied them before.
+ */
+export interface SignatureBinding {
+  /**
+   * A key that was parsed once. `rsa`: modulus and exponent, big-endian, 1024 to 8192 bits; a curve: coordinates,
+   * big-endian, as long as the field. Throws kind `crypto` for a key that is none: a point that is not on its curve, an
+   * even exponent.
+   */
+  readonly PublicKey: new (
+    type: 'rsa' | 'P-256' | 'P-384' | 'P-521',
+    nOrX: Uint8Array,
+    eOrY: Uint8Array,
+  ) => NativePublicKey;
+  digest(hash: 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512', data: Uint8Array): Uint8Array;
+}
+
+export interface NativePublicKey {
+  /**
+   * Whether this key made `signature` over `message`; no bytes make it throw. ECDSA signatures are r and s, big-endian, each
+   * as long as the field. `saltLength`, in bytes, is for `rsa-pss` and exact. A scheme that is not for this type of key
+   * throws kind `invalid-argument`.
+   */
+  verify(
+    scheme: 'ecdsa' | 'rsa-pkcs1' | 'rsa-pss',
+    hash: 'SHA-256' | 'SHA-384' | 'SHA-512',
+    message: Uint8Array,
+    signature: Uint8Array,
+    saltLength?: number,
+  ): boolean;
 }

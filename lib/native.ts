@@ -9,6 +9,7 @@ export type {
   NativeChunkSealer,
   NativeContentKey,
   NativeError,
+  NativePublicKey,
   NativeRsaPublicKey,
   NativeSessionOpener,
   NativeSessionSealer,

@@ -13,6 +13,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   cga::binding::register_tpm(env, exports);
   cga::binding::register_report(env, exports);
   cga::binding::register_crypto(env, exports);
+  cga::binding::register_signature(env, exports);
   return exports;
 }
 

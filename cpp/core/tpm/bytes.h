@@ -1,37 +1,18 @@
 // Byte strings of the TPM core.
 #pragma once
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/error.h"
 
 namespace cga::tpm {
 
-/// Zeroes what it gives back, so that a decrypted key does not stay behind in freed memory.
-template <typename T>
-struct CleansingAllocator {
-  using value_type = T;
-  CleansingAllocator() noexcept = default;
-  template <typename U>
-  CleansingAllocator(const CleansingAllocator<U>& /*other*/) noexcept {}
-  [[nodiscard]] T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
-  void deallocate(T* memory, std::size_t count) noexcept {
-    OPENSSL_cleanse(memory, count * sizeof(T));
-    std::allocator<T>().deallocate(memory, count);
-  }
-  friend bool operator==(const CleansingAllocator&, const CleansingAllocator&) noexcept { return true; }
-};
-
 using Bytes = std::vector<std::uint8_t, CleansingAllocator<std::uint8_t>>;
-using ByteView = std::span<const std::uint8_t>;
 
 /// Content of a TPM2B structure whose buffer is called `buffer`, `attestationData`, `name`….
 [[nodiscard]] inline Bytes to_bytes(const std::uint8_t* data, std::size_t size) {

@@ -1,0 +1,29 @@
+// Who owns an OpenSSL object: one owner type for each, so that nothing is freed by hand.
+#pragma once
+
+#include <openssl/bn.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/params.h>
+
+#include <memory>
+#include <new>
+
+namespace cga {
+
+struct OpensslFree {
+  void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
+  void operator()(EVP_PKEY_CTX* context) const noexcept { EVP_PKEY_CTX_free(context); }
+  void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
+  void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+  void operator()(OSSL_PARAM_BLD* builder) const noexcept { OSSL_PARAM_BLD_free(builder); }
+  void operator()(OSSL_PARAM* parameters) const noexcept { OSSL_PARAM_free(parameters); }
+  void operator()(BIGNUM* number) const noexcept { BN_free(number); }
+};
+
+/// The one owner of `T`, for instance `Owned<EVP_PKEY>`.
+template <typename T>
+using Owned = std::unique_ptr<T, OpensslFree>;
+
+}  // namespace cga
