@@ -95,9 +95,7 @@ describe('PublicKey of the addon', () => {
     const message = new Uint8Array(randomBytes(33));
     for (const saltLength of [0, 20, 32, 48, 64]) {
       const padding = constants.RSA_PKCS1_PSS_PADDING;
-      const signature = new Uint8Array(
-        sign(nodeHash(hash), message, { key: rsa.privateKey, padding, saltLength }),
-      );
+      const signature = new Uint8Array(sign(nodeHash(hash), message, { key: rsa.privateKey, padding, saltLength }));
       for (const asked of [0, 20, 32, 48, 64, 5000, 2 ** 32 - 2]) {
         expect(rsaKey.verify('rsa-pss', hash, message, signature, asked)).toBe(asked === saltLength);
       }

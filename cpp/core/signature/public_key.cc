@@ -128,9 +128,8 @@ PublicKey PublicKey::rsa(ByteView n, ByteView e) {
   const Owned<BIGNUM> modulus = number(n);
   const Owned<BIGNUM> exponent = number(e);
   const int bits = BN_num_bits(modulus.get());
-  require(bits >= kMinimumRsaBits && bits <= kMaximumRsaBits && BN_is_odd(modulus.get()) &&
-              BN_is_odd(exponent.get()) && BN_num_bits(exponent.get()) >= 2 &&
-              BN_num_bits(exponent.get()) <= kMaximumExponentBits,
+  require(bits >= kMinimumRsaBits && bits <= kMaximumRsaBits && BN_is_odd(modulus.get()) && BN_is_odd(exponent.get()) &&
+              BN_num_bits(exponent.get()) >= 2 && BN_num_bits(exponent.get()) <= kMaximumExponentBits,
           "the RSA key must have 1024 to 8192 bits and an odd exponent from 3 to 2^33");
   const Owned<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
   require(builder && OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) == 1 &&
