@@ -1,3 +1,5 @@
+import './diagnostics-channels.js';
+
 export type { ObservedOperation, OperationEvent } from './base/diagnostics.js';
 export {
   AttestationError,

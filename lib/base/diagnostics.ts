@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel';
 import { AttestationError } from './errors.js';
 import { traced } from './tracing.js';
 
@@ -16,12 +15,18 @@ export interface OperationEvent {
   tpmErrorCode?: number;
 }
 
-const channels = {
-  attest: channel('cvm-guest-attestation:attest'),
-  encrypt: channel('cvm-guest-attestation:encrypt'),
-  decrypt: channel('cvm-guest-attestation:decrypt'),
-  evidence: channel('cvm-guest-attestation:evidence'),
-} as const;
+/** Takes the events; `wanted` says whether anybody listens to those of an operation. */
+export interface EventPublisher {
+  wanted(operation: ObservedOperation): boolean;
+  publish(event: OperationEvent): void;
+}
+
+let publisher: EventPublisher | undefined;
+
+/** Where events go from now on: what loads this package in Node hands in its diagnostics channels. */
+export function publishEventsTo(newPublisher: EventPublisher): void {
+  publisher = newPublisher;
+}
 
 /**
  * Runs an operation, as a traced step, and publishes how it went, where somebody listens. Neither data nor tokens are
@@ -32,11 +37,11 @@ export function observed<T>(operation: ObservedOperation, work: () => Promise<T>
 }
 
 async function published<T>(operation: ObservedOperation, work: () => Promise<T>): Promise<T> {
-  const observers = channels[operation];
-  if (!observers.hasSubscribers) return work();
+  const observer = publisher;
+  if (!observer?.wanted(operation)) return work();
   const started = performance.now();
   const publish = (outcome: Omit<OperationEvent, 'operation' | 'durationMs'>): void =>
-    observers.publish({ operation, durationMs: performance.now() - started, ...outcome } satisfies OperationEvent);
+    observer.publish({ operation, durationMs: performance.now() - started, ...outcome });
   try {
     const result = await work();
     publish({ ok: true });

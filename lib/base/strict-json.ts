@@ -1,7 +1,7 @@
-import { isUtf8 } from 'node:buffer';
+import { utf8Text } from './bytes.js';
 
 /**
- * JSON from a stranger: bounded nesting, no member named twice. `JSON.parse` keeps the last of two equal names where
+ * Untrusted JSON: bounded nesting, no member named twice. `JSON.parse` keeps the last of two equal names where
  * other parsers keep the first, so two readers of one text can see different claims (RFC 8259 section 4).
  */
 
@@ -55,8 +55,9 @@ export function parseStrictJson(json: string | Uint8Array, maxDepth = DEFAULT_MA
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) throw new StrictJsonError('syntax', 'not valid JSON in UTF-8');
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  const text = utf8Text(bytes);
+  if (text === undefined) throw new StrictJsonError('syntax', 'not valid JSON in UTF-8');
+  return text;
 }
 
 /**

@@ -1,5 +1,6 @@
-/** Hash functions of the structures that this package verifies. */
-export type HashName = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512';
+import type { HashName } from '../base/sha2.js';
+
+export type { HashName } from '../base/sha2.js';
 
 export type EcCurve = 'P-256' | 'P-384' | 'P-521';
 

@@ -1,0 +1,102 @@
+/** Byte arrays in any runtime: no Buffer, no `node:`. */
+
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const tagOf = getter(typedArray, Symbol.toStringTag) as (this: unknown) => string | undefined;
+const lengthOf = getter(typedArray, 'length') as (this: unknown) => number;
+
+function getter(of: object, name: PropertyKey): (this: unknown) => unknown {
+  const get = Object.getOwnPropertyDescriptor(of, name)?.get;
+  if (get === undefined) throw new TypeError(`this runtime has no getter ${String(name)} of typed arrays`);
+  return get;
+}
+
+/** Whether a value really is a Uint8Array, a Buffer included, of this realm or another one. No getter of its own is asked. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return tagOf.call(value) === 'Uint8Array';
+}
+
+/** The number of bytes as the engine knows it, whatever a subclass says of its `length`. */
+export function byteLength(bytes: Uint8Array): number {
+  return lengthOf.call(bytes);
+}
+
+/**
+ * A plain copy: what is checked is what is used, even when the caller's memory is shared or changed meanwhile. Takes the
+ * length and the bytes from the array itself, not from what a subclass overrides.
+ */
+export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(byteLength(bytes));
+  copy.set(bytes);
+  return copy;
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Compares in a time that depends on the lengths only. */
+export function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  let difference = 0;
+  for (let at = 0; at < one.length; at++) difference |= (one[at] as number) ^ (other[at] as number);
+  return difference === 0;
+}
+
+/** Compares two texts as {@link equalBytes} does their UTF-8. */
+export function equalTexts(one: string, other: string): boolean {
+  return equalBytes(utf8Bytes(one), utf8Bytes(other));
+}
+
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
+}
+
+const encoder = new TextEncoder();
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+export function utf8Bytes(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
+/** Text of UTF-8 bytes, a byte order mark included; undefined when they are not UTF-8. */
+export function utf8Text(bytes: Uint8Array): string | undefined {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Text of bytes that are meant for a reader: what is not UTF-8 becomes U+FFFD. */
+export function readableText(bytes: Uint8Array): string {
+  return lenientUtf8.decode(bytes);
+}
+
+/** One character a byte, U+0000 to U+00FF: for texts that are ASCII and for PEM. */
+export function latin1Text(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return text;
+}
+
+/** A whole number from 0 to 2^53 − 1 as big-endian bytes of a fixed size. */
+export function bigEndian(value: number, size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  for (let at = size - 1, rest = value; at >= 0; at--, rest = Math.floor(rest / 256)) bytes[at] = rest % 256;
+  return bytes;
+}
+
+/** Without leading zeros; zero itself becomes empty. */
+export function withoutLeadingZeros(bytes: Uint8Array): Uint8Array {
+  let at = 0;
+  while (at < bytes.length && bytes[at] === 0) at++;
+  return bytes.subarray(at);
+}

@@ -1,0 +1,86 @@
+import type { Check, CheckSubject } from './errors.js';
+
+/** The values that a check compared, as they were found; they are put into words when the list is read. */
+export interface CheckedValues {
+  expected?: unknown;
+  actual?: unknown;
+}
+
+interface Finding<Code extends string> extends CheckedValues {
+  subject: CheckSubject;
+  name: string;
+  ok: boolean;
+  code: Code | 'ERR_NOT_CHECKED';
+  skipped?: true;
+}
+
+/**
+ * Collects the checks of one verification, of tokens and of evidence alike, in the order in which they are made. A verifier
+ * adds every one, whatever became of those before. `Code` is the union of the codes that it may give.
+ */
+export class CheckList<Code extends string = string> {
+  readonly #findings: Finding<Code>[] = [];
+
+  /** Adds one outcome; `expected` and `actual` are kept whether it passed or not. Returns `ok`. */
+  add(subject: CheckSubject, name: string, code: Code, ok: boolean, values?: CheckedValues): boolean {
+    this.#findings.push({ subject, name, ok, code, expected: values?.expected, actual: values?.actual });
+    return ok;
+  }
+
+  /** Adds a comparison. */
+  equal(
+    subject: CheckSubject,
+    name: string,
+    code: Code,
+    expected: string | number | boolean,
+    actual: unknown,
+  ): boolean {
+    return this.add(subject, name, code, expected === actual, { expected, actual: actual ?? 'none' });
+  }
+
+  /** A check that could not be made, because one before it left nothing to look at: counts as failed. */
+  notChecked(subject: CheckSubject, name: string, why: string): void {
+    this.#findings.push({ subject, name, ok: false, code: 'ERR_NOT_CHECKED', actual: why });
+  }
+
+  /** A check that nothing called for: counts as passed and says so. */
+  skipped(subject: CheckSubject, name: string, why: string): void {
+    this.#findings.push({ subject, name, ok: true, code: 'ERR_NOT_CHECKED', skipped: true, actual: why });
+  }
+
+  get ok(): boolean {
+    return this.#findings.every(({ ok }) => ok);
+  }
+
+  /** Every check in words. */
+  get checks(): Check[] {
+    return this.#findings.map(inWords);
+  }
+
+  /** The first check that failed; undefined when none did. */
+  get firstFailure(): Check | undefined {
+    const failed = this.#findings.find(({ ok }) => !ok);
+    return failed === undefined ? undefined : inWords(failed);
+  }
+}
+
+function inWords({ subject, name, ok, code, skipped, expected, actual }: Finding<string>): Check {
+  const check: Check = { name, ok, subject };
+  if (skipped) check.skipped = true;
+  if (!ok) check.code = code;
+  if (expected !== undefined) check.expected = Array.isArray(expected) ? expected.join(' or ') : String(expected);
+  // What is missing where something was expected must not look like a check without values.
+  if (actual !== undefined || expected !== undefined) check.actual = shown(actual);
+  return check;
+}
+
+/** Room for a digest in hex. */
+const MAX_SHOWN = 256;
+
+/** A value out of untrusted input in a few words: scalars, cut short. */
+function shown(value: unknown): string {
+  if (value === undefined) return 'none';
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  const text = String(value);
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}

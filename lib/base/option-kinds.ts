@@ -1,0 +1,174 @@
+import { byteLength, copyBytes, isBytes } from './bytes.js';
+import type { Logger } from './logger.js';
+import { invalid, type OptionKind } from './options.js';
+
+/** The kinds of values that options have; `lib/base/options.ts` says how a table of them is used. */
+
+function kind<T>(is: (value: unknown) => value is T, words: string): OptionKind<T> {
+  return {
+    check: (value, name) => {
+      if (!is(value)) throw invalid(`${name} must be ${words}${waiting(value)}`);
+      return value;
+    },
+  };
+}
+
+/** The commonest slip: a promise where its value was meant. */
+function waiting(value: unknown): string {
+  const isPromise =
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return isPromise ? ', not a promise: is an await missing?' : '';
+}
+
+/** `true` or `false`; `'false'`, `0` and `null` are neither. */
+export const flag: OptionKind<boolean> = kind((value) => typeof value === 'boolean', 'true or false');
+
+/** Text that is not empty. */
+export const text: OptionKind<string> = kind(
+  (value): value is string => typeof value === 'string' && value !== '',
+  'a text that is not empty',
+);
+
+/** Text, the empty one included. */
+export const anyText: OptionKind<string> = kind((value) => typeof value === 'string', 'a text');
+
+export const callable = <T extends (...parameters: never[]) => unknown>(): OptionKind<T> =>
+  kind((value): value is T => typeof value === 'function', 'a function');
+
+/** Taken as it is: for what cannot be checked or copied here, because the function that uses it does so. */
+export const unchecked = <T>(): OptionKind<T> => ({ check: (value) => value as T });
+
+/** What `check` makes of the value; it throws {@link invalid} for what it does not take. */
+export const custom = <T>(check: (value: unknown, name: string) => T): OptionKind<T> => ({ check });
+
+/** Text that matches `pattern`, which has to be anchored. */
+export const textLike = (pattern: RegExp, words: string): OptionKind<string> =>
+  kind((value): value is string => typeof value === 'string' && pattern.test(value), words);
+
+export function oneOf<const T extends string | number>(...values: readonly T[]): OptionKind<T> {
+  return kind((value): value is T => (values as readonly unknown[]).includes(value), values.join(' or '));
+}
+
+/** A whole number from `min` to `max`. */
+export function integer(min: number, max: number): OptionKind<number> {
+  const within = (value: unknown): value is number =>
+    Number.isInteger(value) && Number(value) >= min && Number(value) <= max;
+  return kind(within, `a whole number from ${min} to ${max}`);
+}
+
+/** A number from `min` to `max`, fractions included. */
+export function numberWithin(min: number, max: number): OptionKind<number> {
+  const within = (value: unknown): value is number => typeof value === 'number' && value >= min && value <= max;
+  return kind(within, `a number from ${min} to ${max}`);
+}
+
+/** Longer times do not fit the timers of most runtimes. */
+const MAX_MILLISECONDS = 2 ** 31 - 1;
+/** A time in milliseconds that a timer takes. */
+export const milliseconds: OptionKind<number> = integer(1, MAX_MILLISECONDS);
+
+/** Bytes, from `min` to `max` of them; copied. */
+export function bytes(min = 0, max = Number.MAX_SAFE_INTEGER): OptionKind<Uint8Array> {
+  const size = max === Number.MAX_SAFE_INTEGER ? (min === 0 ? '' : ` of ${min} bytes or more`) : sizeInWords(min, max);
+  return {
+    check: (value, name) => {
+      if (!isBytes(value)) throw invalid(`${name} must be a Uint8Array${size}${waiting(value)}`);
+      const length = byteLength(value);
+      if (length < min || length > max) throw invalid(`${name} must be a Uint8Array${size}`);
+      return copyBytes(value);
+    },
+  };
+}
+
+const sizeInWords = (min: number, max: number): string =>
+  min === max ? ` of ${min} bytes` : ` of ${min} to ${max} bytes`;
+
+/** A date that is one; copied. */
+export const date: OptionKind<Date> = {
+  check: (value, name) => {
+    const time =
+      Object.prototype.toString.call(value) === '[object Date]' ? Date.prototype.getTime.call(value) : Number.NaN;
+    if (Number.isNaN(time)) throw invalid(`${name} must be a valid Date`);
+    return new Date(time);
+  },
+};
+
+/** An AbortSignal, of this realm or another one. */
+export const abortSignal: OptionKind<AbortSignal> = kind(
+  (value): value is AbortSignal =>
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<AbortSignal>).aborted === 'boolean' &&
+    typeof (value as Partial<AbortSignal>).addEventListener === 'function',
+  'an AbortSignal',
+);
+
+/** An object with the methods of a {@link Logger}: most are objects of a class, so it is taken as it is. */
+export const logger: OptionKind<Logger> = withMethods<Logger>('debug', 'info', 'warn', 'error');
+
+/** An object of any class that has these methods. */
+export function withMethods<T extends object>(...methods: readonly (keyof T & string)[]): OptionKind<T> {
+  return {
+    check: (value, name) => {
+      const missing = methods.find((method) => typeof (value as Partial<T> | null)?.[method] !== 'function');
+      if (missing !== undefined) throw invalid(`${name} must have the method ${missing}`);
+      return value as T;
+    },
+  };
+}
+
+/** A list of `min` or more values of one kind; copied. */
+export function listOf<T>(of: OptionKind<T>, min = 0, max = 65_536): OptionKind<T[]> {
+  return {
+    check: (value, name) => {
+      if (!Array.isArray(value)) throw invalid(`${name} must be a list${waiting(value)}`);
+      if (value.length < min || value.length > max) throw invalid(`${name} must be a list of ${min} to ${max} values`);
+      return Array.from({ length: value.length }, (_, index) => of.check(value[index], `${name}[${index}]`));
+    },
+  };
+}
+
+/** One value or a list of at least one. */
+export function oneOrMore<T>(of: OptionKind<T>): OptionKind<T[]> {
+  const list = listOf(of, 1);
+  return { check: (value, name) => (Array.isArray(value) ? list.check(value, name) : [of.check(value, name)]) };
+}
+
+/** The first kind that takes the value. `words` say what there is. */
+export function either<One, Other>(
+  one: OptionKind<One>,
+  other: OptionKind<Other>,
+  words: string,
+): OptionKind<One | Other> {
+  return {
+    check: (value, name) => {
+      for (const of of [one, other] as const) {
+        try {
+          return of.check(value, name);
+        } catch {
+          // The next one may take it.
+        }
+      }
+      throw invalid(`${name} must be ${words}${waiting(value)}`);
+    },
+  };
+}
+
+/** Bytes or text that is not empty: certificates come as DER or PEM. Bytes are copied. */
+export const bytesOrText: OptionKind<Uint8Array | string> = {
+  check: (value, name) => {
+    if (typeof value === 'string' && value !== '') return value;
+    if (!isBytes(value)) throw invalid(`${name} must be a Uint8Array or a text${waiting(value)}`);
+    return copyBytes(value);
+  },
+};
+
+/** A URL, as an object or as text; copied. */
+export const url: OptionKind<URL> = {
+  check: (value, name) => {
+    const href = typeof value === 'string' ? value : value instanceof URL ? value.href : undefined;
+    if (href === undefined) throw invalid(`${name} must be a URL${waiting(value)}`);
+    if (!URL.canParse(href)) throw invalid(`${name} must be a URL with a scheme, such as https://…`);
+    return new URL(href);
+  },
+};

@@ -1,0 +1,175 @@
+import { AttestationError, ErrorCode } from './errors.js';
+
+/**
+ * The one way in which every entry point takes options: a table of names and kinds. Only own enumerable data properties of
+ * a plain object count; what is unknown, misspelt, of a wrong type or out of range is an error of the caller (8), and so is
+ * a value that got lost: an option that is there but `undefined` must not become a protection that is off. What comes back
+ * is a copy, so that what was checked is what is used.
+ */
+
+/** Checks one value and returns its copy. Throws {@link AttestationError} 8, and whatever a hostile value throws. */
+export interface OptionKind<T> {
+  readonly check: (value: unknown, name: string) => T;
+}
+
+export interface RequiredKind<T> extends OptionKind<T> {
+  readonly required: true;
+}
+
+/** A kind for each member of `T`; those that `T` requires are marked by {@link required}. */
+export type OptionTable<T> = {
+  readonly [Name in keyof T]-?: undefined extends T[Name]
+    ? OptionKind<Exclude<T[Name], undefined>>
+    : Record<never, never> extends Pick<T, Name>
+      ? OptionKind<T[Name]>
+      : RequiredKind<T[Name]>;
+};
+
+/** Options whose absence cannot weaken anything: for these, and only these, `undefined` is the same as absent. */
+const MAY_BE_UNDEFINED: ReadonlySet<string> = new Set(['signal', 'logger', 'now', 'cache', 'clockTolerance']);
+
+export function required<T>(kind: OptionKind<T>): RequiredKind<T> {
+  return { check: kind.check, required: true };
+}
+
+/**
+ * Checks the options of `what` (`verifyToken`, for messages) and returns a copy of them. `undefined` in place of the options
+ * is no options.
+ *
+ * @throws {AttestationError} 8
+ */
+export function checkOptions<T extends object>(what: string, given: unknown, table: OptionTable<T>): T {
+  return guarded(what, () => checkedMembers(given === undefined ? {} : given, '', table));
+}
+
+/**
+ * Checks one positional argument of `what` and returns its copy.
+ *
+ * @throws {AttestationError} 8
+ */
+export function checkArgument<T>(what: string, name: string, given: unknown, kind: OptionKind<T>): T {
+  return guarded(what, () => kind.check(given, name));
+}
+
+/** An object of options within options. */
+export function nested<T extends object>(table: OptionTable<T>): OptionKind<T> {
+  return { check: (value, name) => checkedMembers(value, name, table) };
+}
+
+/** A plain object with any names and values of one kind. The copy has no prototype. */
+export function recordOf<T>(kind: OptionKind<T>): OptionKind<Record<string, T>> {
+  return {
+    check: (value, name) => {
+      const record = Object.create(null) as Record<string, T>;
+      for (const [member, found] of ownData(value, name)) {
+        if (found === undefined) throw invalid(`${name}.${member} is given but undefined`);
+        record[member] = kind.check(found, `${name}.${member}`);
+      }
+      return record;
+    },
+  };
+}
+
+/** The error of a caller: 8. */
+export function invalid(message: string, cause?: unknown): AttestationError {
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message, cause === undefined ? {} : { cause });
+}
+
+/** Getters, Proxies and revoked objects throw what they like: the caller gets one kind of error, and which call it was. */
+function guarded<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof AttestationError) throw new AttestationError(error.code, `${what}: ${error.message}`, error);
+    throw invalid(`${what}: an argument cannot be read`, error);
+  }
+}
+
+function checkedMembers<T extends object>(given: unknown, path: string, table: OptionTable<T>): T {
+  const kinds = table as unknown as Readonly<Record<string, OptionKind<unknown> | RequiredKind<unknown>>>;
+  const checked: Record<string, unknown> = {};
+  const prefix = path === '' ? '' : `${path}.`;
+  for (const [name, value] of ownData(given, path === '' ? 'the options' : path)) {
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    if (kind === undefined) throw unknownOption(name, Object.keys(kinds), path);
+    if (value === undefined) {
+      if (MAY_BE_UNDEFINED.has(name)) continue;
+      throw invalid(`${prefix}${name} is given but undefined: leave it out, or find out where its value got lost`);
+    }
+    checked[name] = kind.check(value, `${prefix}${name}`);
+  }
+  for (const [name, kind] of Object.entries(kinds)) {
+    if ('required' in kind && !Object.hasOwn(checked, name)) throw invalid(`${prefix}${name} must be given`);
+  }
+  return checked as T;
+}
+
+/** Names and values of a plain object's own enumerable data properties; anything else on it is refused. */
+function ownData(given: unknown, what: string): [string, unknown][] {
+  if (!isPlainObject(given)) throw invalid(`${what} must be a plain object${kindOfObject(given)}`);
+  return Reflect.ownKeys(given).map((name) => {
+    const property = Reflect.getOwnPropertyDescriptor(given, name);
+    if (typeof name === 'symbol') throw invalid(`${what} must not have symbols as names`);
+    if (property === undefined || !('value' in property)) {
+      throw invalid(`${name.slice(0, 60)} must be a value, not a getter`);
+    }
+    if (!property.enumerable) throw invalid(`${name.slice(0, 60)} must be enumerable`);
+    return [name, property.value];
+  });
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Reflect.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype || isForeignObjectPrototype(prototype as object);
+}
+
+/** `Object.prototype` of another realm, as in Jest's sandbox or an iframe; an object with options on it is none. */
+function isForeignObjectPrototype(value: object): boolean {
+  return (
+    Reflect.getPrototypeOf(value) === null &&
+    Object.hasOwn(value, 'isPrototypeOf') &&
+    Object.hasOwn(value, 'propertyIsEnumerable') &&
+    Object.keys(value).length === 0
+  );
+}
+
+function kindOfObject(value: unknown): string {
+  if (value === null) return ', not null';
+  if (Array.isArray(value)) return ', not an array';
+  if (typeof value !== 'object') return `, not a ${typeof value}`;
+  if (typeof (value as { then?: unknown }).then === 'function') return ', not a promise: is an await missing?';
+  return ', not a Map or an object of a class';
+}
+
+function unknownOption(name: string, known: readonly string[], path: string): AttestationError {
+  const meant = known.find((candidate) => isMisspelling(name, candidate));
+  const hint = meant === undefined ? `there are ${known.join(', ')}` : `did you mean ${meant}?`;
+  const where = path === '' ? '' : ` in ${path}`;
+  return invalid(`there is no option ${JSON.stringify(name.slice(0, 60))}${where}: ${hint}`);
+}
+
+/** Whether two names differ by case or by at most two letters left out, added, changed or swapped. */
+function isMisspelling(given: string, known: string): boolean {
+  if (Math.abs(given.length - known.length) > 2 || known.length < 4) return given.toLowerCase() === known.toLowerCase();
+  return editDistance(given.toLowerCase(), known.toLowerCase()) <= Math.min(2, Math.floor(known.length / 3));
+}
+
+function editDistance(one: string, other: string): number {
+  let before: number[] = [];
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j++) {
+      const same = one[i - 1] === other[j - 1] ? 0 : 1;
+      let best = Math.min((row[j - 1] as number) + same, (row[j] as number) + 1, (next[j - 1] as number) + 1);
+      if (i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]) {
+        best = Math.min(best, (before[j - 2] as number) + 1);
+      }
+      next.push(best);
+    }
+    before = row;
+    row = next;
+  }
+  return row[other.length] as number;
+}

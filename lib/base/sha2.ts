@@ -1,0 +1,91 @@
+import { bigEndian, concatBytes } from './bytes.js';
+import { sha1Blocks, sha256Blocks } from './sha256-blocks.js';
+import { sha512Blocks } from './sha512-blocks.js';
+
+/** Hash functions of the structures that this package verifies. */
+export type HashName = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512';
+
+/** Bytes of each digest. */
+export const DIGEST_BYTES: Readonly<Record<HashName, number>> = {
+  'SHA-1': 20,
+  'SHA-256': 32,
+  'SHA-384': 48,
+  'SHA-512': 64,
+};
+
+const BLOCK_BYTES: Readonly<Record<HashName, 64 | 128>> = {
+  'SHA-1': 64,
+  'SHA-256': 64,
+  'SHA-384': 128,
+  'SHA-512': 128,
+};
+
+const COMPRESS = {
+  'SHA-1': sha1Blocks,
+  'SHA-256': sha256Blocks,
+  'SHA-384': sha512Blocks,
+  'SHA-512': sha512Blocks,
+} as const;
+
+/** Initial hash values, FIPS 180-4 section 5.3, as 32-bit words. */
+const INITIAL: Readonly<Record<HashName, readonly number[]>> = {
+  'SHA-1': [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0],
+  'SHA-256': [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19],
+  'SHA-384': [
+    0xcbbb9d5d, 0xc1059ed8, 0x629a292a, 0x367cd507, 0x9159015a, 0x3070dd17, 0x152fecd8, 0xf70e5939, 0x67332667,
+    0xffc00b31, 0x8eb44a87, 0x68581511, 0xdb0c2e0d, 0x64f98fa7, 0x47b5481d, 0xbefa4fa4,
+  ],
+  'SHA-512': [
+    0x6a09e667, 0xf3bcc908, 0xbb67ae85, 0x84caa73b, 0x3c6ef372, 0xfe94f82b, 0xa54ff53a, 0x5f1d36f1, 0x510e527f,
+    0xade682d1, 0x9b05688c, 0x2b3e6c1f, 0x1f83d9ab, 0xfb41bd6b, 0x5be0cd19, 0x137e2179,
+  ],
+};
+
+/**
+ * Digest of bytes, synchronous in any runtime (WebCrypto's is not): event logs and small structures are hashed with it.
+ *
+ * Source: FIPS 180-4.
+ */
+export function sha2(hash: HashName, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const block = BLOCK_BYTES[hash];
+  const state = Int32Array.from(INITIAL[hash]);
+  const compress = COMPRESS[hash];
+  const whole = data.length - (data.length % block);
+  compress(state, data.subarray(0, whole));
+  compress(state, lastBlocks(data.subarray(whole), data.length, block));
+  const digest = new Uint8Array(DIGEST_BYTES[hash]);
+  const view = new DataView(digest.buffer);
+  for (let word = 0; word < digest.length / 4; word++) view.setInt32(4 * word, state[word] as number);
+  return digest;
+}
+
+/** What is left over, a one bit, zeros, and the length in bits (FIPS 180-4 section 5.1). */
+function lastBlocks(rest: Uint8Array, length: number, block: number): Uint8Array {
+  const lengthBytes = block / 8;
+  const padded = new Uint8Array(rest.length + 1 + lengthBytes > block ? 2 * block : block);
+  padded.set(rest);
+  padded[rest.length] = 0x80;
+  padded.set(bigEndian(length * 8, 8), padded.length - 8);
+  return padded;
+}
+
+/** HMAC (RFC 2104) over the same functions. */
+export function hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const block = BLOCK_BYTES[hash];
+  const padded = new Uint8Array(block);
+  padded.set(key.length > block ? sha2(hash, key) : key);
+  const inner = sha2(
+    hash,
+    concatBytes(
+      padded.map((byte) => byte ^ 0x36),
+      data,
+    ),
+  );
+  return sha2(
+    hash,
+    concatBytes(
+      padded.map((byte) => byte ^ 0x5c),
+      inner,
+    ),
+  );
+}
