@@ -60,6 +60,26 @@ export {
 } from './maa/maa-client.js';
 export { buildSevSnpVmRequest, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
+export { buildReleasePolicy, type ReleasePolicyOptions } from './release/policy/build.js';
+export { type EncodedReleasePolicy, encodeReleasePolicy } from './release/policy/encode.js';
+export {
+  type EvaluatedAuthority,
+  type EvaluatedCondition,
+  evaluateReleasePolicy,
+  type ReleaseEvaluation,
+} from './release/policy/evaluate.js';
+export { explainReleasePolicy } from './release/policy/explain.js';
+export { parseReleasePolicy } from './release/policy/parse.js';
+export {
+  type ClaimCondition,
+  type ClaimValue,
+  type ConditionGroup,
+  PolicyError,
+  type ReleaseAuthority,
+  type ReleaseCondition,
+  type ReleaseOperator,
+  type ReleasePolicy,
+} from './release/policy/policy.js';
 export {
   type AttestationGuard,
   attestationOf,
