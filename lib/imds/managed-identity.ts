@@ -1,5 +1,6 @@
 import { delay } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { invalid } from '../base/options.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { retryOnOverload } from '../http/retry.js';
 import { askImds, type Imds } from './imds.js';
@@ -152,5 +153,3 @@ const malformed = (how: string): AttestationError =>
     ErrorCode.INVALID_JSON_RESPONSE,
     `instance metadata gave an answer ${how} for a managed identity`,
   );
-
-const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

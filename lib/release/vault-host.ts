@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from '../base/errors.js';
+import { invalid } from '../base/options.js';
 
 /** What an access token is asked for, in the words of both ways to get one. */
 export interface Audience {
@@ -125,5 +125,3 @@ function audienceOfScope(scope: unknown): Audience {
 }
 
 const audienceOfResource = (resource: string): Audience => ({ resource, scope: `${resource}/.default` });
-
-const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

@@ -1,5 +1,5 @@
-import { AttestationError, ErrorCode } from '../../base/errors.js';
-import { type OptionNames, refuseUnknownOptions } from '../../base/option-names.js';
+import { flag, integer, listOf, oneOf as oneOfValues, text, textLike, unchecked } from '../../base/option-kinds.js';
+import { checkOptions, invalid, type OptionTable, required } from '../../base/options.js';
 import { parseReleasePolicy } from './parse.js';
 import type { ReleaseCondition, ReleasePolicy } from './policy.js';
 
@@ -25,18 +25,6 @@ export interface ReleasePolicyOptions {
   and?: readonly ReleaseCondition[];
 }
 
-const OPTION_NAMES = {
-  authorities: true,
-  tee: true,
-  compliant: true,
-  secureBoot: true,
-  noDebug: true,
-  vmIds: true,
-  minGuestSvn: true,
-  launchMeasurements: true,
-  and: true,
-} satisfies OptionNames<ReleasePolicyOptions>;
-
 /** Claims of a guest token that say the same of either hardware. */
 const TEE_CLAIMS = {
   snp: {
@@ -47,8 +35,20 @@ const TEE_CLAIMS = {
   tdx: { type: 'tdxvm', measurement: 'tdx_mrtd', debug: 'tdx_td_attributes_debug' },
 } as const;
 
-const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const HEX_48_BYTES = /^[0-9a-f]{96}$/i;
+const guid = textLike(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'a GUID');
+const digest = textLike(/^[0-9a-f]{96}$/i, '96 hex digits');
+
+const OPTIONS: OptionTable<ReleasePolicyOptions> = {
+  authorities: required(listOf(text, 1)),
+  tee: oneOfValues('snp', 'tdx'),
+  compliant: flag,
+  secureBoot: flag,
+  noDebug: flag,
+  vmIds: listOf(guid, 1),
+  minGuestSvn: integer(0, 0xffff_ffff),
+  launchMeasurements: listOf(digest, 1),
+  and: listOf(unchecked<ReleaseCondition>()),
+};
 
 const inTee = (claim: string): string => `x-ms-isolation-tee.${claim}`;
 
@@ -59,8 +59,16 @@ const inTee = (claim: string): string => `x-ms-isolation-tee.${claim}`;
  * @throws AttestationError 8 for wrong options; PolicyError for wrong authorities or conditions
  */
 export function buildReleasePolicy(options: ReleasePolicyOptions): ReleasePolicy {
-  checkOptions(options);
-  const { tee = 'snp', compliant = true, secureBoot, noDebug, vmIds, minGuestSvn, launchMeasurements, and } = options;
+  const {
+    authorities,
+    tee = 'snp',
+    compliant = true,
+    ...wanted
+  } = checkOptions('buildReleasePolicy', options, OPTIONS);
+  const { secureBoot, noDebug, vmIds, minGuestSvn, launchMeasurements, and } = wanted;
+  if (tee === 'tdx' && minGuestSvn !== undefined) {
+    throw invalid('buildReleasePolicy: minGuestSvn is of SEV-SNP, a TD has no such version');
+  }
   const claims = TEE_CLAIMS[tee];
   const conditions: ReleaseCondition[] = [{ claim: inTee('x-ms-attestation-type'), equals: claims.type }];
   if (compliant) conditions.push({ claim: inTee('x-ms-compliance-status'), equals: 'azure-compliant-cvm' });
@@ -90,7 +98,7 @@ export function buildReleasePolicy(options: ReleasePolicyOptions): ReleasePolicy
   if (and) conditions.push(...and);
   return parseReleasePolicy({
     version: '1.0.0',
-    anyOf: options.authorities.map((authority) => ({ authority, allOf: conditions })),
+    anyOf: authorities.map((authority) => ({ authority, allOf: conditions })),
   });
 }
 
@@ -99,36 +107,3 @@ function oneOf(claim: string, values: readonly string[]): ReleaseCondition {
   const [only] = conditions;
   return conditions.length === 1 && only !== undefined ? only : { anyOf: conditions };
 }
-
-function checkOptions(options: ReleasePolicyOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
-  refuseUnknownOptions(options, OPTION_NAMES);
-  const lost = Object.entries(options).find(([, value]) => value === undefined);
-  if (lost !== undefined) throw invalid(`${lost[0]} is undefined`);
-  const { authorities, tee, vmIds, minGuestSvn, launchMeasurements, and } = options;
-  if (!isTextList(authorities)) throw invalid('authorities must be a list of issuers');
-  if (tee !== undefined && tee !== 'snp' && tee !== 'tdx') throw invalid('tee must be snp or tdx');
-  for (const name of ['compliant', 'secureBoot', 'noDebug'] as const) {
-    if (name in options && typeof options[name] !== 'boolean') throw invalid(`${name} must be true or false`);
-  }
-  if (vmIds !== undefined && !(isTextList(vmIds) && vmIds.every((id) => GUID.test(id)))) {
-    throw invalid('vmIds must be a list of GUIDs');
-  }
-  if (launchMeasurements !== undefined) {
-    if (!isTextList(launchMeasurements) || !launchMeasurements.every((digits) => HEX_48_BYTES.test(digits))) {
-      throw invalid('launchMeasurements must be a list of 96 hex digits each');
-    }
-  }
-  if (minGuestSvn !== undefined) {
-    if (!Number.isInteger(minGuestSvn) || minGuestSvn < 0 || minGuestSvn > 0xffffffff) {
-      throw invalid('minGuestSvn must be an integer from 0');
-    }
-    if (tee === 'tdx') throw invalid('minGuestSvn is of SEV-SNP: a TD has no such version');
-  }
-  if (and !== undefined && !Array.isArray(and)) throw invalid('and must be a list of conditions');
-}
-
-const isTextList = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string');
-
-const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

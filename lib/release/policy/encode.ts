@@ -1,6 +1,7 @@
-import { AttestationError, ErrorCode } from '../../base/errors.js';
-import { refuseUnknownOptions } from '../../base/option-names.js';
-import { toBase64Url } from '../base64.js';
+import { encodeBase64url } from '../../base/base64url.js';
+import { utf8Bytes } from '../../base/bytes.js';
+import { flag } from '../../base/option-kinds.js';
+import { checkOptions } from '../../base/options.js';
 import { parseReleasePolicy } from './parse.js';
 import type { ReleasePolicy } from './policy.js';
 
@@ -22,14 +23,13 @@ export function encodeReleasePolicy(
   policy: ReleasePolicy,
   options: { immutable?: boolean } = {},
 ): EncodedReleasePolicy {
-  refuseUnknownOptions(options, { immutable: true });
-  if ('immutable' in options && typeof options.immutable !== 'boolean') {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'immutable must be true or false');
-  }
+  const { immutable = false } = checkOptions<{ immutable?: boolean }>('encodeReleasePolicy', options, {
+    immutable: flag,
+  });
   const json = JSON.stringify(parseReleasePolicy(policy));
   return {
     contentType: 'application/json; charset=utf-8',
-    data: toBase64Url(new TextEncoder().encode(json)),
-    immutable: options.immutable ?? false,
+    data: encodeBase64url(utf8Bytes(json)),
+    immutable,
   };
 }

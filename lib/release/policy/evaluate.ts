@@ -1,4 +1,5 @@
-import { AttestationError, ErrorCode } from '../../base/errors.js';
+import { date } from '../../base/option-kinds.js';
+import { checkOptions, invalid } from '../../base/options.js';
 import { isJsonObject } from '../../base/strict-json.js';
 import { isDecimal, parseReleasePolicy } from './parse.js';
 import {
@@ -66,11 +67,11 @@ export function evaluateReleasePolicy(
   claims: object,
   options: { now?: Date } = {},
 ): ReleaseEvaluation {
-  if (!isJsonObject(claims))
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the claims must be an object');
+  const { now = new Date() } = checkOptions<{ now?: Date }>('evaluateReleasePolicy', options, { now: date });
+  if (!isJsonObject(claims)) throw invalid('evaluateReleasePolicy: the claims must be an object');
   const { anyOf } = parseReleasePolicy(policy);
   const authorities = anyOf.map((authority, index) => evaluateAuthority(authority, `/anyOf/${index}`, claims));
-  const hint = expiryHint(claims, options.now ?? new Date());
+  const hint = expiryHint(claims, now);
   return {
     released: authorities.some(({ released }) => released),
     ...(typeof claims.iss === 'string' && { issuer: claims.iss }),

@@ -1,5 +1,5 @@
+import { decodeBase64url } from '../../base/base64url.js';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '../../base/strict-json.js';
-import { fromBase64Url } from '../base64.js';
 import { isLoopbackHost } from '../loopback.js';
 import {
   type ClaimCondition,
@@ -53,7 +53,7 @@ function treeOfData(data: unknown): unknown {
   if (data.length > MAX_LENGTH * 2) throw tooLong();
   if (data.trimStart().startsWith('{')) throw new PolicyError('/data', 'data is plain JSON', 'encode it as base64url');
   if (data.endsWith('=')) throw new PolicyError('/data', 'base64 with padding', 'base64url has no = at its end');
-  const bytes = fromBase64Url(data);
+  const bytes = decodeBase64url(data);
   if (bytes === undefined) throw new PolicyError('/data', 'data is not base64url', alphabetHint(data));
   if (bytes[0] !== undefined && looksEncoded(String.fromCharCode(...bytes.subarray(0, 32)))) {
     throw doubleEncoded('/data', 'data is base64url of base64url');
