@@ -1,5 +1,7 @@
+import { parseSnpReport } from '../abi/snp-report.js';
 import { untilAborted } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { hex } from '../base/hex.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { exchange } from '../http/exchange.js';
 import { fetchTransport } from '../http/fetch-transport.js';
@@ -8,8 +10,6 @@ import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } fro
 import { parseServiceUrl } from '../http/service-url.js';
 import { loadCertificates } from '../verify/certificate.js';
 import { TCB_COMPONENTS } from '../verify/check-report.js';
-import { hex } from '../verify/hex.js';
-import { parseSnpReport } from '../verify/snp-report.js';
 import { type Product, SigningKey, type SnpReport, type Tcb } from '../verify/types.js';
 import { defaultKdsCacheDirectory, KdsCache } from './kds-cache.js';
 import { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './kds-url.js';
