@@ -37,8 +37,8 @@ export interface SignatureEngine {
   verify(
     key: PublicKey,
     scheme: SignatureScheme,
-    message: Uint8Array<ArrayBuffer>,
-    signature: Uint8Array<ArrayBuffer>,
+    message: Uint8Array,
+    signature: Uint8Array,
   ): boolean | Promise<boolean>;
   /** Digest, synchronous in every engine: event logs are replayed by it. */
   digest(hash: HashName, data: Uint8Array): Uint8Array;

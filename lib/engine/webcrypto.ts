@@ -8,7 +8,7 @@ export const webcryptoEngine: SignatureEngine = {
   verify: async (key, scheme, message, signature) => {
     try {
       const imported = await importedKey(key, scheme);
-      return await crypto.subtle.verify(verifyParameters(scheme), imported, signature, message);
+      return await crypto.subtle.verify(verifyParameters(scheme), imported, asOwn(signature), asOwn(message));
     } catch {
       // A key or a scheme that this runtime does not know: nothing was verified.
       return false;
@@ -16,6 +16,9 @@ export const webcryptoEngine: SignatureEngine = {
   },
   digest: sha2,
 };
+
+/** What `verifySignature` hands down lies in memory that is not shared. */
+const asOwn = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
 
 type ImportedKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
