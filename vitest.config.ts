@@ -8,11 +8,14 @@ export default defineConfig({
     // Examples import the package by its name; their tests run them on the sources.
     alias: [
       { find: /^cvm-guest-attestation\/simulator$/, replacement: source('lib/simulator/index.ts') },
+      { find: /^cvm-guest-attestation\/relying-party$/, replacement: source('lib/relying-party/index.ts') },
       { find: /^cvm-guest-attestation$/, replacement: source('lib/index.ts') },
     ],
   },
   test: {
     include: ['test/**/*.test.ts'],
+    // Real Redis, PostgreSQL and nginx, and client packages: npm run test:servers.
+    exclude: ['test/servers/**', '**/node_modules/**'],
     globalSetup: ['./test/simulator-keys.ts'],
     setupFiles: [
       ...(process.env.SANITIZED_NODE ? ['./test/sanitized-node.ts'] : []),

@@ -12,7 +12,10 @@ execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'i
 
 const bundle = await rolldown({
   input: Object.fromEntries(
-    ['index', 'opentelemetry', 'simulator/index', 'cli/main'].map((entry) => [entry, `${modules}/${entry}.js`]),
+    ['index', 'relying-party/index', 'opentelemetry', 'simulator/index', 'cli/main'].map((entry) => [
+      entry,
+      `${modules}/${entry}.js`,
+    ]),
   ),
   platform: 'node',
   // Packages stay what they are: the package manager's and the SBOM's business.

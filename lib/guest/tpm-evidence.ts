@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { CertifiedEphemeralKey, GuestTpm, QuoteResult } from '../tpm/tpm.js';
 import {
   parseTpm2bPublic,
   parseTpmsAttest,
@@ -6,9 +8,7 @@ import {
   TpmAttestType,
   TpmHash,
   type TpmsAttest,
-} from '../abi/tpm.js';
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { CertifiedEphemeralKey, GuestTpm, QuoteResult } from '../tpm/tpm.js';
+} from '../verify/tpm-structures.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 

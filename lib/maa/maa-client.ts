@@ -4,14 +4,7 @@ import { type Logger, silentLogger } from '../base/logger.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
-import {
-  HTTP_RETRIES,
-  type HttpSettings,
-  type RetryOptions,
-  retryOnOverload,
-  retrySettings,
-  sendWithRetry,
-} from '../http/retry.js';
+import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings, sendWithRetry } from '../http/retry.js';
 import { isLoopback, parseServiceUrl } from '../http/service-url.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from '../http/transport.js';
 import { MAX_KEY_SET_BYTES, parseKeySet } from '../token/keys-remote.js';
@@ -101,8 +94,8 @@ export class MaaClient {
       transport:
         options.fetch === undefined ? nodeTransport(ca === undefined ? {} : { ca }) : fetchTransport(options.fetch),
       limits: { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES },
-      retry: retrySettings(options.retry, HTTP_RETRIES.attestation.defaults),
-      retryOn: HTTP_RETRIES.attestation.retryOn,
+      retry: retrySettings(options.retry),
+      retryOn: retryOnOverload,
       logger: options.logger ?? silentLogger,
     };
   }

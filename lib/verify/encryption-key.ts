@@ -1,4 +1,8 @@
 import { createHash } from 'node:crypto';
+import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
+import type { CheckList } from './check-list.js';
+import type { QuoteVerification } from './check-quote.js';
+import { hex } from './hex.js';
 import {
   parseTpm2bPublic,
   parseTpmsAttest,
@@ -6,11 +10,7 @@ import {
   TpmAttestType,
   type TpmPublic,
   type TpmsAttest,
-} from '../abi/tpm.js';
-import { hex } from '../base/hex.js';
-import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
-import type { CheckList } from './check-list.js';
-import type { QuoteVerification } from './check-quote.js';
+} from './tpm-structures.js';
 import type { EvidenceEphemeralKey } from './types.js';
 
 // fixedTPM, fixedParent, sensitiveDataOrigin, noDA, decrypt; neither userWithAuth nor restricted (TPMA_OBJECT).

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { hex } from '../base/hex.js';
+import { integer, withMethods } from '../base/option-kinds.js';
+import { checkOptions, required } from '../base/options.js';
+import {
+  type ChallengeFields,
+  challengeBytes,
+  challengeFields,
+  contextBytes,
+  formatChallenge,
+  hasMac,
+  RANDOM_BYTES,
+} from './challenge-format.js';
+import { refuseChallenge } from './refusals.js';
+import { deriveKey, secrets } from './secrets.js';
+import {
+  DEFAULT_TOLERANCE_MS,
+  type ReplayStore,
+  storeFailure,
+  type TolerantStore,
+  useTolerance,
+  withinDeadline,
+} from './stores/replay-store.js';
+
+export interface ChallengeOptions {
+  /** Shared by all replicas: 1 to 4 secrets of at least 32 bytes. The first signs, all verify. */
+  secret: Uint8Array | Uint8Array[];
+  /** For how long a challenge may be redeemed, 1 to 86,400,000. Default 300,000. */
+  lifetimeMs?: number;
+  /**
+   * Bounds the difference of any two clocks of the deployment, the store's included; 0 to 3,600,000. Default 60,000. The
+   * same on every replica.
+   */
+  clockToleranceMs?: number;
+  /** Where used challenges are remembered. */
+  store: ReplayStore;
+  /** For how long the store may think about one claim. Default 5,000. */
+  storeDeadlineMs?: number;
+}
+
+/** A challenge that was issued here and has not expired. Nothing has been claimed yet. */
+export interface CheckedChallenge {
+  /** The 57 bytes: what the quote's nonce must be. */
+  readonly bytes: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly expiry: number;
+  /** Which of the secrets has signed it: keys for what goes with the challenge are derived from the same. */
+  readonly secret: number;
+  /**
+   * Claims it. Call it once everything else is verified, and before the first effect.
+   *
+   * @throws {VerificationError} `ERR_CHALLENGE_USED`, `ERR_CHALLENGE_EXPIRED` or one of the `ERR_STORE_…`.
+   */
+  claim(): Promise<void>;
+}
+
+/** Challenges that any replica issues and any replica redeems, once. */
+export interface Challenges {
+  /** A new challenge, 76 characters. `context` (1 to 32 characters) says what for: it can be redeemed for nothing else. */
+  issue(context?: string): string;
+  /**
+   * Checks a challenge and claims it: resolves once for each. Call it after the evidence or token that answers the
+   * challenge is verified, and before the first effect.
+   *
+   * @throws {VerificationError} one of {@link CHALLENGE_REFUSALS}.
+   */
+  redeem(challenge: string, context?: string): Promise<void>;
+  /**
+   * The first half of {@link redeem}, for those who need the bytes before the claim. Synchronous.
+   *
+   * @throws {VerificationError} one of the `ERR_CHALLENGE_…`.
+   */
+  check(challenge: string, context?: string): CheckedChallenge;
+}
+
+/**
+ * Issues and redeems challenges. Issuing stores nothing; redeeming is one atomic claim in `store`.
+ *
+ * @throws {AttestationError} 8 when the options are wrong.
+ */
+export function createChallenges(options: ChallengeOptions): Challenges {
+  const {
+    secret,
+    store,
+    lifetimeMs = 300_000,
+    clockToleranceMs = DEFAULT_TOLERANCE_MS,
+    storeDeadlineMs = 5_000,
+  } = checkOptions<ChallengeOptions>('createChallenges', options, {
+    secret: required(secrets),
+    lifetimeMs: integer(1, 86_400_000),
+    clockToleranceMs: integer(0, 3_600_000),
+    store: required(withMethods<ReplayStore>('claim')),
+    storeDeadlineMs: integer(1, 600_000),
+  });
+  const keys = (secret as Uint8Array[]).map((one) => deriveKey(one, 'challenge'));
+  (store as Partial<TolerantStore>)[useTolerance]?.(clockToleranceMs);
+
+  const claim = async ({ random, expiry }: ChallengeFields): Promise<void> => {
+    refuseByClock(expiry);
+    // Outlives the challenge on the slowest clock, wherever it was claimed.
+    const ttlMs = lifetimeMs + 2 * clockToleranceMs;
+    const issuedAt = expiry - lifetimeMs - clockToleranceMs;
+    const won = await withinDeadline(storeDeadlineMs, claimed(store, `challenge:${hex(random)}`, ttlMs, issuedAt));
+    if (won !== true) throw refuseChallenge('ERR_CHALLENGE_USED');
+    // The store may have taken so long that another replica has forgotten its claim by now.
+    refuseByClock(expiry);
+  };
+  const refuseByClock = (expiry: number): void => {
+    const now = Date.now();
+    if (expiry <= now) throw refuseChallenge('ERR_CHALLENGE_EXPIRED');
+    if (expiry > now + lifetimeMs + clockToleranceMs) throw refuseChallenge('ERR_CHALLENGE_FUTURE');
+  };
+  const check = (challenge: string, context?: string): CheckedChallenge => {
+    const meant = contextBytes(context);
+    const bytes = challengeBytes(challenge);
+    const secretIndex = keys.findIndex((key) => hasMac(bytes, key, lifetimeMs, meant));
+    if (secretIndex < 0) throw refuseChallenge('ERR_CHALLENGE_MAC');
+    const fields = challengeFields(bytes);
+    refuseByClock(fields.expiry);
+    return { bytes, expiry: fields.expiry, secret: secretIndex, claim: () => claim(fields) };
+  };
+  return {
+    issue: (context) =>
+      formatChallenge(
+        { random: randomBytes(RANDOM_BYTES), expiry: Date.now() + lifetimeMs },
+        keys[0] as Buffer,
+        lifetimeMs,
+        contextBytes(context),
+      ),
+    redeem: async (challenge, context) => check(challenge, context).claim(),
+    check,
+  };
+}
+
+async function claimed(store: ReplayStore, key: string, ttlMs: number, issuedAt: number): Promise<unknown> {
+  try {
+    return await store.claim(key, ttlMs, issuedAt);
+  } catch (error) {
+    throw storeFailure(error);
+  }
+}

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { describeSignatures, readImagePath, readPartitionTable, readVariable, ucs2 } from './efi-data.js';
+import type { TcgEvent } from './event-log.js';
+import {
+  EV_EFI_BOOT_SERVICES_APPLICATION,
+  EV_EFI_BOOT_SERVICES_DRIVER,
+  EV_EFI_GPT_EVENT,
+  EV_EFI_GPT_EVENT2,
+  EV_EFI_RUNTIME_SERVICES_DRIVER,
+  EV_EFI_VARIABLE_AUTHORITY,
+  EV_EFI_VARIABLE_BOOT,
+  EV_EFI_VARIABLE_BOOT2,
+  EV_EFI_VARIABLE_DRIVER_CONFIG,
+  EV_NO_ACTION,
+  EV_SEPARATOR,
+} from './event-types.js';
+import { hex } from './hex.js';
+
+const EV_S_CRTM_VERSION = 0x00000008;
+const SHOWN_BYTES = 32;
+const SHOWN_CHARACTERS = 4096;
+const SIGNATURE_DATABASES = new Set(['PK', 'KEK', 'db', 'dbx', 'dbt', 'dbr']);
+
+/** What an event says, in a line for people. */
+export function describeEvent(event: TcgEvent): string {
+  return describe(event).slice(0, SHOWN_CHARACTERS);
+}
+
+function describe({ type, data }: TcgEvent): string {
+  switch (type) {
+    case EV_SEPARATOR:
+      return data.every((byte) => byte === 0) || data.every((byte) => byte === 0xff)
+        ? 'separator'
+        : `error ${hex(data)}`;
+    case EV_S_CRTM_VERSION:
+      return data.length === 16 ? hex(data) : ucs2(data);
+    case EV_EFI_VARIABLE_DRIVER_CONFIG:
+    case EV_EFI_VARIABLE_BOOT:
+    case EV_EFI_VARIABLE_BOOT2:
+    case EV_EFI_VARIABLE_AUTHORITY:
+      return describeVariable(data) ?? bytesText(data);
+    case EV_EFI_BOOT_SERVICES_APPLICATION:
+    case EV_EFI_BOOT_SERVICES_DRIVER:
+    case EV_EFI_RUNTIME_SERVICES_DRIVER:
+      return readImagePath(data) ?? bytesText(data);
+    case EV_EFI_GPT_EVENT:
+    case EV_EFI_GPT_EVENT2: {
+      const table = readPartitionTable(data);
+      return table === undefined ? bytesText(data) : `disk ${table.disk}: ${table.partitions.join(', ')}`;
+    }
+    default:
+      return textOf(data) ?? bytesText(data);
+  }
+}
+
+function describeVariable(data: Uint8Array): string | undefined {
+  const variable = readVariable(data);
+  if (variable === undefined) return undefined;
+  const { name, data: value } = variable;
+  if (value.length === 0) return `${name} is absent`;
+  if (SIGNATURE_DATABASES.has(name)) return `${name}: ${describeSignatures(value) ?? bytesText(value)}`;
+  if (/^Boot[0-9A-F]{4}$/.test(name)) return `${name}: ${ucs2(value.subarray(6))}`; // after attributes and path length
+  if (value.length === 1) return `${name} = ${value[0]}`;
+  return `${name}: ${textOf(value) ?? bytesText(value)}`;
+}
+
+/** Whether the digest is one of the data shown, so that what it says was measured and is not a story. */
+export function isDataMeasured(event: TcgEvent): boolean {
+  const digest = event.digests.sha256;
+  if (digest === undefined || event.type === EV_NO_ACTION) return false;
+  const expected = hex(digest);
+  return candidates(event).some((bytes) => createHash('sha256').update(bytes).digest('hex') === expected);
+}
+
+function candidates({ type, data }: TcgEvent): Uint8Array[] {
+  if (type === EV_EFI_VARIABLE_BOOT) {
+    // Firmware before the profile's version 1.05 hashes the value alone.
+    const value = readVariable(data)?.data;
+    return value === undefined ? [data] : [data, value];
+  }
+  const text = textOf(data);
+  if (text === undefined) return [data];
+  // GRUB measures a string without its terminator and without the "grub_cmd: " in front of it.
+  const whole = Buffer.from(text, 'utf8');
+  const colon = text.indexOf(': ');
+  return colon < 0 ? [data, whole] : [data, whole, Buffer.from(text.slice(colon + 2), 'utf8')];
+}
+
+/** Text of bytes that are ASCII, perhaps ended by a zero. */
+export function textOf(data: Uint8Array): string | undefined {
+  const end = data.at(-1) === 0 ? data.length - 1 : data.length;
+  const text = data.subarray(0, end);
+  const isText =
+    text.length > 0 && text.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x09);
+  return isText ? Buffer.from(text).toString('latin1') : undefined;
+}
+
+function bytesText(data: Uint8Array): string {
+  return data.length <= SHOWN_BYTES ? hex(data) : `${hex(data.subarray(0, SHOWN_BYTES))}… (${data.length} bytes)`;
+}

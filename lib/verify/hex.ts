@@ -1,0 +1,2 @@
+export { isZero } from '../base/bytes.js';
+export { hex } from '../base/hex.js';

@@ -1,0 +1,89 @@
+import { AttestationError, ErrorCode } from '../base/errors.js';
+
+/** A JSON object whose members are taken one by one; what is left over at the end is refused. */
+export class JsonMembers {
+  private readonly left: Map<string, unknown>;
+
+  /** `path` names the object in messages: empty for the whole text. */
+  constructor(
+    value: unknown,
+    private readonly path = '',
+  ) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.refused('', 'an object');
+    this.left = new Map(Object.entries(value));
+  }
+
+  has(name: string): boolean {
+    return this.left.has(name);
+  }
+
+  take(name: string): unknown {
+    const value = this.left.get(name);
+    this.left.delete(name);
+    return value;
+  }
+
+  object(name: string): JsonMembers {
+    return new JsonMembers(this.take(name), this.at(name));
+  }
+
+  text(name: string): string {
+    const value = this.take(name);
+    if (typeof value !== 'string') throw this.refused(name, 'a string');
+    return value;
+  }
+
+  array(name: string): unknown[] {
+    const value = this.take(name);
+    if (!Array.isArray(value)) throw this.refused(name, 'an array');
+    return value;
+  }
+
+  /** base64url without padding. */
+  base64url(name: string): Uint8Array {
+    const value = decodeBase64url(this.text(name));
+    if (value === undefined) throw this.refused(name, 'base64url without padding');
+    return value;
+  }
+
+  hex(name: string): Uint8Array {
+    const value = decodeHex(this.take(name));
+    if (value === undefined) throw this.refused(name, 'hex digits');
+    return value;
+  }
+
+  /** Names that were not taken yet. */
+  names(): string[] {
+    return [...this.left.keys()];
+  }
+
+  /** Refuses members that nothing asked for. */
+  finish(): void {
+    const [name] = this.left.keys();
+    if (name !== undefined) throw refusal(`unknown member '${this.at(name)}'`);
+  }
+
+  refused(name: string, expected: string): AttestationError {
+    const path = name === '' ? this.path : this.at(name);
+    return refusal(`${path === '' ? 'it' : `'${path}'`} must be ${expected}`);
+  }
+
+  private at(name: string): string {
+    return this.path === '' ? name : `${this.path}.${name}`;
+  }
+}
+
+/** Bytes of base64url text without padding, undefined for anything else, loose ends of the last character included. */
+export function decodeBase64url(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined;
+}
+
+export function decodeHex(value: unknown): Uint8Array | undefined {
+  if (typeof value !== 'string' || !/^([0-9a-fA-F]{2})*$/.test(value)) return undefined;
+  return new Uint8Array(Buffer.from(value, 'hex'));
+}
+
+function refusal(message: string): AttestationError {
+  return new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, `the evidence is refused: ${message}`);
+}
