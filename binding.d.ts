@@ -23,6 +23,11 @@ export interface NativeError extends Error {
 export interface Binding extends TpmBinding, ReportBinding, CryptoBinding, SignatureBinding {
   /** Version of the libcrypto inside the addon. */
   readonly opensslVersion: string;
+  /**
+   * Id of the process that connected a Unix socket, 0 when it is in another namespace; undefined for a descriptor that is
+   * not a Unix socket. Only lib/simulator uses it.
+   */
+  peerProcess(descriptor: number): number | undefined;
 }
 
 // --- TPM (cpp/binding/tpm*.cc) ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   cga::binding::register_report(env, exports);
   cga::binding::register_crypto(env, exports);
   cga::binding::register_signature(env, exports);
+  cga::binding::register_peer_process(env, exports);
   return exports;
 }
 

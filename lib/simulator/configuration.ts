@@ -1,5 +1,8 @@
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js';
 import { type FaultName, namedFaults } from './named-faults.js';
-import type { CvmConfiguration, DetailedFaults } from './options.js';
+import type { AkCertificateIndexOptions, CvmConfiguration, DetailedFaults } from './options.js';
+import type { HclReportOptions } from './paravisor/paravisor.js';
 
 /** Options of {@link SimulatedCvm.start}. */
 export interface SimulatedCvmOptions extends Omit<CvmConfiguration, 'faults'> {
@@ -7,25 +10,99 @@ export interface SimulatedCvmOptions extends Omit<CvmConfiguration, 'faults'> {
   faults?: FaultName[] | DetailedFaults;
 }
 
-/** The configuration that these options ask for, named faults included. @throws TypeError for a name that is none */
+const OPTIONS = {
+  product: true,
+  vmType: true,
+  vmId: true,
+  secureBoot: true,
+  tpm: true,
+  snpReport: true,
+  vcek: true,
+  signedBy: true,
+  authority: true,
+  osRelease: true,
+  attestation: true,
+  eventLog: true,
+  faults: true,
+} satisfies OptionNames<CvmConfiguration>;
+
+const TPM_OPTIONS = { akCertificate: true, hclReport: true, resourceManager: true } satisfies OptionNames<
+  NonNullable<CvmConfiguration['tpm']>
+>;
+
+const AK_CERTIFICATE_OPTIONS = {
+  state: true,
+  indexSize: true,
+  platformCreated: true,
+  contents: true,
+  daysToExpiry: true,
+  issuerCommonName: true,
+} satisfies OptionNames<AkCertificateIndexOptions>;
+
+const HCL_REPORT_OPTIONS = {
+  state: true,
+  headerVersion: true,
+  indexSize: true,
+  hashType: true,
+  reportType: true,
+  olderClaims: true,
+  refreshMs: true,
+  claims: true,
+  modify: true,
+} satisfies OptionNames<HclReportOptions>;
+
+const ATTESTATION_OPTIONS = {
+  tls: true,
+  tokenLifetimeSeconds: true,
+  bearerToken: true,
+  envelopes: true,
+} satisfies OptionNames<NonNullable<CvmConfiguration['attestation']>>;
+
+const FAULTS = { tpm: true, imds: true, attestation: true } satisfies OptionNames<DetailedFaults>;
+
+/**
+ * The configuration that these options ask for, named faults included.
+ *
+ * @throws AttestationError 8 for an option, a value or a fault that does not exist
+ */
 export function configurationOf(options: SimulatedCvmOptions): CvmConfiguration {
-  if (typeof options !== 'object' || options === null) throw new TypeError('the options must be an object');
+  checkMembers('the options', options, OPTIONS);
   oneOf('product', options.product, ['Milan', 'Genoa', 'Turin']);
   oneOf('vmType', options.vmType, ['snp', 'tvm', 'tdx']);
   oneOf('signedBy', options.signedBy, ['vcek', 'vlek']);
-  const { faults = {}, ...rest } = options;
-  if (!Array.isArray(faults)) return { ...rest, faults };
-  let all: Mergeable = rest;
+  oneOf('secureBoot', options.secureBoot, [true, false]);
+  const { tpm, attestation, faults = {}, ...rest } = options;
+  if (tpm !== undefined) {
+    checkMembers('tpm', tpm, TPM_OPTIONS);
+    if (tpm.akCertificate !== undefined) checkMembers('tpm.akCertificate', tpm.akCertificate, AK_CERTIFICATE_OPTIONS);
+    if (tpm.hclReport !== undefined) checkMembers('tpm.hclReport', tpm.hclReport, HCL_REPORT_OPTIONS);
+  }
+  if (attestation !== undefined) checkMembers('attestation', attestation, ATTESTATION_OPTIONS);
+  const configuration = { ...rest, ...(tpm && { tpm }), ...(attestation && { attestation }) };
+  if (!Array.isArray(faults)) {
+    checkMembers('faults', faults, FAULTS);
+    return { ...configuration, faults };
+  }
+  let all: Mergeable = configuration;
   for (const name of faults as string[]) {
-    if (!Object.hasOwn(namedFaults, name)) throw new TypeError(`${name} is not the name of a simulated fault`);
+    if (!Object.hasOwn(namedFaults, name)) throw invalid(`${name} is not the name of a simulated fault`);
     all = merge(all, namedFaults[name as FaultName].options as Mergeable);
   }
   return all as CvmConfiguration;
 }
 
-function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
-  if (value === undefined || allowed.includes(value as string)) return;
-  throw new TypeError(`${name} must be ${allowed.join(', ')}, not ${JSON.stringify(value)}`);
+function checkMembers(what: string, value: unknown, known: Readonly<Record<string, true>>): void {
+  if (typeof value !== 'object' || value === null) throw invalid(`${what} must be an object`);
+  refuseUnknownOptions(value, known);
+}
+
+function oneOf(name: string, value: unknown, allowed: readonly unknown[]): void {
+  if (value === undefined || allowed.includes(value)) return;
+  throw invalid(`${name} must be ${allowed.join(', ')}, not ${JSON.stringify(value)}`);
+}
+
+function invalid(message: string): AttestationError {
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);
 }
 
 type Mergeable = Record<string, unknown>;

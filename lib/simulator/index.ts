@@ -37,3 +37,4 @@ export { ServiceRefusal } from './service/refusal.js';
 export type { ServiceTrust } from './service/trust.js';
 export { SimulatedCvm } from './simulated-cvm.js';
 export type { SoftwareTpm } from './tpm/software-tpm.js';
+export type { MachineVerification } from './verification.js';

@@ -33,6 +33,11 @@ export interface CvmConfiguration {
   tpm?: {
     akCertificate?: AkCertificateIndexOptions;
     hclReport?: HclReportOptions;
+    /**
+     * Whether clients have spaces of their own, as at /dev/tpmrm0. Default true; false for a bare TPM, whose slots and
+     * handles all clients share, as at /dev/tpm0.
+     */
+    resourceManager?: boolean;
   };
   /** Fields of the SNP report that are to differ from an ordinary guest's. */
   snpReport?: SnpReportFields;

@@ -9,6 +9,8 @@ import type { CvmConfiguration } from './options.js';
 import { EmulatedNv } from './paravisor/emulated-nv.js';
 import { Paravisor, type ParavisorIdentity } from './paravisor/paravisor.js';
 import { TpmProxy } from './paravisor/proxy.js';
+import { ResourceManager } from './paravisor/resource-manager.js';
+import { TpmClients } from './paravisor/tpm-clients.js';
 import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
 import { type Authorities, sharedAuthorities } from './pki/authorities.js';
 import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
@@ -20,6 +22,7 @@ import { SoftwareTpm } from './tpm/software-tpm.js';
 /** The parts of a simulated CVM, started and wired to each other. */
 export interface Parts {
   folder: ScratchFolder;
+  vmType: 'snp' | 'tdx' | 'tvm';
   vmId: string;
   authorities: Authorities;
   /** Key of the chip, or of the provider, that signs the hardware report. */
@@ -28,6 +31,8 @@ export interface Parts {
   bootLog: EventLog;
   softwareTpm: SoftwareTpm;
   tpm: TpmProxy;
+  /** Undefined where clients share the bare TPM. */
+  resources: ResourceManager | undefined;
   /** Undefined on a VM without a hardware report. */
   paravisor: Paravisor | undefined;
   imds: SimulatedImds;
@@ -52,7 +57,7 @@ const defaultOsRelease = [
 ].join('\n');
 
 export async function startParts(folder: ScratchFolder, configuration: CvmConfiguration, undo: Undo): Promise<Parts> {
-  const { product = 'Milan', secureBoot = true } = configuration;
+  const { product = 'Milan', vmType = 'snp', secureBoot = true } = configuration;
   const vmId = configuration.vmId ?? randomUUID().toUpperCase();
   const softwareTpm = await SoftwareTpm.start(folder.path);
   undo.push(() => softwareTpm.stop());
@@ -82,12 +87,14 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
     signingKey: leaf.privateKey,
   };
   const paravisor = await startParavisor(identity, configuration, leaf, softwareTpm, nv);
-  const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv);
+  const resources = configuration.tpm?.resourceManager === false ? undefined : new ResourceManager(transport);
+  const clients = resources && new TpmClients(resources);
+  const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv, clients);
   undo.push(() => tpm.close());
   for (const fault of configuration.faults?.tpm ?? []) tpm.injectFault(fault);
   const services = await startServices(configuration, { vmId, chipId, authorities, leaf }, undo);
   await writeGuestFiles(folder, configuration, bootLog);
-  return { folder, vmId, authorities, leaf, bootLog, softwareTpm, tpm, paravisor, ...services };
+  return { folder, vmType, vmId, authorities, leaf, bootLog, softwareTpm, tpm, resources, paravisor, ...services };
 }
 
 export async function stopParts({ tpm, softwareTpm, imds, kds, attestation, folder }: Parts): Promise<void> {

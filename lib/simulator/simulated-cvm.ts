@@ -16,6 +16,7 @@ import type { SimulatedAttestationService } from './service/attestation-service.
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
 import type { SoftwareTpm } from './tpm/software-tpm.js';
+import { type MachineVerification, verificationOf } from './verification.js';
 
 /**
  * A confidential VM on Azure, simulated on any Linux machine: a software TPM provisioned as the platform does it, a
@@ -118,6 +119,19 @@ export class SimulatedCvm implements AsyncDisposable {
     return [this.#parts.authorities.amd.ark.pem];
   }
 
+  /** SEV-SNP, TDX, or a trusted launch VM. */
+  get vmType(): 'snp' | 'tdx' | 'tvm' {
+    return this.#parts.vmType;
+  }
+
+  /**
+   * Options of `verifyEvidence` that accept this machine: its roots, which replace the pinned ones, and a policy that
+   * names its launch measurement. Anything else that a relying party demands is to be added.
+   */
+  get verification(): MachineVerification {
+    return verificationOf(this.trustedRoots, this.#parts);
+  }
+
   /** The AMD-like authority of this VM's product. */
   get authority(): AmdAuthority {
     return this.#parts.authorities.amd;
@@ -178,9 +192,11 @@ export class SimulatedCvm implements AsyncDisposable {
     return pcrRead(this.#parts.tpm.transport, 'sha256', indices);
   }
 
-  /** Objects and sessions that are loaded in the TPM: both lists are empty when a client has cleaned up. */
+  /** Objects and sessions that clients hold in the TPM: both lists are empty when all have cleaned up. */
   async loadedHandles(): Promise<{ transient: number[]; sessions: number[] }> {
-    const { transport } = this.#parts.softwareTpm;
+    const { resources, softwareTpm } = this.#parts;
+    if (resources) return resources.held();
+    const { transport } = softwareTpm;
     const transient = await listHandles(transport, HandleRange.transient);
     const loaded = await listHandles(transport, HandleRange.loadedSession);
     const saved = await listHandles(transport, HandleRange.savedSession);
@@ -192,6 +208,7 @@ export class SimulatedCvm implements AsyncDisposable {
     const { tpm, softwareTpm, bootLog, paravisor } = this.#parts;
     await tpm.exclusively(async () => {
       await softwareTpm.reset();
+      this.#parts.resources?.forget();
       await replayBoot(softwareTpm.transport, bootLog);
       await paravisor?.boot();
     });

@@ -5,6 +5,7 @@ import { headerSize, type TpmTransport } from '../tpm/command.js';
 import { CommandCode, commandName } from '../tpm/constants.js';
 import { commandCodeOf } from './command-view.js';
 import type { EmulatedNv } from './emulated-nv.js';
+import type { TpmClient, TpmClients } from './tpm-clients.js';
 import type { TpmFault, TpmFaultAction } from './tpm-faults.js';
 
 /** A command as {@link TpmTrace} records it. */
@@ -39,24 +40,34 @@ export class TpmProxy {
   readonly socketPath: string;
   readonly #target: { transport: TpmTransport; socketPath: string };
   readonly #nv: EmulatedNv;
+  readonly #clients: TpmClients | undefined;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #traces = new Set<TracedCommand[]>();
   readonly #faults: { fault: TpmFault; waiting: number; left: number }[] = [];
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(socketPath: string, target: { transport: TpmTransport; socketPath: string }, nv: EmulatedNv) {
+  private constructor(
+    socketPath: string,
+    target: { transport: TpmTransport; socketPath: string },
+    nv: EmulatedNv,
+    clients?: TpmClients,
+  ) {
     this.socketPath = socketPath;
     this.#target = target;
     this.#nv = nv;
+    this.#clients = clients;
+    clients?.watch((task) => this.exclusively(task));
   }
 
+  /** @param clients gives each client a space of its own; without it all share the TPM as it is, slots and handles */
   static async listen(
     socketPath: string,
     target: { transport: TpmTransport; socketPath: string },
     nv: EmulatedNv,
+    clients?: TpmClients,
   ): Promise<TpmProxy> {
-    const proxy = new TpmProxy(socketPath, target, nv);
+    const proxy = new TpmProxy(socketPath, target, nv, clients);
     await proxy.#listen(socketPath, (socket) => proxy.#serve(socket));
     await proxy.#listen(`${socketPath}.ctrl`, (socket) => proxy.#forwardControl(socket));
     return proxy;
@@ -96,6 +107,7 @@ export class TpmProxy {
   }
 
   async close(): Promise<void> {
+    this.#clients?.stop();
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }
@@ -123,6 +135,8 @@ export class TpmProxy {
   }
 
   #serve(socket: Socket): void {
+    const client = this.#clients?.connect(socket);
+    if (client) socket.once('close', () => this.exclusively(() => client.leave()).catch(() => {}));
     let received = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
@@ -132,12 +146,13 @@ export class TpmProxy {
         if (received.length < size) return;
         const command = received.subarray(0, size);
         received = received.subarray(size);
-        this.#run(command, socket).catch(() => socket.destroy());
+        this.#run(command, socket, client).catch(() => socket.destroy());
       }
     });
   }
 
-  async #run(command: Buffer, socket: Socket): Promise<void> {
+  async #run(command: Buffer, socket: Socket, client: TpmClient | undefined): Promise<void> {
+    const execute = (): Promise<Buffer> => this.#enqueue(() => this.#answer(command, client));
     const code = commandCodeOf(command);
     const record: TracedCommand = {
       code,
@@ -155,7 +170,7 @@ export class TpmProxy {
     };
     switch (action?.kind) {
       case undefined:
-        return answered(await this.transport(command));
+        return answered(await execute());
       case 'silence':
         return;
       case 'drop':
@@ -163,22 +178,22 @@ export class TpmProxy {
         return;
       case 'delay':
         await sleep(action.ms, undefined, { ref: false });
-        return answered(await this.transport(command));
+        return answered(await execute());
       case 'before':
         await action.run();
-        return answered(await this.transport(command));
+        return answered(await execute());
       case 'error':
         return answered(Buffer.from(`80010000000a${action.responseCode.toString(16).padStart(8, '0')}`, 'hex'));
       case 'replace':
         return answered(Buffer.from(action.response));
       case 'corrupt': {
-        const response = Buffer.from(await this.transport(command));
+        const response = Buffer.from(await execute());
         const last = response.length - 1;
         if (last >= headerSize) response[last] = (response[last] ?? 0) ^ 1;
         return answered(response);
       }
       case 'truncate': {
-        const response = await this.transport(command);
+        const response = await execute();
         answered(response.subarray(0, action.bytes));
         socket.end();
       }
@@ -202,10 +217,15 @@ export class TpmProxy {
     return undefined;
   }
 
-  async #answer(command: Buffer): Promise<Buffer> {
+  async #answer(command: Buffer, client = this.#clients?.host): Promise<Buffer> {
     const code = commandCodeOf(command);
     const emulated = await this.#nv.answer(command, code);
-    return emulated ?? this.#nv.amend(command, code, await this.#target.transport(command));
+    if (emulated) {
+      client?.answered(command);
+      return emulated;
+    }
+    const response = await (client ? client.execute(command) : this.#target.transport(command));
+    return this.#nv.amend(command, code, response);
   }
 
   #forwardControl(socket: Socket): void {

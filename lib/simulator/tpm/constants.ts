@@ -76,7 +76,7 @@ export function commandName(code: number): string {
   return commandNames.get(code) ?? `0x${code.toString(16)}`;
 }
 
-/** TPM_RC as the emulated NV indices answer. */
+/** TPM_RC as the paravisor answers in the TPM's place. */
 export const ResponseCode = {
   success: 0,
   nvRange: 0x146,
@@ -87,6 +87,14 @@ export const ResponseCode = {
   commandSize: 0x142,
   /** TPM_RC_VALUE of parameter 1 */
   valueOfParameter1: 0x1c4,
+  /** TPM_RC_HANDLE of parameter 1 */
+  handleOfParameter1: 0x1cb,
+  contextGap: 0x901,
+  objectMemory: 0x902,
+  sessionMemory: 0x903,
+  /** TPM_RC_REFERENCE_H0 and S0: the first handle, the first session is not loaded. */
+  referenceHandle0: 0x910,
+  referenceSession0: 0x918,
 } as const;
 
 /** TPMA_NV */

@@ -1,0 +1,22 @@
+import type { VerificationPolicy } from '../verify/policy.js';
+import type { Parts } from './parts.js';
+
+/** Where the launch measurement lies in an HCL report's hardware report: at 0x090 of the SNP report (layouts.md 2). */
+const measurement = { start: 32 + 0x090, size: 48 };
+
+/** Options of `verifyEvidence` that accept one simulated machine. */
+export interface MachineVerification {
+  /** PEM certificates. */
+  trustedRoots: string[];
+  policy: VerificationPolicy;
+}
+
+export function verificationOf(trustedRoots: string[], { vmType, leaf, paravisor }: Parts): MachineVerification {
+  const report = paravisor?.current;
+  if (!report || vmType !== 'snp') return { trustedRoots, policy: {} };
+  const digest = report.subarray(measurement.start, measurement.start + measurement.size);
+  return {
+    trustedRoots,
+    policy: { measurement: digest.toString('hex'), ...(leaf.kind === 'vlek' ? { allowVlek: true } : {}) },
+  };
+}
