@@ -1,5 +1,33 @@
 import './diagnostics-channels.js';
 
+export {
+  type CertificateTableEntry,
+  type CertificateTableName,
+  parseCertificateTable,
+} from './abi/certificate-table.js';
+export { describeEvent } from './abi/event-log/description.js';
+export {
+  EVENT_LOG_LIMITS,
+  type EventHash,
+  type EventLog,
+  parseEventLog,
+  type TcgEvent,
+} from './abi/event-log/parse.js';
+export { replayEventLog } from './abi/event-log/replay.js';
+export { exportTrusteeEvidence, importBincodeQuote, importTrusteeEvidence } from './abi/evidence-import.js';
+export { EVIDENCE_JSON_LIMITS, evidenceFromJson, evidenceToJson } from './abi/evidence-json.js';
+export { parseHclReport } from './abi/hcl-report.js';
+export { parseSnpReport } from './abi/snp-report.js';
+export { parseTcb } from './abi/tcb.js';
+export {
+  parseTpm2bPublic,
+  parseTpmsAttest,
+  TPM_GENERATED_VALUE,
+  TpmAttestType,
+  TpmHash,
+  type TpmPublic,
+  type TpmsAttest,
+} from './abi/tpm.js';
 export type { ObservedOperation, OperationEvent } from './base/diagnostics.js';
 export {
   AttestationError,
@@ -60,6 +88,26 @@ export {
 } from './maa/maa-client.js';
 export { buildSevSnpVmRequest, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
+export { buildReleasePolicy, type ReleasePolicyOptions } from './release/policy/build.js';
+export { type EncodedReleasePolicy, encodeReleasePolicy } from './release/policy/encode.js';
+export {
+  type EvaluatedAuthority,
+  type EvaluatedCondition,
+  evaluateReleasePolicy,
+  type ReleaseEvaluation,
+} from './release/policy/evaluate.js';
+export { explainReleasePolicy } from './release/policy/explain.js';
+export { parseReleasePolicy } from './release/policy/parse.js';
+export {
+  type ClaimCondition,
+  type ClaimValue,
+  type ConditionGroup,
+  PolicyError,
+  type ReleaseAuthority,
+  type ReleaseCondition,
+  type ReleaseOperator,
+  type ReleasePolicy,
+} from './release/policy/policy.js';
 export {
   type AttestationGuard,
   attestationOf,
@@ -84,19 +132,9 @@ export type { HexValue, MinimumSvn, TokenPolicy } from './token/policy.js';
 export { type AlreadyVerified, tokenEncryptionKey } from './token/token-key.js';
 export { type VerifyTokenOptions, verifyToken } from './token/verify-token.js';
 export type { ParameterEncryption } from './tpm/native-tpm.js';
-export {
-  type CertificateTableEntry,
-  type CertificateTableName,
-  parseCertificateTable,
-} from './verify/certificate-table.js';
 export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
 export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './verify/check-event-log.js';
 export type { EncryptionKeyJwk } from './verify/encryption-key.js';
-export { describeEvent } from './verify/event-description.js';
-export { type EventHash, type EventLog, parseEventLog, replayEventLog, type TcgEvent } from './verify/event-log.js';
-export { importBincodeQuote, importTrusteeEvidence } from './verify/evidence-import.js';
-export { evidenceFromJson, evidenceToJson } from './verify/evidence-json.js';
-export { parseHclReport } from './verify/hcl-report.js';
 export type { SnpVerificationOptions, VerificationOptions } from './verify/options.js';
 export { type HexValues, type MinimumTcb, parsePolicy, type VerificationPolicy } from './verify/policy.js';
 export type {
@@ -107,16 +145,6 @@ export type {
   VerificationSuccess,
 } from './verify/result.js';
 export { AMD_ROOT_KEYS, type TrustedRootInput } from './verify/roots.js';
-export { parseSnpReport, parseTcb } from './verify/snp-report.js';
-export {
-  parseTpm2bPublic,
-  parseTpmsAttest,
-  TPM_GENERATED_VALUE,
-  TpmAttestType,
-  TpmHash,
-  type TpmPublic,
-  type TpmsAttest,
-} from './verify/tpm-structures.js';
 export {
   type Evidence,
   type EvidenceCertificates,

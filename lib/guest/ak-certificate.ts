@@ -1,10 +1,10 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
+import { parseTpm2bPublic } from '../abi/tpm.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { renewAkCertificate } from '../imds/ak-renewal.js';
 import type { Imds } from '../imds/imds.js';
 import type { GuestTpm } from '../tpm/tpm.js';
-import { parseTpm2bPublic } from '../verify/tpm-structures.js';
 import { AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 

@@ -5,7 +5,7 @@ import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js'
 import { KeyCache, type KeyCacheOptions } from '../content/key-cache.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
-import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from '../http/retry.js';
+import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 import { type Imds, imdsOf } from '../imds/imds.js';
 import { MAX_SERVICE_ANSWER_BYTES } from '../maa/guest-service.js';
 import type { KeyFetchOptions } from '../token/keys-remote.js';
@@ -117,8 +117,8 @@ export function clientSettings(options: AttestationClientOptions): ClientSetting
     service: {
       transport: serviceTransport(options),
       limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_SERVICE_ANSWER_BYTES },
-      retry: retrySettings(options.retry),
-      retryOn: retryOnOverload,
+      retry: retrySettings(options.retry, HTTP_RETRIES.attestation.defaults),
+      retryOn: HTTP_RETRIES.attestation.retryOn,
       logger,
     },
     keyFetch: {

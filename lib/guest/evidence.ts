@@ -1,7 +1,7 @@
+import { stringifiable } from '../abi/evidence-json.js';
+import { parseHclReport } from '../abi/hcl-report.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { thimCertificates } from '../imds/thim.js';
-import { stringifiable } from '../verify/evidence-json.js';
-import { parseHclReport } from '../verify/hcl-report.js';
 import type { Evidence, EvidenceCertificates } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';

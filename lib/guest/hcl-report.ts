@@ -1,6 +1,6 @@
+import { parseHclReport } from '../abi/hcl-report.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { GuestTpm } from '../tpm/tpm.js';
-import { parseHclReport } from '../verify/hcl-report.js';
 import type { HclReport } from '../verify/types.js';
 import { AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';

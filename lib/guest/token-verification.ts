@@ -1,8 +1,8 @@
+import { parseTpm2bPublic } from '../abi/tpm.js';
 import { untilAborted } from '../base/abort.js';
 import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
 import { ephemeralKeyFromToken } from '../token/ephemeral-key.js';
 import { checkTokenOptions, type VerifyTokenOptions, verifyToken } from '../token/verify-token.js';
-import { parseTpm2bPublic } from '../verify/tpm-structures.js';
 
 /** What a guest wants of its own token before it uses it or passes it on. */
 export type OwnTokenVerification = Partial<VerifyTokenOptions>;

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { CertifiedEphemeralKey, GuestTpm, QuoteResult } from '../tpm/tpm.js';
 import {
   parseTpm2bPublic,
   parseTpmsAttest,
@@ -8,7 +6,9 @@ import {
   TpmAttestType,
   TpmHash,
   type TpmsAttest,
-} from '../verify/tpm-structures.js';
+} from '../abi/tpm.js';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { CertifiedEphemeralKey, GuestTpm, QuoteResult } from '../tpm/tpm.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 

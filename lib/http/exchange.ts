@@ -1,5 +1,5 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { type HttpSettings, sendWithRetry } from './retry.js';
+import { type HttpSettings, isRepeated, sendWithRetry } from './retry.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from './transport.js';
 
 /** How the failures of one exchange are told. */
@@ -40,11 +40,14 @@ export async function exchange(
   const responseBody = body.toString('utf8');
   const words = quotable(responseBody);
   const said = words === '' ? `${peer.name} answered ${status}` : `${peer.name} answered ${status}: ${words}`;
-  throw new AttestationError(codeOf(status, settings, peer), said, { status, responseBody });
+  throw new AttestationError(codeOf(status, isRepeated(settings, request, status), peer), said, {
+    status,
+    responseBody,
+  });
 }
 
-function codeOf(status: number, settings: HttpSettings, peer: Peer): ErrorCode {
-  if (settings.retryOn(status)) return ErrorCode.HTTP_REQUEST_EXCEEDED_RETRIES;
+function codeOf(status: number, repeated: boolean, peer: Peer): ErrorCode {
+  if (repeated) return ErrorCode.HTTP_REQUEST_EXCEEDED_RETRIES;
   if (status === 400 && peer.refusal !== undefined) return peer.refusal;
   return ErrorCode.HTTP_REQUEST_FAILED;
 }

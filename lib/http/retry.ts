@@ -2,7 +2,7 @@ import { delay } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { tracedExchange } from './traced-exchange.js';
-import type { ExchangeLimits, HttpAnswer, HttpRequest, Transport } from './transport.js';
+import { type ExchangeLimits, type HttpAnswer, HttpError, type HttpRequest, type Transport } from './transport.js';
 
 /**
  * When and how often a request is repeated. The wait before repetition k (from 0) is
@@ -13,16 +13,21 @@ import type { ExchangeLimits, HttpAnswer, HttpRequest, Transport } from './trans
  * and as long as Retry-After says.
  */
 export interface RetryOptions {
-  /** Repetitions after the first try. Default 3. */
+  /** Repetitions after the first try. Default 3; where it is given, an outage is not waited out beyond them. */
   retries?: number;
   /** Default 1,000. */
   baseDelayMs?: number;
-  /** Default 30,000. */
+  /** Default 30,000; instance metadata 5,000. */
   maxDelayMs?: number;
   /** From 0 to 1. Default 0.5. */
   jitter?: number;
   /** Default 60,000. */
   maxRetryAfterMs?: number;
+  /**
+   * How long an outage of instance metadata is waited out, however many repetitions that takes: it is away for up to 70 s
+   * while the platform updates it. Default 75,000, or 0 where `retries` is given.
+   */
+  outageMs?: number;
 }
 
 const DEFAULTS: Required<RetryOptions> = {
@@ -31,17 +36,46 @@ const DEFAULTS: Required<RetryOptions> = {
   maxDelayMs: 30_000,
   jitter: 0.5,
   maxRetryAfterMs: 60_000,
+  outageMs: 0,
 };
+
+/** 408, 429 and every server error. */
+export const retryOnOverload = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+
+/**
+ * Every HTTP peer whose requests are repeated: after which statuses, and with what in place of the defaults above. A
+ * request that is not in this table (key sets, intermediate certificates) is sent once.
+ */
+export const HTTP_RETRIES = {
+  /** Evidence for the attestation service. A cut connection is not repeated: the evidence may have been served. */
+  attestation: { retryOn: retryOnOverload, retryFailures: false, defaults: {} },
+  /** AMD's key service: about one answer in ten seconds, and 429 before that. */
+  certificates: {
+    retryOn: retryOnOverload,
+    retryFailures: false,
+    defaults: { baseDelayMs: 5_000, maxRetryAfterMs: 120_000 },
+  },
+  /** Instance metadata and THIM. A 404 counts where the document must exist ({@link HttpRequest.required}). */
+  metadata: {
+    retryOn: (status: number): boolean => status === 410 || retryOnOverload(status),
+    retryFailures: true,
+    defaults: { maxDelayMs: 5_000, outageMs: 75_000 },
+  },
+} as const satisfies Record<
+  string,
+  Required<Pick<HttpSettings, 'retryOn' | 'retryFailures'>> & { defaults: RetryOptions }
+>;
 
 /** Longer waits do not fit a Node timer. */
 const MAX_MILLISECONDS = 2 ** 31 - 1;
 
-/** Fills in the defaults. @throws AttestationError 8 for a value out of range. */
-export function retrySettings(options: RetryOptions = {}): Required<RetryOptions> {
+/** Fills in the defaults, first those of the peer. @throws AttestationError 8 for a value out of range. */
+export function retrySettings(options: RetryOptions = {}, peer: RetryOptions = {}): Required<RetryOptions> {
   if (typeof options !== 'object' || options === null) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'retry must be an object');
   }
-  const settings = { ...DEFAULTS };
+  const settings = { ...DEFAULTS, ...peer };
+  if (options.retries !== undefined) settings.outageMs = 0;
   for (const name of Object.keys(DEFAULTS) as (keyof RetryOptions)[]) {
     const value = options[name];
     if (value === undefined) continue;
@@ -65,29 +99,67 @@ export interface HttpSettings {
   retry: Required<RetryOptions>;
   /** Statuses that a repetition may cure. */
   retryOn: (status: number) => boolean;
+  /** Whether a request that may be sent twice is repeated after no answer at all: refused, cut off, too late. */
+  retryFailures?: boolean;
   logger: Logger;
 }
 
-/** 408, 429 and every server error. */
-export const retryOnOverload = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+/** Whether this status of an answer is one to repeat the request after. */
+export function isRepeated(settings: HttpSettings, request: HttpRequest, status: number): boolean {
+  return settings.retryOn(status) || (status === 404 && request.required === true);
+}
 
 /**
  * Sends a request and repeats it while its status says so. Resolves with the last answer, which may still have such a
- * status: {@link HttpSettings.retryOn} tells. Failures without an answer are not repeated.
+ * status: {@link isRepeated} tells. Failures without an answer are repeated where the peer is
+ * one of which that is expected and the request changes nothing by being sent twice.
  */
 export async function sendWithRetry(
   settings: HttpSettings,
   request: HttpRequest,
   signal?: AbortSignal,
 ): Promise<HttpAnswer> {
+  const { retry } = settings;
+  const repeatable = request.repeatable ?? request.method === 'GET';
+  const deadline = performance.now() + (repeatable ? retry.outageMs : 0);
+  const failuresToo = repeatable && settings.retryFailures === true;
   for (let attempt = 0; ; attempt++) {
-    const answer = await tracedExchange(settings.transport, [request, settings.limits, signal], attempt);
-    if (!settings.retryOn(answer.status) || attempt >= settings.retry.retries) return answer;
-    const wait = retryDelay(settings.retry, attempt, answer.headers['retry-after']);
+    const outcome = await outcomeOf(settings, request, attempt, signal);
+    const { answer } = outcome;
+    if (answer !== undefined && !isRepeated(settings, request, answer.status)) return answer;
+    const left = deadline - performance.now();
+    if (answer === undefined && !failuresToo) throw outcome.error;
+    const counted = attempt < retry.retries;
+    if (!counted && left <= 0) {
+      if (answer === undefined) throw outcome.error;
+      return answer;
+    }
+    const wait = retryDelay(retry, attempt, answer?.headers['retry-after']);
+    const bounded = counted ? wait : Math.min(wait, left);
+    const said = answer === undefined ? outcome.error.message : `answered ${answer.status}`;
     settings.logger.warn(
-      `${request.url.host} answered ${answer.status}; repetition ${attempt + 1} of ${settings.retry.retries} in ${Math.round(wait)} ms`,
+      `${request.url.host}: ${said}; repetition ${attempt + 1} in ${Math.round(bounded)} ms${
+        left > 0 ? `, an outage is waited out for ${Math.round(left / 1000)} s more` : ` of at most ${retry.retries}`
+      }`,
     );
-    await delay(wait, signal);
+    await delay(bounded, signal);
+  }
+}
+
+type Outcome = { answer: HttpAnswer; error?: never } | { answer?: never; error: HttpError };
+
+/** An answer, or why there is none. What no repetition can cure is thrown. */
+async function outcomeOf(
+  { transport, limits }: HttpSettings,
+  request: HttpRequest,
+  attempt: number,
+  signal: AbortSignal | undefined,
+): Promise<Outcome> {
+  try {
+    return { answer: await tracedExchange(transport, [request, limits, signal], attempt) };
+  } catch (error) {
+    if (!(error instanceof HttpError) || error.reason === 'unreadable') throw error;
+    return { error };
   }
 }
 

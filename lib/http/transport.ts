@@ -4,6 +4,10 @@ export interface HttpRequest {
   url: URL;
   headers?: Readonly<Record<string, string>>;
   body?: string | Uint8Array;
+  /** Whether sending it twice is as good as once. Default: for GET. */
+  repeatable?: boolean;
+  /** Every machine of this kind has the document: a 404 says that it is not there yet, not that there is none. */
+  required?: boolean;
 }
 
 export interface HttpAnswer {

@@ -21,11 +21,13 @@ const QUERY_WAITS_MS: readonly number[] = [2_000, 4_000, 8_000, 16_000, 30_000];
  * @throws AttestationError 32 when the answer is not what it must be; 4, 5 and 7 as for every exchange.
  */
 export async function renewAkCertificate(
-  imds: Imds,
+  service: Imds,
   currentPem: string,
   signal?: AbortSignal,
   queryWaitsMs: readonly number[] = QUERY_WAITS_MS,
 ): Promise<string> {
+  // The old certificate still serves: an outage is not waited out for a new one.
+  const imds = { ...service, settings: { ...service.settings, retry: { ...service.settings.retry, outageMs: 0 } } };
   const vmId = await vmIdentifier(imds, signal);
   const requestId = randomUUID();
   const renew = async (apiVersion: string): Promise<string> => {
@@ -57,8 +59,8 @@ export async function renewAkCertificate(
 
 /** A 404 means that the certificate is not there yet, and this loop has its own waits. */
 function askQuery(imds: Imds, path: string, signal: AbortSignal | undefined): Promise<Buffer> {
-  const patient = { ...imds, settings: { ...imds.settings, retry: { ...imds.settings.retry, retries: 0 } } };
-  return askImds(patient, { method: 'GET', path }, signal).catch((error: unknown) => {
+  const once = { ...imds, settings: { ...imds.settings, retry: { ...imds.settings.retry, retries: 0 } } };
+  return askImds(once, { method: 'GET', path }, signal).catch((error: unknown) => {
     if (error instanceof AttestationError && error.status === 404) return Buffer.alloc(0);
     throw error;
   });

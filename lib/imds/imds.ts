@@ -2,7 +2,7 @@ import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { exchange } from '../http/exchange.js';
 import { nodeTransport } from '../http/node-transport.js';
-import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from '../http/retry.js';
+import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 
 /** Where every Azure VM finds its instance metadata: link-local, plain HTTP, unauthenticated. */
 export const DEFAULT_IMDS_URL = 'http://169.254.169.254';
@@ -26,9 +26,6 @@ export interface Imds {
   settings: HttpSettings;
 }
 
-/** 404 is what THIM says while a certificate is not there yet. */
-const retryOn = (status: number): boolean => status === 404 || retryOnOverload(status);
-
 /** @throws AttestationError 8 for an option out of range. */
 export function imdsOf(options: ImdsOptions = {}): Imds {
   const { imdsUrl = DEFAULT_IMDS_URL, timeoutMs = 60_000, connectTimeoutMs = 10_000 } = options;
@@ -40,27 +37,34 @@ export function imdsOf(options: ImdsOptions = {}): Imds {
     settings: {
       transport: nodeTransport(),
       limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_ANSWER_BYTES },
-      retry: retrySettings(options.retry),
-      retryOn,
+      retry: retrySettings(options.retry, HTTP_RETRIES.metadata.defaults),
+      retryOn: HTTP_RETRIES.metadata.retryOn,
+      retryFailures: HTTP_RETRIES.metadata.retryFailures,
       logger: options.logger ?? silentLogger,
     },
   };
 }
 
-/** A request to the metadata service, down to the body of its 200. */
-export function askImds(
-  imds: Imds,
-  request: { method: 'GET' | 'POST'; path: string; contentType?: string; body?: string },
-  signal?: AbortSignal,
-): Promise<Buffer> {
-  const { method, path, contentType, body } = request;
+/** One request to the metadata service. */
+export interface ImdsRequest {
+  method: 'GET' | 'POST';
+  path: string;
+  contentType?: string;
+  body?: string;
+  /** As in `HttpRequest`. */
+  repeatable?: boolean;
+  required?: boolean;
+}
+
+/** Sends it, down to the body of its 200. */
+export function askImds(imds: Imds, request: ImdsRequest, signal?: AbortSignal): Promise<Buffer> {
+  const { path, contentType, ...rest } = request;
   return exchange(
     imds.settings,
     {
-      method,
+      ...rest,
       url: new URL(path, imds.base),
       headers: { Metadata: 'true', ...(contentType !== undefined && { 'Content-Type': contentType }) },
-      ...(body !== undefined && { body }),
     },
     { name: 'the instance metadata service', unreadable: ErrorCode.INVALID_JSON_RESPONSE },
     signal,

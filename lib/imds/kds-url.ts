@@ -1,5 +1,6 @@
+import { isZero } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { hex, isZero } from '../verify/hex.js';
+import { hex } from '../base/hex.js';
 import type { Product, Tcb } from '../verify/types.js';
 
 /** AMD's Key Distribution Service. */

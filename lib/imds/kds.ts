@@ -1,15 +1,15 @@
+import { parseSnpReport } from '../abi/snp-report.js';
 import { untilAborted } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { hex } from '../base/hex.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { exchange } from '../http/exchange.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
-import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings } from '../http/retry.js';
+import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 import { parseServiceUrl } from '../http/service-url.js';
 import { loadCertificates } from '../verify/certificate.js';
 import { TCB_COMPONENTS } from '../verify/check-report.js';
-import { hex } from '../verify/hex.js';
-import { parseSnpReport } from '../verify/snp-report.js';
 import { type Product, SigningKey, type SnpReport, type Tcb } from '../verify/types.js';
 import { defaultKdsCacheDirectory, KdsCache } from './kds-cache.js';
 import { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './kds-url.js';
@@ -18,8 +18,6 @@ const MAXIMUM_ANSWER = 256 * 1024;
 const DAY_MS = 24 * 3600 * 1000;
 // A VCEK is a function of its key for ever; chains and revocation lists are issued again.
 const MAXIMUM_AGE = { vcek: Number.POSITIVE_INFINITY, chain: 7 * DAY_MS, crl: DAY_MS };
-/** The service answers 429 to repetitions within about ten seconds. */
-const RETRY: RetryOptions = { baseDelayMs: 5_000, maxRetryAfterMs: 120_000 };
 
 export interface KdsOptions {
   /** Default: `https://kdsintf.amd.com`; a mirror, or a simulated service. */
@@ -61,8 +59,8 @@ export class KdsClient {
     this.#settings = {
       transport: options.fetch === undefined ? nodeTransport() : fetchTransport(options.fetch),
       limits: { connectTimeoutMs: Math.min(timeoutMs, 10_000), timeoutMs, maxBodyBytes: MAXIMUM_ANSWER },
-      retry: retrySettings({ ...RETRY, ...options.retry }),
-      retryOn: retryOnOverload,
+      retry: retrySettings(options.retry, HTTP_RETRIES.certificates.defaults),
+      retryOn: HTTP_RETRIES.certificates.retryOn,
       logger,
     };
     this.#cache = new KdsCache(cacheDirectory === false ? undefined : cacheDirectory, logger);

@@ -16,7 +16,7 @@ export interface ThimCertificates {
  * or no PEM; 4, 5 and 7 as for every exchange.
  */
 export async function thimCertificates(imds: Imds, signal?: AbortSignal): Promise<ThimCertificates> {
-  const body = await askImds(imds, { method: 'GET', path: '/metadata/THIM/amd/certification' }, signal);
+  const body = await askImds(imds, { method: 'GET', path: '/metadata/THIM/amd/certification', required: true }, signal);
   if (body.length === 0) {
     throw new AttestationError(ErrorCode.EMPTY_RESPONSE, "the host's certificate service returned nothing");
   }

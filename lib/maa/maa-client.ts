@@ -4,7 +4,14 @@ import { type Logger, silentLogger } from '../base/logger.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
-import { type HttpSettings, type RetryOptions, retryOnOverload, retrySettings, sendWithRetry } from '../http/retry.js';
+import {
+  HTTP_RETRIES,
+  type HttpSettings,
+  type RetryOptions,
+  retryOnOverload,
+  retrySettings,
+  sendWithRetry,
+} from '../http/retry.js';
 import { isLoopback, parseServiceUrl } from '../http/service-url.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from '../http/transport.js';
 import { MAX_KEY_SET_BYTES, parseKeySet } from '../token/keys-remote.js';
@@ -94,8 +101,8 @@ export class MaaClient {
       transport:
         options.fetch === undefined ? nodeTransport(ca === undefined ? {} : { ca }) : fetchTransport(options.fetch),
       limits: { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES },
-      retry: retrySettings(options.retry),
-      retryOn: retryOnOverload,
+      retry: retrySettings(options.retry, HTTP_RETRIES.attestation.defaults),
+      retryOn: HTTP_RETRIES.attestation.retryOn,
       logger: options.logger ?? silentLogger,
     };
   }

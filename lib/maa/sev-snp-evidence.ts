@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { types } from 'node:util';
+import { parseHclReport } from '../abi/hcl-report.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { parseHclReport } from '../verify/hcl-report.js';
 import type { Evidence, EvidenceCertificates } from '../verify/types.js';
 import { type AttestSevSnpVmRequest, checkBinding, type DataType, notAttestable } from './sev-snp-request.js';
 

@@ -1,15 +1,16 @@
-import type { CheckList } from './check-list.js';
-import type { QuoteVerification } from './check-quote.js';
-import { readImagePath, readVariable } from './efi-data.js';
-import { describeEvent, isDataMeasured, textOf } from './event-description.js';
-import { type EventLog, parseEventLog, replayEventLog, type TcgEvent } from './event-log.js';
+import { describeEvent, isDataMeasured, textOf } from '../abi/event-log/description.js';
+import { readImagePath, readVariable } from '../abi/event-log/efi-data.js';
 import {
   EV_EFI_BOOT_SERVICES_APPLICATION,
   EV_EFI_VARIABLE_DRIVER_CONFIG,
   EV_IPL,
   EV_NO_ACTION,
-} from './event-types.js';
-import { hex } from './hex.js';
+} from '../abi/event-log/event-types.js';
+import { type EventLog, parseEventLog, type TcgEvent } from '../abi/event-log/parse.js';
+import { replayEventLog } from '../abi/event-log/replay.js';
+import { hex } from '../base/hex.js';
+import type { CheckList } from './check-list.js';
+import type { QuoteVerification } from './check-quote.js';
 
 // PCRs that the firmware and what it starts own; an operating system goes on extending the others.
 const FIRMWARE_PCRS = [0, 1, 2, 3, 4, 5, 6, 7];

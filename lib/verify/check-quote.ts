@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { parseTpmsAttest, TPM_GENERATED_VALUE, TpmAttestType, TpmHash, type TpmsAttest } from '../abi/tpm.js';
+import { hex } from '../base/hex.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
 import type { CheckList } from './check-list.js';
-import { hex } from './hex.js';
 import type { VerificationPolicy } from './policy.js';
 import { checkHex } from './policy-checks.js';
-import { parseTpmsAttest, TPM_GENERATED_VALUE, TpmAttestType, TpmHash, type TpmsAttest } from './tpm-structures.js';
 import type { EvidenceQuote } from './types.js';
 
 const DIGEST_SIZE = 32;

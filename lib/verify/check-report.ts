@@ -1,7 +1,8 @@
 import type { NativeEndorsement } from '../../binding.js';
+import { isZero } from '../base/bytes.js';
+import { hex } from '../base/hex.js';
 import type { EndorsementChain } from './chain.js';
 import type { CheckList } from './check-list.js';
-import { hex, isZero } from './hex.js';
 import { type Product, SigningKey, type SnpReport, type Tcb } from './types.js';
 
 export const TCB_COMPONENTS = ['fmc', 'bootloader', 'tee', 'snp', 'microcode'] as const;

@@ -1,8 +1,4 @@
 import { createHash } from 'node:crypto';
-import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
-import type { CheckList } from './check-list.js';
-import type { QuoteVerification } from './check-quote.js';
-import { hex } from './hex.js';
 import {
   parseTpm2bPublic,
   parseTpmsAttest,
@@ -10,7 +6,11 @@ import {
   TpmAttestType,
   type TpmPublic,
   type TpmsAttest,
-} from './tpm-structures.js';
+} from '../abi/tpm.js';
+import { hex } from '../base/hex.js';
+import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
+import type { CheckList } from './check-list.js';
+import type { QuoteVerification } from './check-quote.js';
 import type { EvidenceEphemeralKey } from './types.js';
 
 // fixedTPM, fixedParent, sensitiveDataOrigin, noDA, decrypt; neither userWithAuth nor restricted (TPMA_OBJECT).

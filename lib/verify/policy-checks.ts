@@ -1,11 +1,12 @@
+import { hex } from '../base/hex.js';
 import type { EndorsementChain } from './chain.js';
 import type { CheckList } from './check-list.js';
 import { TCB_COMPONENTS, tcbText } from './check-report.js';
-import { hex } from './hex.js';
 import type { HexValues, MinimumTcb, VerificationPolicy } from './policy.js';
 import { checkSigners } from './policy-keys.js';
 import { type Product, SigningKey, type SnpReport, type Tcb } from './types.js';
 
+const TIO_BIT = 7n;
 const HOST_REQUESTED = 0xffffffff;
 const HEX_FIELDS = [
   'measurement',
@@ -101,7 +102,9 @@ function checkBits(list: CheckList, policy: VerificationPolicy, report: SnpRepor
     list.equal('policy', `guestPolicy.${bit}`, 'ERR_POLICY', String(expected), String(actual));
   }
   for (const [bit, expected] of Object.entries(policy.platformInfo ?? {})) {
-    const actual = report.platformInfo[bit as keyof SnpReport['platformInfo']];
+    const { platformInfo } = report;
+    // Before version 5 the bit of SEV-TIO is a reserved one: set, it means what it means today.
+    const actual = platformInfo[bit as keyof SnpReport['platformInfo']] ?? ((platformInfo.raw >> TIO_BIT) & 1n) === 1n;
     list.equal('policy', `platformInfo.${bit}`, 'ERR_POLICY', String(expected), String(actual));
   }
 }

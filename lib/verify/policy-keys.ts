@@ -1,7 +1,8 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { isZero } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { hex } from '../base/hex.js';
 import type { CheckList } from './check-list.js';
-import { hex, isZero } from './hex.js';
 import type { VerificationPolicy } from './policy.js';
 import type { SnpReport } from './types.js';
 

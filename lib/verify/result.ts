@@ -1,9 +1,9 @@
+import type { TpmsAttest } from '../abi/tpm.js';
 import type { Check } from '../base/errors.js';
 import type { ChainCertificate } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
 import type { ReplayedEventLog } from './check-event-log.js';
 import type { EncryptionKeyJwk } from './encryption-key.js';
-import type { TpmsAttest } from './tpm-structures.js';
 import type { HclReport, Product, RuntimeClaims, SnpReport, Tcb } from './types.js';
 
 /** What a certificate says, as far as people want to read it. */

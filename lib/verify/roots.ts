@@ -1,6 +1,13 @@
+import type { Product } from '../abi/tcb.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type ChainCertificate, loadCertificates } from './certificate.js';
-import type { Product, TrustedRoot } from './types.js';
+
+/** A root key that chains may end in: what `trustedRoots` takes besides certificates. */
+export interface TrustedRoot {
+  product: Product;
+  /** SHA-256 of the DER SubjectPublicKeyInfo, hex. */
+  publicKeySha256: string;
+}
 
 /** A root in any of the shapes that callers have it in: certificate (DER, PEM) or product and key digest. */
 export type TrustedRootInput = Uint8Array | string | TrustedRoot;

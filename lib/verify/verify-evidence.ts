@@ -1,12 +1,13 @@
+import { parseHclStructure } from '../abi/hcl-report.js';
+import { parseRuntimeClaims } from '../abi/runtime-claims.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { hex } from '../base/hex.js';
 import { native } from '../native.js';
 import { type AttestationKey, checkAkCertificate, checkAttestationKey } from './attestation-key.js';
 import { checkEventLog } from './check-event-log.js';
 import { CheckList } from './check-list.js';
 import { checkQuote } from './check-quote.js';
 import { checkEncryptionKey } from './encryption-key.js';
-import { parseHclStructure, parseRuntimeClaims } from './hcl-report.js';
-import { hex } from './hex.js';
 import { type CheckedOptions, checkEvidenceOptions, type VerificationOptions } from './options.js';
 import { checkPolicy } from './policy-checks.js';
 import type { VerificationResult } from './result.js';

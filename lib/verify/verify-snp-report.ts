@@ -1,3 +1,4 @@
+import { parseSnpReport } from '../abi/snp-report.js';
 import { VerificationError } from '../base/errors.js';
 import { native } from '../native.js';
 import { type EndorsementChain, openChain } from './chain.js';
@@ -14,7 +15,6 @@ import {
 import { type CheckedOptions, checkOptions, requireObject, type SnpVerificationOptions } from './options.js';
 import { checkPolicy } from './policy-checks.js';
 import { certificateFacts, type VerificationResult } from './result.js';
-import { parseSnpReport } from './snp-report.js';
 import type { Product, SnpReport } from './types.js';
 
 /** Certificates of a report, each DER or PEM; PEM text of the VCEK may hold ASK and ARK as well. */

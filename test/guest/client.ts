@@ -9,7 +9,7 @@ export function clientOf(cvm: SimulatedCvm, options: AttestationClientOptions = 
     imdsUrl: cvm.imdsUrl,
     eventLogPath: cvm.eventLogPath,
     osReleasePath: cvm.osReleasePath,
-    retry: { baseDelayMs: 10, maxRetryAfterMs: 50 },
+    retry: { retries: 3, baseDelayMs: 10, maxRetryAfterMs: 50 },
     ...options,
   });
 }

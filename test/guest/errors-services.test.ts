@@ -33,8 +33,8 @@ describe('trouble with the metadata service', () => {
     ['4: 404 for ever', { code: 4, status: 404 }, { kind: 'answer', status: 404, times: 99 }],
     ['4: 429 for ever', { code: 4, status: 429 }, { kind: 'answer', status: 429, times: 99 }],
     ['5: 403', { code: 5, status: 403 }, { kind: 'answer', status: 403 }],
-    ['7: silence', { code: 7 }, { kind: 'hang' }],
-    ['7: a closed connection', { code: 7 }, { kind: 'close' }],
+    ['7: silence', { code: 7 }, { kind: 'hang', times: 99 }],
+    ['7: a closed connection', { code: 7 }, { kind: 'close', times: 99 }],
   ])('%s', async (_, expected, behaviour) => {
     cvm.imds.respond(imdsPaths.thimCertification, behaviour);
     await fails(cvm, expected, attest, patience(behaviour));

@@ -1,6 +1,13 @@
 import { describe, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../lib/base/logger.js';
-import { type HttpSettings, retryDelay, retryOnOverload, retrySettings, sendWithRetry } from '../../lib/http/retry.js';
+import {
+  HTTP_RETRIES,
+  type HttpSettings,
+  retryDelay,
+  retryOnOverload,
+  retrySettings,
+  sendWithRetry,
+} from '../../lib/http/retry.js';
 import type { HttpAnswer, Transport } from '../../lib/http/transport.js';
 import { HttpError } from '../../lib/http/transport.js';
 
@@ -54,6 +61,74 @@ describe('a repeated request', () => {
     );
     setTimeout(() => controller.abort(), 20);
     await expect(sent).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+describe('an outage that is waited out', () => {
+  const patient = (transport: Transport, retry = {}): HttpSettings => ({
+    ...settings(transport, retry),
+    retry: retrySettings({ jitter: 0, ...retry }, HTTP_RETRIES.metadata.defaults),
+    retryOn: HTTP_RETRIES.metadata.retryOn,
+    retryFailures: true,
+  });
+
+  /** Runs with a clock that goes as fast as the timers are waited for. */
+  async function onFastClock<T>(work: () => Promise<T>): Promise<T> {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const result = work();
+      result.catch(() => {});
+      await vi.runAllTimersAsync();
+      return await result;
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+
+  it.each<[string, () => Promise<HttpAnswer>]>([
+    ['410', async () => answer(410)],
+    ['429', async () => answer(429)],
+    ['503', async () => answer(503)],
+    ['a cut connection', () => Promise.reject(new HttpError('unreachable', 'cut'))],
+    ['no answer', () => Promise.reject(new HttpError('timeout', 'late'))],
+  ])('lasts up to 70 s by default: %s', async (_, away) => {
+    await onFastClock(async () => {
+      const back = performance.now() + 70_000;
+      const transport = vi.fn(async () => (performance.now() < back ? away() : answer(200)));
+      expect((await sendWithRetry(patient(transport), request)).status).toBe(200);
+      expect(transport.mock.calls.length).toBeLessThan(25);
+    });
+  });
+
+  it('counts a 404 only for a document that must exist', async () => {
+    const statuses = [404, 200];
+    const transport = vi.fn(async () => answer(statuses.shift() ?? 0));
+    expect((await sendWithRetry(patient(transport, { baseDelayMs: 1 }), { ...request, required: true })).status).toBe(
+      200,
+    );
+    const missing = vi.fn(async () => answer(404));
+    expect((await sendWithRetry(patient(missing), request)).status).toBe(404);
+    expect(missing).toHaveBeenCalledTimes(1);
+  });
+
+  it('is not waited out for a POST that changes something, and is for one that does not', async () => {
+    const post = { ...request, method: 'POST' } as const;
+    const cut = vi.fn(() => Promise.reject(new HttpError('unreachable', 'cut')));
+    await expect(sendWithRetry(patient(cut), post)).rejects.toMatchObject({ reason: 'unreachable' });
+    expect(cut).toHaveBeenCalledTimes(1);
+    let sent = 0;
+    const once = async (): Promise<HttpAnswer> => {
+      sent++;
+      if (sent === 1) throw new HttpError('unreachable', 'cut');
+      return answer(200);
+    };
+    expect((await sendWithRetry(patient(once, { baseDelayMs: 1 }), { ...post, repeatable: true })).status).toBe(200);
+  });
+
+  it('is bounded by the number of repetitions where that is given', async () => {
+    const away = vi.fn(async () => answer(410));
+    expect((await sendWithRetry(patient(away, { retries: 2, baseDelayMs: 1 }), request)).status).toBe(410);
+    expect(away).toHaveBeenCalledTimes(3);
   });
 });
 

@@ -77,7 +77,7 @@ describe.skipIf(!withFixtures)('event log of a genuine SEV-SNP guest', () => {
   it('refuses every prefix that ends inside an event', () => {
     const bytes = fixture('eventlogs/ubuntu-2404-amd-sevsnp.bin');
     let accepted = 0;
-    for (let length = 1; length < bytes.length; length += 7) {
+    for (let length = 8; length < bytes.length; length += 7) {
       try {
         accepted += parseEventLog(bytes.subarray(0, length)).events.length > 0 ? 1 : 0;
       } catch (error) {
@@ -123,7 +123,7 @@ describe('event log', () => {
 
   it.each([
     ['a PCR that does not exist', agileEvent(24, 4, Buffer.alloc(4))],
-    ['a digest too few', Buffer.concat([u32(0), u32(4), u32(1), u16(4), Buffer.alloc(20), u32(0)])],
+    ['an event without a digest', Buffer.concat([u32(0), u32(4), u32(0), u32(4), Buffer.alloc(4, 1)])],
     [
       'two digests of one bank',
       Buffer.concat([u32(0), u32(4), u32(2), u16(4), Buffer.alloc(20), u16(4), Buffer.alloc(20), u32(0)]),

@@ -1,6 +1,9 @@
 import type { GuestPolicy, PlatformInfo, SnpReport, Tcb } from '../../verify/types.js';
 import { type Field, field, hexOrZero, type Section } from '../output/table.js';
 
+/** For what an older report version has no bits for: not the same as off. */
+const NOT_REPORTED = 'not reported';
+
 /** The report's fields for people: those that decide in every table, all of them when `everything` is asked for. */
 export function snpReportSections(report: SnpReport, everything: boolean): Section[] {
   const sections: Section[] = [
@@ -41,8 +44,8 @@ function identity(report: SnpReport, everything: boolean): Field[] {
     ...field('signature algorithm', report.signatureAlgo === 1 ? 'ECDSA P-384 with SHA-384' : report.signatureAlgo),
     ...field('signing key', { 0: 'VCEK', 1: 'VLEK', 7: 'none' }[report.signingKey] ?? report.signingKey),
     ...field('chip id masked', report.maskChipKey),
-    ...field('launch mitigations', hexNumber(report.launchMitVector)),
-    ...field('current mitigations', hexNumber(report.currentMitVector)),
+    ...field('launch mitigations', hexNumber(report.launchMitVector) ?? NOT_REPORTED),
+    ...field('current mitigations', hexNumber(report.currentMitVector) ?? NOT_REPORTED),
     ...field('signature R', report.signature.r),
     ...field('signature S', report.signature.s),
   ];
@@ -78,7 +81,7 @@ function platform(info: PlatformInfo): Field[] {
     ...field('RAPL off', info.raplDis),
     ...field('ciphertext hiding', info.ciphertextHidingDramEn),
     ...field('alias check (BadRAM)', info.aliasCheckComplete),
-    ...field('SEV-TIO', info.tioEn),
+    ...field('SEV-TIO', info.tioEn ?? NOT_REPORTED),
     ...field('raw', hexNumber(info.raw)),
   ];
 }

@@ -1,4 +1,10 @@
+import { decodeBase64url } from '../base/base64url.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { bytesFromHex } from '../base/hex.js';
+import { isJsonObject } from '../base/strict-json.js';
+
+// A quote has 24 PCR values; nothing else has as many members.
+const MAXIMUM_MEMBERS = 32;
 
 /** A JSON object whose members are taken one by one; what is left over at the end is refused. */
 export class JsonMembers {
@@ -9,8 +15,10 @@ export class JsonMembers {
     value: unknown,
     private readonly path = '',
   ) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.refused('', 'an object');
-    this.left = new Map(Object.entries(value));
+    if (!isJsonObject(value)) throw this.refused('', 'an object');
+    const entries = Object.entries(value);
+    if (entries.length > MAXIMUM_MEMBERS) throw this.refused('', `an object of at most ${MAXIMUM_MEMBERS} members`);
+    this.left = new Map(entries);
   }
 
   has(name: string): boolean {
@@ -47,7 +55,8 @@ export class JsonMembers {
   }
 
   hex(name: string): Uint8Array {
-    const value = decodeHex(this.take(name));
+    const text = this.text(name);
+    const value = bytesFromHex(text);
     if (value === undefined) throw this.refused(name, 'hex digits');
     return value;
   }
@@ -60,7 +69,7 @@ export class JsonMembers {
   /** Refuses members that nothing asked for. */
   finish(): void {
     const [name] = this.left.keys();
-    if (name !== undefined) throw refusal(`unknown member '${this.at(name)}'`);
+    if (name !== undefined) throw refusal(`unknown member '${this.at(name.slice(0, 60))}'`);
   }
 
   refused(name: string, expected: string): AttestationError {
@@ -71,17 +80,6 @@ export class JsonMembers {
   private at(name: string): string {
     return this.path === '' ? name : `${this.path}.${name}`;
   }
-}
-
-/** Bytes of base64url text without padding, undefined for anything else, loose ends of the last character included. */
-export function decodeBase64url(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined;
-}
-
-export function decodeHex(value: unknown): Uint8Array | undefined {
-  if (typeof value !== 'string' || !/^([0-9a-fA-F]{2})*$/.test(value)) return undefined;
-  return new Uint8Array(Buffer.from(value, 'hex'));
 }
 
 function refusal(message: string): AttestationError {

@@ -1,8 +1,11 @@
+import { decodeBase64, decodeBase64url, encodeBase64url } from '../base/base64url.js';
+import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { parseEvidenceJson } from './evidence-json.js';
-import { decodeBase64url, decodeHex, JsonMembers } from './json-members.js';
-import { parseTpmsAttest, TpmHash } from './tpm-structures.js';
-import type { Evidence, EvidenceQuote } from './types.js';
+import { bytesFromHex, hex } from '../base/hex.js';
+import type { Evidence, EvidenceQuote } from './evidence.js';
+import { parseEvidenceJson, stringifiable } from './evidence-json.js';
+import { JsonMembers } from './json-members.js';
+import { parseTpmsAttest, TpmHash } from './tpm.js';
 
 const PCRS = 24;
 const DIGEST_SIZE = 32;
@@ -15,7 +18,7 @@ const MAXIMUM_PART = 4096;
  * @throws {AttestationError} 8 for no Uint8Array, 21 for no bytes, 20 for anything malformed.
  */
 export function importBincodeQuote(bytes: Uint8Array): EvidenceQuote {
-  if (!(bytes instanceof Uint8Array)) {
+  if (!isBytes(bytes)) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'a quote in bincode is a Uint8Array');
   }
   if (bytes.length === 0) throw new AttestationError(ErrorCode.HCL_REPORT_EMPTY, 'the quote is empty');
@@ -42,38 +45,80 @@ export function importBincodeQuote(bytes: Uint8Array): EvidenceQuote {
 }
 
 /**
- * Reads the evidence that confidential-containers' attester for Azure SNP vTPMs sends to Trustee, version 1 and the form
- * before it. It has no chain: add ASK and ARK (from AMD's KDS, or your own copy) before verifying.
+ * Reads the evidence that confidential-containers' attester for Azure SNP vTPMs sends to Trustee: versions 1 and 2, and the
+ * form before them. It has no chain: add ASK and ARK (from AMD's KDS, or your own copy) before verifying.
+ *
+ * A version 2 has the nonce in the report's user data as well. The evidence says so (`userDataRequired`), and it verifies
+ * only when `userData` is given besides `nonce`: taken for a version 1 it would prove less.
  *
  * @throws {AttestationError} 8 for neither text nor bytes, 21 for no text, 20 for anything malformed.
  */
 export function importTrusteeEvidence(json: string | Uint8Array): Evidence {
   const members = new JsonMembers(parseEvidenceJson(json));
-  const evidence = members.has('version') ? readVersion1(members) : readVersion0(members);
+  const evidence = members.has('version') ? readNumberedVersion(members) : readVersion0(members);
   members.finish();
-  return evidence;
+  return stringifiable(evidence);
 }
 
-function readVersion1(members: JsonMembers): Evidence {
-  if (members.take('version') !== 1) throw members.refused('version', '1');
+/**
+ * Writes evidence as trustee's attester for Azure SNP vTPMs does, version 2: its quote covers PCRs 0 to 23, and the
+ * qualifying data is in the report's user data too. Chain, event log and keys have no place in it.
+ *
+ * @throws {AttestationError} 8 for evidence without a quote over all 24 PCRs or without a VCEK.
+ */
+export function exportTrusteeEvidence(evidence: Evidence): string {
+  const { quote, certificates } = evidence;
+  if (quote === undefined || certificates === undefined) throw unsuitable('a quote and a VCEK are needed');
+  const pcrs = Array.from({ length: PCRS }, (_, index) => {
+    const value = quote.pcrs.values[index];
+    if (value === undefined) throw unsuitable('the quote must cover PCRs 0 to 23');
+    return hex(value);
+  });
+  const [vcek] = certificatesOf(certificates.vcek);
+  if (vcek === undefined) throw unsuitable('the VCEK cannot be read');
+  return JSON.stringify({
+    version: 2,
+    tpm_quote: { signature: hex(quote.signature), message: hex(quote.message), pcrs },
+    hcl_report: encodeBase64url(evidence.hclReport),
+    vcek: encodeBase64url(vcek),
+  });
+}
+
+/** DER of what may be PEM. */
+function certificatesOf(input: Uint8Array | string): Uint8Array[] {
+  if (typeof input !== 'string') return [input];
+  const [, body = ''] = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/.exec(input) ?? [];
+  const der = decodeBase64(body.replace(/\s/g, ''));
+  return der === undefined || der.length === 0 ? [] : [der];
+}
+
+function readNumberedVersion(members: JsonMembers): Evidence {
+  const version = members.take('version');
+  if (version !== 1 && version !== 2) throw members.refused('version', '1 or 2');
   const quote = members.object('tpm_quote');
   const signature = quote.hex('signature');
   const message = quote.hex('message');
-  const pcrs = quote.array('pcrs').map((value) => decodeHex(value) ?? fail(quote.refused('pcrs', 'hex digits')));
+  const pcrs = pcrList(quote).map((value) => {
+    const bytes = typeof value === 'string' ? bytesFromHex(value) : undefined;
+    if (bytes === undefined) throw quote.refused('pcrs', 'hex digits');
+    return bytes;
+  });
   quote.finish();
-  return {
+  const evidence: Evidence = {
     version: 1,
     hclReport: paddedBase64url(members, 'hcl_report'),
     quote: quoteOf(message, signature, pcrs),
     certificates: { vcek: paddedBase64url(members, 'vcek') },
   };
+  if (version === 2) evidence.userDataRequired = true;
+  return evidence;
 }
 
 function readVersion0(members: JsonMembers): Evidence {
   const quote = members.object('quote');
   const signature = byteArray(quote, 'signature', quote.take('signature'));
   const message = byteArray(quote, 'message', quote.take('message'));
-  const pcrs = quote.array('pcrs').map((value) => byteArray(quote, 'pcrs', value));
+  const pcrs = pcrList(quote).map((value) => byteArray(quote, 'pcrs', value));
   quote.finish();
   return {
     version: 1,
@@ -81,6 +126,12 @@ function readVersion0(members: JsonMembers): Evidence {
     quote: quoteOf(message, signature, pcrs),
     certificates: { vcek: members.text('vcek') },
   };
+}
+
+function pcrList(quote: JsonMembers): unknown[] {
+  const values = quote.array('pcrs');
+  if (values.length > PCRS) throw quote.refused('pcrs', 'at most 24 values');
+  return values;
 }
 
 // All 24 values come along whatever was quoted; only the selected ones are anybody's word.
@@ -97,7 +148,8 @@ function quoteOf(message: Uint8Array, signature: Uint8Array, pcrs: readonly Uint
 
 function paddedBase64url(members: JsonMembers, name: string): Uint8Array {
   const bytes = decodeBase64url(members.text(name).replace(/={1,2}$/, ''));
-  return bytes ?? fail(members.refused(name, 'base64url'));
+  if (bytes === undefined) throw members.refused(name, 'base64url');
+  return bytes;
 }
 
 function byteArray(members: JsonMembers, name: string, value: unknown): Uint8Array {
@@ -106,10 +158,10 @@ function byteArray(members: JsonMembers, name: string, value: unknown): Uint8Arr
   return Uint8Array.from(value as number[]);
 }
 
-function fail(error: Error): never {
-  throw error;
-}
-
 function refused(message: string): AttestationError {
   return new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, message);
+}
+
+function unsuitable(why: string): AttestationError {
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, `not evidence for trustee: ${why}`);
 }

@@ -11,6 +11,7 @@ export const EV_EFI_BOOT_SERVICES_DRIVER = 0x80000004;
 export const EV_EFI_RUNTIME_SERVICES_DRIVER = 0x80000005;
 export const EV_EFI_GPT_EVENT = 0x80000006;
 export const EV_EFI_GPT_EVENT2 = 0x8000000d;
+export const EV_EFI_HCRTM_EVENT = 0x80000010;
 
 /** Event types by number (TCG PC Client Platform Firmware Profile, "Event Types"). */
 export const EVENT_TYPES: ReadonlyMap<number, string> = new Map([
@@ -46,7 +47,7 @@ export const EVENT_TYPES: ReadonlyMap<number, string> = new Map([
   [0x8000000b, 'EV_EFI_HANDOFF_TABLES2'],
   [EV_EFI_VARIABLE_BOOT2, 'EV_EFI_VARIABLE_BOOT2'],
   [EV_EFI_GPT_EVENT2, 'EV_EFI_GPT_EVENT2'],
-  [0x80000010, 'EV_EFI_HCRTM_EVENT'],
+  [EV_EFI_HCRTM_EVENT, 'EV_EFI_HCRTM_EVENT'],
   [EV_EFI_VARIABLE_AUTHORITY, 'EV_EFI_VARIABLE_AUTHORITY'],
   [0x800000e1, 'EV_EFI_SPDM_FIRMWARE_BLOB'],
   [0x800000e2, 'EV_EFI_SPDM_FIRMWARE_CONFIG'],

@@ -1,10 +1,16 @@
+import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
+import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { parseStrictJson } from '../base/strict-json.js';
-import { decodeBase64url, JsonMembers } from './json-members.js';
-import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './types.js';
+import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './evidence.js';
+import { emptyInput, malformed } from './input.js';
+import { JsonMembers } from './json-members.js';
 
-const MAXIMUM_TEXT = 32 * 1024 * 1024;
-const MAXIMUM_CHAIN = 16;
+/** What evidence as JSON may hold; genuine evidence has some 200 KiB and 100 members. docs/evidence.md has all limits. */
+export const EVIDENCE_JSON_LIMITS = Object.freeze({ bytes: 2 * 1024 * 1024, values: 32_768, chain: 16 });
+
+const REFUSED = 'the evidence is refused';
+const LIST_OF_CERTIFICATES = `an array of at most ${EVIDENCE_JSON_LIMITS.chain} DER certificates`;
 const PEM = '-----BEGIN ';
 
 /**
@@ -26,65 +32,87 @@ function jsonMembers(evidence: Evidence): object {
   const { quote, certificates, ephemeralKey } = evidence;
   return {
     version: evidence.version,
-    hclReport: encode(evidence.hclReport),
+    hclReport: encodeBase64url(evidence.hclReport),
     quote: quote && {
-      message: encode(quote.message),
-      signature: encode(quote.signature),
+      message: encodeBase64url(quote.message),
+      signature: encodeBase64url(quote.signature),
       pcrs: {
         alg: quote.pcrs.alg,
-        values: Object.fromEntries(Object.entries(quote.pcrs.values).map(([index, value]) => [index, encode(value)])),
+        values: Object.fromEntries(
+          Object.entries(quote.pcrs.values).map(([index, value]) => [index, encodeBase64url(value)]),
+        ),
       },
     },
     certificates: certificates && {
       vcek: encodeCertificate(certificates.vcek),
-      chain: Array.isArray(certificates.chain) ? certificates.chain.map(encode) : certificates.chain,
+      chain: Array.isArray(certificates.chain) ? certificates.chain.map(encodeBase64url) : certificates.chain,
     },
-    akCertificate: evidence.akCertificate && encode(evidence.akCertificate),
-    eventLog: evidence.eventLog && encode(evidence.eventLog),
+    akCertificate: evidence.akCertificate && encodeBase64url(evidence.akCertificate),
+    akCertificateChain: evidence.akCertificateChain?.map(encodeBase64url),
+    eventLog: evidence.eventLog && encodeBase64url(evidence.eventLog),
     ephemeralKey: ephemeralKey && {
-      publicArea: encode(ephemeralKey.publicArea),
-      certifyInfo: encode(ephemeralKey.certifyInfo),
-      certifySignature: encode(ephemeralKey.certifySignature),
+      publicArea: encodeBase64url(ephemeralKey.publicArea),
+      certifyInfo: encodeBase64url(ephemeralKey.certifyInfo),
+      certifySignature: encodeBase64url(ephemeralKey.certifySignature),
     },
+    userDataRequired: evidence.userDataRequired,
   };
 }
 
 /**
- * Reads what {@link evidenceToJson} wrote: text, UTF-8, or the object that a JSON parser has made of it. Strict: an unknown or doubled member, another version or sloppy
- * base64url is refused, so that one evidence has one meaning. Nothing is verified.
+ * Reads what {@link evidenceToJson} wrote: text, UTF-8, or the object that a JSON parser has made of it; at most 2 MiB.
+ * Strict: an unknown or doubled member, another version or sloppy base64url is refused, so that one evidence has one
+ * meaning. Nothing is verified.
  *
  * @throws {AttestationError} 8 for neither text nor bytes, 21 for no text, 20 for anything else that is wrong, naming the
  * member.
  */
 export function evidenceFromJson(json: string | Uint8Array | object): Evidence {
-  const isText = typeof json === 'string' || json instanceof Uint8Array;
+  const isText = typeof json === 'string' || isBytes(json);
   const members = new JsonMembers(isText ? parseEvidenceJson(json) : json);
   if (members.take('version') !== 1) throw members.refused('version', '1');
   const evidence: Evidence = { version: 1, hclReport: members.base64url('hclReport') };
   if (members.has('quote')) evidence.quote = readQuote(members.object('quote'));
   if (members.has('certificates')) evidence.certificates = readCertificates(members.object('certificates'));
   if (members.has('akCertificate')) evidence.akCertificate = members.base64url('akCertificate');
+  if (members.has('akCertificateChain')) {
+    const chain = members.array('akCertificateChain');
+    if (chain.length > EVIDENCE_JSON_LIMITS.chain) throw members.refused('akCertificateChain', LIST_OF_CERTIFICATES);
+    evidence.akCertificateChain = chain.map((entry) => bytes(members, 'akCertificateChain', entry));
+  }
   if (members.has('eventLog')) evidence.eventLog = members.base64url('eventLog');
   if (members.has('ephemeralKey')) evidence.ephemeralKey = readEphemeralKey(members.object('ephemeralKey'));
+  if (members.has('userDataRequired')) {
+    if (members.take('userDataRequired') !== true) throw members.refused('userDataRequired', 'true');
+    evidence.userDataRequired = true;
+  }
   members.finish();
   return stringifiable(evidence);
 }
 
-/** JSON text of at most 32 MiB without ambiguities. */
+/** JSON text of at most 2 MiB and 32768 values, without ambiguities. */
 export function parseEvidenceJson(json: string | Uint8Array): unknown {
-  if (typeof json !== 'string' && !(json instanceof Uint8Array)) {
+  if (typeof json !== 'string' && !isBytes(json)) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'evidence is a text or a Uint8Array');
   }
-  if (json.length === 0) throw new AttestationError(ErrorCode.HCL_REPORT_EMPTY, 'the evidence is empty');
-  if (json.length > MAXIMUM_TEXT) {
-    throw new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, 'evidence larger than 32 MiB');
-  }
+  if (json.length === 0) throw emptyInput('the evidence');
+  if (json.length > EVIDENCE_JSON_LIMITS.bytes) throw malformed(REFUSED, 'larger than 2 MiB');
+  const comma = typeof json === 'string' ? ',' : 0x2c;
+  if (hasMoreThan(json, comma, EVIDENCE_JSON_LIMITS.values)) throw malformed(REFUSED, 'more than 32768 values');
   try {
-    return parseStrictJson(typeof json === 'string' ? Buffer.from(json, 'utf8') : json);
+    return parseStrictJson(json);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : 'not JSON';
-    throw new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, `the evidence is refused: ${why}`, { cause });
+    throw malformed(REFUSED, cause instanceof Error ? cause.message : 'not JSON', cause);
   }
+}
+
+/** Looks before anything is parsed, because parsing a million members takes seconds. */
+function hasMoreThan(json: string | Uint8Array, comma: string | number, count: number): boolean {
+  let found = 0;
+  const indexOf = (from: number): number =>
+    typeof json === 'string' ? json.indexOf(comma as string, from) : json.indexOf(comma as number, from);
+  for (let at = indexOf(0); at !== -1; at = indexOf(at + 1)) if (++found > count) return true;
+  return false;
 }
 
 function readQuote(members: JsonMembers): EvidenceQuote {
@@ -115,8 +143,8 @@ function readCertificates(members: JsonMembers): EvidenceCertificates {
     if (!chain.trimStart().startsWith(PEM)) throw members.refused('chain', 'PEM text or an array of DER certificates');
     return { ...certificates, chain };
   }
-  if (!Array.isArray(chain) || chain.length > MAXIMUM_CHAIN) {
-    throw members.refused('chain', `PEM text or an array of at most ${MAXIMUM_CHAIN} DER certificates`);
+  if (!Array.isArray(chain) || chain.length > EVIDENCE_JSON_LIMITS.chain) {
+    throw members.refused('chain', `PEM text or ${LIST_OF_CERTIFICATES}`);
   }
   return { ...certificates, chain: chain.map((entry) => bytes(members, 'chain', entry)) };
 }
@@ -137,10 +165,6 @@ function readEphemeralKey(members: JsonMembers): EvidenceEphemeralKey {
   return key;
 }
 
-function encode(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64url');
-}
-
 function encodeCertificate(value: Uint8Array | string): string {
-  return typeof value === 'string' ? value : encode(value);
+  return typeof value === 'string' ? value : encodeBase64url(value);
 }

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
+import { isZero, latin1Text } from '../../base/bytes.js';
+import { hex } from '../../base/hex.js';
+import { sha2 } from '../../base/sha2.js';
 import { describeSignatures, readImagePath, readPartitionTable, readVariable, ucs2 } from './efi-data.js';
-import type { TcgEvent } from './event-log.js';
 import {
   EV_EFI_BOOT_SERVICES_APPLICATION,
   EV_EFI_BOOT_SERVICES_DRIVER,
@@ -14,7 +15,7 @@ import {
   EV_NO_ACTION,
   EV_SEPARATOR,
 } from './event-types.js';
-import { hex } from './hex.js';
+import type { TcgEvent } from './parse.js';
 
 const EV_S_CRTM_VERSION = 0x00000008;
 const SHOWN_BYTES = 32;
@@ -29,9 +30,7 @@ export function describeEvent(event: TcgEvent): string {
 function describe({ type, data }: TcgEvent): string {
   switch (type) {
     case EV_SEPARATOR:
-      return data.every((byte) => byte === 0) || data.every((byte) => byte === 0xff)
-        ? 'separator'
-        : `error ${hex(data)}`;
+      return isZero(data) || data.every((byte) => byte === 0xff) ? 'separator' : `error ${hex(data)}`;
     case EV_S_CRTM_VERSION:
       return data.length === 16 ? hex(data) : ucs2(data);
     case EV_EFI_VARIABLE_DRIVER_CONFIG:
@@ -69,7 +68,7 @@ export function isDataMeasured(event: TcgEvent): boolean {
   const digest = event.digests.sha256;
   if (digest === undefined || event.type === EV_NO_ACTION) return false;
   const expected = hex(digest);
-  return candidates(event).some((bytes) => createHash('sha256').update(bytes).digest('hex') === expected);
+  return candidates(event).some((bytes) => hex(sha2('SHA-256', bytes)) === expected);
 }
 
 function candidates({ type, data }: TcgEvent): Uint8Array[] {
@@ -81,9 +80,9 @@ function candidates({ type, data }: TcgEvent): Uint8Array[] {
   const text = textOf(data);
   if (text === undefined) return [data];
   // GRUB measures a string without its terminator and without the "grub_cmd: " in front of it.
-  const whole = Buffer.from(text, 'utf8');
+  const whole = data.subarray(0, text.length);
   const colon = text.indexOf(': ');
-  return colon < 0 ? [data, whole] : [data, whole, Buffer.from(text.slice(colon + 2), 'utf8')];
+  return colon < 0 ? [data, whole] : [data, whole, whole.subarray(colon + 2)];
 }
 
 /** Text of bytes that are ASCII, perhaps ended by a zero. */
@@ -92,7 +91,7 @@ export function textOf(data: Uint8Array): string | undefined {
   const text = data.subarray(0, end);
   const isText =
     text.length > 0 && text.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x09);
-  return isText ? Buffer.from(text).toString('latin1') : undefined;
+  return isText ? latin1Text(text) : undefined;
 }
 
 function bytesText(data: Uint8Array): string {

@@ -1,3 +1,5 @@
+import { hex } from '../../base/hex.js';
+
 /** A little-endian reader that answers `undefined` past the end: what an event describes is text for people. */
 class EfiReader {
   private readonly view: DataView;
@@ -115,13 +117,13 @@ export function readPartitionTable(bytes: Uint8Array): { disk: string; partition
 export function describeSignatures(bytes: Uint8Array): string | undefined {
   const reader = new EfiReader(bytes);
   const counts = new Map<string, number>();
-  while (reader.left > 0) {
+  for (let lists = 0; reader.left > 0; lists++) {
     const type = reader.take(16);
     const listSize = reader.u32();
     const headerSize = reader.u32();
     const size = reader.u32();
-    if (type === undefined || listSize === undefined || headerSize === undefined || size === undefined)
-      return undefined;
+    if (lists === MAXIMUM_SIGNATURE_LISTS || type === undefined || listSize === undefined) return undefined;
+    if (headerSize === undefined || size === undefined) return undefined;
     const body = reader.take(listSize - 28);
     if (body === undefined || size === 0 || headerSize > body.length) return undefined;
     const name = SIGNATURE_TYPES.get(guidText(type)) ?? guidText(type);
@@ -130,6 +132,8 @@ export function describeSignatures(bytes: Uint8Array): string | undefined {
   return [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
 }
 
+// Genuine databases have one list a kind, or one a certificate: a few dozen.
+const MAXIMUM_SIGNATURE_LISTS = 256;
 const SIGNATURE_TYPES = new Map([
   ['a5c059a1-94e4-4aa7-87b5-ab155c2bf072', 'x509'],
   ['c1c41626-504c-4092-aca9-41f936934328', 'sha256'],
@@ -137,18 +141,22 @@ const SIGNATURE_TYPES = new Map([
 
 /** EFI_GUID to text: its first three fields are little-endian. */
 function guidText(bytes: Uint8Array): string {
-  const text = (begin: number, end: number, reverse: boolean): string => {
-    const part = Buffer.from(bytes.subarray(begin, end));
-    return (reverse ? part.reverse() : part).toString('hex');
-  };
-  return [text(0, 4, true), text(4, 6, true), text(6, 8, true), text(8, 10, false), text(10, 16, false)].join('-');
+  const reversed = (begin: number, end: number): string => hex(bytes.slice(begin, end).reverse());
+  const head = `${reversed(0, 4)}-${reversed(4, 6)}-${reversed(6, 8)}`;
+  return `${head}-${hex(bytes.subarray(8, 10))}-${hex(bytes.subarray(10, 16))}`;
 }
 
-/** UCS-2 text up to its terminator, control characters replaced. */
+const MAXIMUM_TEXT = 4096;
+
+/** UCS-2 text up to its terminator, at most 4096 characters, control characters replaced. */
 export function ucs2(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.subarray(0, bytes.length & ~1)).toString('utf16le');
-  const end = text.indexOf('\0');
-  return printable(end < 0 ? text : text.slice(0, end));
+  let text = '';
+  for (let at = 0; at + 1 < bytes.length && text.length < MAXIMUM_TEXT; at += 2) {
+    const unit = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+    if (unit === 0) break;
+    text += String.fromCharCode(unit);
+  }
+  return printable(text);
 }
 
 /** Text that cannot steer a terminal: hostile event data ends up on somebody's screen. */

@@ -1,0 +1,65 @@
+import { decodeBase64 } from '../base/base64url.js';
+import { latin1Text } from '../base/bytes.js';
+import { malformed } from './der.js';
+
+/**
+ * PEM (RFC 7468): text with blocks of base64. Text before and between blocks is skipped, as RFC 7468 section 2 has it;
+ * inside a block nothing but base64 and line ends is allowed.
+ */
+
+export interface PemBlock {
+  /** For instance `CERTIFICATE` or `X509 CRL`. */
+  readonly label: string;
+  readonly der: Uint8Array;
+}
+
+const BEGIN = '-----BEGIN ';
+const END = '-----END ';
+const DASHES = '-----';
+/** Far above any chain: three certificates take 7 KiB. */
+const MAXIMUM_TEXT = 256 * 1024;
+const MAXIMUM_BLOCKS = 16;
+
+/**
+ * The blocks of a PEM text, 1 to 16 of them, all with `label`.
+ *
+ * @throws {AttestationError} 20 for anything else.
+ */
+export function splitPem(text: string | Uint8Array, label: string, limit: number = MAXIMUM_TEXT): Uint8Array[] {
+  return pemBlocks(text, limit).map((block) => {
+    if (block.label !== label) throw malformed('PEM text', `a block that is not ${label}`);
+    return block.der;
+  });
+}
+
+/** The blocks of a PEM text with their labels, 1 to 16 of them. */
+export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TEXT): PemBlock[] {
+  if (input.length > limit) throw malformed('PEM text', `larger than ${limit} bytes`);
+  const text = typeof input === 'string' ? input : latin1Text(input);
+  const blocks: PemBlock[] = [];
+  for (let at = text.indexOf(BEGIN); at !== -1; at = text.indexOf(BEGIN, at)) {
+    if (blocks.length === MAXIMUM_BLOCKS) throw malformed('PEM text', `more than ${MAXIMUM_BLOCKS} blocks`);
+    const labelEnd = text.indexOf(DASHES, at + BEGIN.length);
+    const label = text.slice(at + BEGIN.length, labelEnd);
+    if (labelEnd === -1 || !/^[A-Z0-9 ]{1,64}$/.test(label)) throw malformed('PEM text', 'a header line');
+    const bodyEnd = text.indexOf(DASHES, labelEnd + DASHES.length);
+    const trailer = `${END}${label}${DASHES}`;
+    if (bodyEnd === -1 || !text.startsWith(trailer, bodyEnd)) throw malformed('PEM text', 'a block without its end');
+    blocks.push({ label, der: decodeBody(text.slice(labelEnd + DASHES.length, bodyEnd)) });
+    at = bodyEnd + trailer.length;
+  }
+  if (blocks.length === 0) throw malformed('PEM text', 'no block');
+  return blocks;
+}
+
+/** Certificates as they are handed in: one as DER, or PEM text with 1 to 16. Looks at nothing inside. */
+export function certificateInputs(input: string | Uint8Array): Uint8Array[] {
+  const isDer = typeof input !== 'string' && input[0] === 0x30;
+  return isDer ? [input] : splitPem(input, 'CERTIFICATE');
+}
+
+function decodeBody(text: string): Uint8Array {
+  const der = decodeBase64(text.replace(/[\r\n\t ]+/g, ''));
+  if (der === undefined || der.length === 0) throw malformed('PEM text', 'a block that is not base64');
+  return der;
+}

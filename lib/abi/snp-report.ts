@@ -1,0 +1,196 @@
+import { emptyInput, malformed, plainBytes } from './input.js';
+import type { GuestPolicy, PlatformInfo, SnpReport } from './snp-report-fields.js';
+import { isTcbReservedZero, type Product, readTcb, TCB_SIZE, type TcbLayout, tcbLayoutOf } from './tcb.js';
+
+export const SNP_REPORT_SIZE = 1184;
+/** Length of the part that the signature covers. */
+export const SNP_SIGNED_SIZE = 0x2a0;
+/** Where R begins, and the length of R and of S: 48 bytes, little-endian, and 24 zeros. */
+export const SNP_SIGNATURE = { offset: 0x2a0, componentSize: 72, significant: 48 } as const;
+
+// ATTESTATION_REPORT, offsets.
+const OFFSET = {
+  currentTcb: 0x038,
+  platformInfo: 0x040,
+  keyInfo: 0x048,
+  reserved0: 0x04c,
+  reportData: 0x050,
+  reportedTcb: 0x180,
+  cpuid: 0x188,
+  chipId: 0x1a0,
+  committedTcb: 0x1e0,
+  currentVersion: 0x1e8,
+  committedVersion: 0x1ec,
+  launchTcb: 0x1f0,
+  launchMitVector: 0x1f8,
+  currentMitVector: 0x200,
+  reserved5: 0x208,
+} as const;
+
+// Bits that have a meaning; bit 17 of POLICY is always one.
+const KNOWN_POLICY = 0x0000_0000_03ff_ffffn;
+const KNOWN_PLATFORM_INFO = 0b0011_1111n;
+const TIO_EN = 1n << 7n;
+
+/**
+ * Decodes an SEV-SNP attestation report of exactly 1184 bytes, versions 1 to 5 (later ones are read like 5). Nothing is
+ * verified. Unknown bits are handed out, not refused.
+ *
+ * `product` says how to read the TCB fields of a report before version 3, which does not tell: without it, a chip id of
+ * 8 bytes followed by zeros means Turin, anything else Milan or Genoa.
+ *
+ * Source: SEV Secure Nested Paging Firmware ABI Specification, "ATTESTATION_REPORT".
+ *
+ * @throws {AttestationError} `HCL_REPORT_EMPTY` (21) for no bytes, `HCL_REPORT_PARSING_FAILURE` (20) for a wrong size,
+ * 8 for an unknown product.
+ */
+export function parseSnpReport(bytes: Uint8Array, options: { product?: Product } = {}): SnpReport {
+  const raw = plainBytes(bytes);
+  const stated = tcbLayoutOf(options.product);
+  if (raw.length === 0) throw emptyInput('the SNP report');
+  if (raw.length !== SNP_REPORT_SIZE) throw malformed('SNP report', `it is ${raw.length} bytes long, not 1184`);
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const u32 = (offset: number): number => view.getUint32(offset, true);
+  const byte = (offset: number): number => raw[offset] as number;
+  const version = u32(0);
+  if (version === 0) throw malformed('SNP report', 'version 0 does not exist');
+  const keyInfo = u32(OFFSET.keyInfo);
+  const layout = stated ?? layoutOf(raw, version);
+  const report: SnpReport = {
+    version,
+    guestSvn: u32(4),
+    policy: guestPolicy(view),
+    familyId: raw.subarray(0x10, 0x20),
+    imageId: raw.subarray(0x20, 0x30),
+    vmpl: u32(0x30),
+    signatureAlgo: u32(0x34),
+    currentTcb: readTcb(raw, OFFSET.currentTcb, layout),
+    platformInfo: platformInfo(view, version),
+    authorKeyEn: (keyInfo & 1) === 1,
+    maskChipKey: (keyInfo & 2) === 2,
+    signingKey: (keyInfo >>> 2) & 7,
+    reportData: raw.subarray(OFFSET.reportData, 0x90),
+    measurement: raw.subarray(0x90, 0xc0),
+    hostData: raw.subarray(0xc0, 0xe0),
+    idKeyDigest: raw.subarray(0xe0, 0x110),
+    authorKeyDigest: raw.subarray(0x110, 0x140),
+    reportId: raw.subarray(0x140, 0x160),
+    reportIdMa: raw.subarray(0x160, 0x180),
+    reportedTcb: readTcb(raw, OFFSET.reportedTcb, layout),
+    chipId: raw.subarray(OFFSET.chipId, 0x1e0),
+    committedTcb: readTcb(raw, OFFSET.committedTcb, layout),
+    signature: { r: raw.slice(0x2a0, 0x2d0).reverse(), s: raw.slice(0x2e8, 0x318).reverse() },
+    tcbLayout: layout,
+    unknownFields: unknownFields(raw, version, layout),
+    raw,
+  };
+  if (version >= 2) {
+    report.currentBuild = byte(OFFSET.currentVersion);
+    report.currentMinor = byte(OFFSET.currentVersion + 1);
+    report.currentMajor = byte(OFFSET.currentVersion + 2);
+    report.committedBuild = byte(OFFSET.committedVersion);
+    report.committedMinor = byte(OFFSET.committedVersion + 1);
+    report.committedMajor = byte(OFFSET.committedVersion + 2);
+    report.launchTcb = readTcb(raw, OFFSET.launchTcb, layout);
+  }
+  if (version >= 3) {
+    report.cpuidFamId = byte(OFFSET.cpuid);
+    report.cpuidModId = byte(OFFSET.cpuid + 1);
+    report.cpuidStep = byte(OFFSET.cpuid + 2);
+    const product = productOf(report.cpuidFamId, report.cpuidModId);
+    if (product !== undefined) report.product = product;
+  }
+  if (version >= 5) {
+    report.launchMitVector = view.getBigUint64(OFFSET.launchMitVector, true);
+    report.currentMitVector = view.getBigUint64(OFFSET.currentMitVector, true);
+  }
+  return report;
+}
+
+/** Product line of a processor by combined CPUID family and model. */
+function productOf(family: number, model: number): Product | undefined {
+  if (family === 0x19) {
+    if (model <= 0x0f) return 'Milan';
+    if (model <= 0x1f) return 'Genoa';
+    if (model >= 0xa0 && model <= 0xaf) return 'Genoa'; // Bergamo and Siena share Genoa's keys
+  }
+  return family === 0x1a && model <= 0x11 ? 'Turin' : undefined;
+}
+
+function layoutOf(raw: Uint8Array, version: number): TcbLayout {
+  if (version >= 3) return (raw[OFFSET.cpuid] as number) >= 0x1a ? 'Turin' : 'Milan';
+  const shortChipId = isZero(raw, OFFSET.chipId + 8, 0x1e0) && !isZero(raw, OFFSET.chipId, OFFSET.chipId + 8);
+  return shortChipId ? 'Turin' : 'Milan';
+}
+
+function guestPolicy(view: DataView): GuestPolicy {
+  const raw = view.getBigUint64(8, true);
+  const low = view.getUint32(8, true);
+  const bit = (index: number): boolean => ((low >>> index) & 1) === 1;
+  return {
+    abiMajor: (low >>> 8) & 0xff,
+    abiMinor: low & 0xff,
+    smt: bit(16),
+    migrateMa: bit(18),
+    debug: bit(19),
+    singleSocket: bit(20),
+    cxlAllow: bit(21),
+    memAes256Xts: bit(22),
+    raplDis: bit(23),
+    ciphertextHidingDram: bit(24),
+    pageSwapDisable: bit(25),
+    unknownBits: raw & ~KNOWN_POLICY,
+    raw,
+  };
+}
+
+function platformInfo(view: DataView, version: number): PlatformInfo {
+  const raw = view.getBigUint64(OFFSET.platformInfo, true);
+  const low = view.getUint32(OFFSET.platformInfo, true);
+  const bit = (index: number): boolean => ((low >>> index) & 1) === 1;
+  const hasTio = version >= 5;
+  const info: PlatformInfo = {
+    smtEn: bit(0),
+    tsmeEn: bit(1),
+    eccEn: bit(2),
+    raplDis: bit(3),
+    ciphertextHidingDramEn: bit(4),
+    aliasCheckComplete: bit(5),
+    unknownBits: raw & ~(hasTio ? KNOWN_PLATFORM_INFO | TIO_EN : KNOWN_PLATFORM_INFO),
+    raw,
+  };
+  if (hasTio) info.tioEn = bit(7);
+  return info;
+}
+
+function unknownFields(raw: Uint8Array, version: number, layout: TcbLayout): SnpReport['unknownFields'] {
+  const fields: SnpReport['unknownFields'] = [];
+  const note = (begin: number, end: number): void => {
+    fields.push({ offset: begin, bytes: raw.subarray(begin, end) });
+  };
+  const reserved = (begin: number, end: number): void => {
+    if (!isZero(raw, begin, end)) note(begin, end);
+  };
+  const tcb = (begin: number): void => {
+    if (!isTcbReservedZero(raw, begin, layout)) note(begin, begin + TCB_SIZE);
+  };
+  tcb(OFFSET.currentTcb);
+  reserved(OFFSET.reserved0, OFFSET.reportData);
+  tcb(OFFSET.reportedTcb);
+  reserved(version >= 3 ? OFFSET.cpuid + 3 : OFFSET.cpuid, OFFSET.chipId);
+  tcb(OFFSET.committedTcb);
+  if (version < 2) {
+    reserved(OFFSET.currentVersion, SNP_SIGNED_SIZE);
+    return fields;
+  }
+  reserved(OFFSET.currentVersion + 3, OFFSET.committedVersion);
+  reserved(OFFSET.committedVersion + 3, OFFSET.launchTcb);
+  tcb(OFFSET.launchTcb);
+  reserved(version < 5 ? OFFSET.launchMitVector : OFFSET.reserved5, SNP_SIGNED_SIZE);
+  return fields;
+}
+
+function isZero(bytes: Uint8Array, begin: number, end: number): boolean {
+  for (let at = begin; at < end; at++) if (bytes[at] !== 0) return false;
+  return true;
+}

@@ -1,0 +1,172 @@
+import type { EcCurve, PublicKey, SignatureScheme } from '../engine/engine.js';
+import { contextTag, type DerReader, malformed, DerReader as Reader, Tag } from './der.js';
+
+const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';
+const RSASSA_PSS = '1.2.840.113549.1.1.10';
+const MGF1 = '1.2.840.113549.1.1.8';
+const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
+
+const CURVES: Readonly<Record<string, { curve: EcCurve; size: number }>> = {
+  '1.2.840.10045.3.1.7': { curve: 'P-256', size: 32 },
+  '1.3.132.0.34': { curve: 'P-384', size: 48 },
+  '1.3.132.0.35': { curve: 'P-521', size: 66 },
+};
+
+type SignatureHash = SignatureScheme['hash'];
+
+const HASHES: Readonly<Record<string, SignatureHash>> = {
+  '2.16.840.1.101.3.4.2.1': 'SHA-256',
+  '2.16.840.1.101.3.4.2.2': 'SHA-384',
+  '2.16.840.1.101.3.4.2.3': 'SHA-512',
+};
+
+const RSA_PKCS1: Readonly<Record<string, SignatureHash>> = {
+  '1.2.840.113549.1.1.11': 'SHA-256',
+  '1.2.840.113549.1.1.12': 'SHA-384',
+  '1.2.840.113549.1.1.13': 'SHA-512',
+};
+
+const ECDSA: Readonly<Record<string, SignatureHash>> = {
+  '1.2.840.10045.4.3.2': 'SHA-256',
+  '1.2.840.10045.4.3.3': 'SHA-384',
+  '1.2.840.10045.4.3.4': 'SHA-512',
+};
+
+/** Bytes in a coordinate of a curve's point, and in r and s. */
+export function fieldSize(curve: EcCurve): number {
+  return curve === 'P-256' ? 32 : curve === 'P-384' ? 48 : 66;
+}
+
+/** Largest RSA modulus that is read, 8192 bits. */
+const MAXIMUM_MODULUS = 1024;
+
+export interface SubjectPublicKey {
+  /** DER SubjectPublicKeyInfo: what roots are pinned by. */
+  readonly spki: Uint8Array;
+  /** Undefined for a kind of key that this package does not verify with (Ed25519, compressed points, other curves). */
+  readonly key?: PublicKey;
+}
+
+/** SubjectPublicKeyInfo of RFC 5280 section 4.1.2.7. */
+export function readPublicKey(reader: DerReader): SubjectPublicKey {
+  const element = reader.read(Tag.SEQUENCE);
+  const spki = reader.inside(element);
+  const algorithm = spki.enter();
+  const type = algorithm.oid();
+  const parameters = algorithm.done ? undefined : algorithm.read();
+  algorithm.end();
+  const bits = spki.octets();
+  spki.end();
+  const info = { spki: element.encoded };
+  if (type === RSA_ENCRYPTION) {
+    if (parameters?.tag !== Tag.NULL || parameters.content.length !== 0) throw reader.fault('parameters of an RSA key');
+    return { ...info, key: readRsaKey(bits, reader.structure) };
+  }
+  if (type !== EC_PUBLIC_KEY || parameters?.tag !== Tag.OID) return info;
+  const curve = CURVES[new Reader(parameters.encoded, reader.structure).oid()];
+  // Only the uncompressed point (04): RFC 5480 lets implementations leave the others out.
+  if (curve === undefined || bits[0] !== 4) return info;
+  const { size } = curve;
+  if (bits.length !== 1 + 2 * size) throw reader.fault('a point of a wrong length');
+  return {
+    ...info,
+    key: { type: 'ec', curve: curve.curve, x: bits.subarray(1, 1 + size), y: bits.subarray(1 + size) },
+  };
+}
+
+function readRsaKey(bits: Uint8Array, structure: string): PublicKey {
+  const outer = new Reader(bits, structure);
+  const key = outer.enter();
+  outer.end();
+  const n = key.unsigned(MAXIMUM_MODULUS);
+  const e = key.unsigned(MAXIMUM_MODULUS);
+  key.end();
+  return { type: 'rsa', n, e };
+}
+
+export interface SignatureAlgorithm {
+  readonly oid: string;
+  /** AlgorithmIdentifier as received. */
+  readonly raw: Uint8Array;
+  /** Undefined for an algorithm that is not verified here: SHA-1, Ed25519, PSS with unequal hashes. */
+  readonly scheme?: SignatureScheme;
+}
+
+/** AlgorithmIdentifier of a signature (RFC 5280 section 4.1.1.2, RFC 4055, RFC 5758). */
+export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
+  const element = reader.read(Tag.SEQUENCE);
+  const algorithm = reader.inside(element);
+  const oid = algorithm.oid();
+  const parameters = algorithm.done ? undefined : algorithm.read();
+  algorithm.end();
+  const read = { oid, raw: element.encoded };
+  const pkcs1 = RSA_PKCS1[oid];
+  if (pkcs1 !== undefined) {
+    // RFC 4055 section 5 writes NULL; some leave it out.
+    if (parameters !== undefined && !isNull(parameters)) throw reader.fault('parameters of an RSA signature');
+    return { ...read, scheme: { scheme: 'rsa-pkcs1', hash: pkcs1 } };
+  }
+  const ecdsa = ECDSA[oid];
+  if (ecdsa !== undefined) {
+    if (parameters !== undefined) throw reader.fault('parameters of an ECDSA signature');
+    return { ...read, scheme: { scheme: 'ecdsa', hash: ecdsa } };
+  }
+  if (oid !== RSASSA_PSS || parameters?.tag !== Tag.SEQUENCE) return read;
+  const scheme = readPssParameters(reader.inside(parameters));
+  return scheme === undefined ? read : { ...read, scheme };
+}
+
+// RSASSA-PSS-params of RFC 4055 section 3.1. The defaults are SHA-1's, which is not verified here.
+function readPssParameters(parameters: DerReader): SignatureScheme | undefined {
+  const hash = readHash(parameters.enterOptional(contextTag(0, 'constructed')));
+  let maskHash: SignatureHash | undefined;
+  const mask = parameters.enterOptional(contextTag(1, 'constructed'));
+  if (mask !== undefined) {
+    const generator = mask.enter();
+    mask.end();
+    if (generator.oid() !== MGF1) return undefined;
+    maskHash = readHash(generator);
+  }
+  const salt = parameters.enterOptional(contextTag(2, 'constructed'));
+  const saltLength = salt?.small(MAXIMUM_MODULUS) ?? 20;
+  salt?.end();
+  const trailer = parameters.enterOptional(contextTag(3, 'constructed'));
+  const trailerField = trailer?.small(0xff) ?? 1;
+  trailer?.end();
+  parameters.end();
+  if (hash === undefined || hash !== maskHash || trailerField !== 1) return undefined;
+  return { scheme: 'rsa-pss', hash, saltLength };
+}
+
+function readHash(reader: DerReader | undefined): SignatureHash | undefined {
+  if (reader === undefined) return undefined;
+  const algorithm = reader.enter();
+  reader.end();
+  const oid = algorithm.oid();
+  if (!algorithm.done && !isNull(algorithm.read())) throw reader.fault('parameters of a hash');
+  algorithm.end();
+  return HASHES[oid];
+}
+
+function isNull({ tag, content }: { tag: number; content: Uint8Array }): boolean {
+  return tag === Tag.NULL && content.length === 0;
+}
+
+/**
+ * ECDSA-Sig-Value (RFC 3279 section 2.2.3) as r ‖ s, each `size` bytes. One signature has one encoding: integers in their
+ * shortest form, nothing behind them.
+ *
+ * @throws {AttestationError} 20
+ */
+export function rawEcdsaSignature(der: Uint8Array, size: number): Uint8Array {
+  const outer = new Reader(der, 'ECDSA signature');
+  const values = outer.enter();
+  outer.end();
+  const raw = new Uint8Array(2 * size);
+  for (const end of [size, 2 * size]) {
+    const value = values.unsigned(size);
+    raw.set(value, end - value.length);
+  }
+  if (!values.done) throw malformed('ECDSA signature', 'trailing bytes');
+  return raw;
+}

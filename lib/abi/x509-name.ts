@@ -1,0 +1,86 @@
+import { latin1Text, utf8Text } from '../base/bytes.js';
+import { hex } from '../base/hex.js';
+import { type DerReader, Tag } from './der.js';
+
+/** A distinguished name. Two names are equal when their DER is: that is how issuers write their own. */
+export interface DistinguishedName {
+  readonly raw: Uint8Array;
+  /** The first common name. */
+  readonly commonName?: string;
+  /** For people, as RFC 4514 writes it: `CN=Intel SGX Root CA, O=Intel Corporation, C=US`. */
+  readonly text: string;
+}
+
+const COMMON_NAME = '2.5.4.3';
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  [COMMON_NAME]: 'CN',
+  '2.5.4.5': 'serialNumber',
+  '2.5.4.6': 'C',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.9': 'street',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+  '0.9.2342.19200300.100.1.25': 'DC',
+};
+const MAXIMUM_ATTRIBUTES = 32;
+const MAXIMUM_VALUE = 1024;
+
+/** Name of RFC 5280 section 4.1.2.4; an empty one is allowed. */
+export function readName(reader: DerReader): DistinguishedName {
+  const element = reader.read(Tag.SEQUENCE);
+  const parts: string[] = [];
+  let commonName: string | undefined;
+  const names = reader.inside(element);
+  while (!names.done) {
+    const attributes = names.enter(Tag.SET);
+    do {
+      if (parts.length === MAXIMUM_ATTRIBUTES) throw reader.fault('a name of too many attributes');
+      const attribute = attributes.enter();
+      const type = attribute.oid();
+      const { tag, content } = attribute.read();
+      attribute.end();
+      const value = readText(tag, content, reader);
+      if (type === COMMON_NAME) commonName ??= value;
+      parts.push(`${SHORT_NAMES[type] ?? type}=${escaped(value)}`);
+    } while (!attributes.done);
+  }
+  const name = { raw: element.encoded, text: parts.reverse().join(', ') };
+  return commonName === undefined ? name : { ...name, commonName };
+}
+
+// A NUL or another control character makes two readers see two names.
+function escaped(value: string): string {
+  return value.replace(/[\\,+"<>;=]/g, '\\$&');
+}
+
+function readText(tag: number, content: Uint8Array, reader: DerReader): string {
+  const text = decodeText(tag, content, reader);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (/[\u0000-\u001f\u007f]/.test(text)) throw reader.fault('a control character in a name');
+  return text;
+}
+
+function decodeText(tag: number, content: Uint8Array, reader: DerReader): string {
+  if (content.length > MAXIMUM_VALUE) throw reader.fault('a name that is too long');
+  switch (tag) {
+    case Tag.UTF8_STRING: {
+      const text = utf8Text(content);
+      if (text === undefined) throw reader.fault('a name that is not UTF-8');
+      return text;
+    }
+    case Tag.PRINTABLE_STRING:
+    case Tag.IA5_STRING:
+      if (content.some((byte) => byte > 0x7e)) throw reader.fault('a name that is not ASCII');
+      return latin1Text(content);
+    case Tag.BMP_STRING:
+      if (content.length % 2 !== 0) throw reader.fault('a name of half a character');
+      return new TextDecoder('utf-16be').decode(content);
+    case Tag.NUMERIC_STRING:
+    case Tag.TELETEX_STRING:
+      // Obsolete, and read differently by different readers: shown by their bytes.
+      return `#${hex(content)}`;
+    default:
+      throw reader.fault('a name that is not text');
+  }
+}

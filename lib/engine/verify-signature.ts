@@ -1,0 +1,55 @@
+import { copyBytes } from '../base/bytes.js';
+import { DIGEST_BYTES } from '../base/sha2.js';
+import { CURVES, isScalar } from './curves.js';
+import type { PublicKey, SignatureEngine, SignatureScheme } from './engine.js';
+
+/**
+ * Whether `key`, which `lib/engine/public-key.ts` has checked, made `signature` over `message`. What engines are known to
+ * differ in is decided here, before any of them is asked: lengths, the range of r and s, the size of a PSS salt, and that
+ * scheme and key belong together.
+ */
+export async function verifySignature(
+  engine: SignatureEngine,
+  key: PublicKey,
+  scheme: SignatureScheme,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  return isWellFormed(key, scheme, signature) && (await engine.verify(key, scheme, still(message), still(signature)));
+}
+
+/** Shared memory may change while it is read, so that engines refuse it: a copy is what is verified. */
+function still(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : copyBytes(bytes);
+}
+
+function isWellFormed(key: PublicKey, scheme: SignatureScheme, signature: Uint8Array): boolean {
+  if (key.type === 'ec') {
+    const { size } = CURVES[key.curve];
+    return (
+      scheme.scheme === 'ecdsa' &&
+      signature.length === 2 * size &&
+      isScalar(key.curve, signature.subarray(0, size)) &&
+      isScalar(key.curve, signature.subarray(size))
+    );
+  }
+  if (scheme.scheme === 'ecdsa' || signature.length !== key.n.length || !isBelow(signature, key.n)) return false;
+  return scheme.scheme === 'rsa-pkcs1' || saltFits(key.n, scheme.hash, scheme.saltLength);
+}
+
+/** RFC 8017 section 5.2.2: a signature is a number below the modulus. */
+function isBelow(number: Uint8Array, limit: Uint8Array): boolean {
+  for (let at = 0; at < limit.length; at++) {
+    const difference = (number[at] as number) - (limit[at] as number);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+/** RFC 8017 section 9.1.1: emLen ≥ hLen + sLen + 2, where emBits is one less than the modulus has. */
+function saltFits(n: Uint8Array, hash: keyof typeof DIGEST_BYTES, saltLength: number): boolean {
+  const emBits = n.length * 8 - Math.clz32(n[0] ?? 0) + 24 - 1;
+  return (
+    Number.isInteger(saltLength) && saltLength >= 0 && Math.ceil(emBits / 8) >= DIGEST_BYTES[hash] + saltLength + 2
+  );
+}

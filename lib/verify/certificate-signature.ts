@@ -1,0 +1,52 @@
+import type { RevocationList } from '../abi/crl.js';
+import type { Certificate } from '../abi/x509.js';
+import { namesIssuer } from '../abi/x509.js';
+import { fieldSize, rawEcdsaSignature, type SignatureAlgorithm } from '../abi/x509-key.js';
+import { equalBytes } from '../base/bytes.js';
+import type { PublicKey, SignatureEngine } from '../engine/engine.js';
+
+/** Whether `issuer` is named as the certificate's issuer and its key made the signature. Says nothing of dates or trust. */
+export async function isIssuedBy(
+  engine: SignatureEngine,
+  certificate: Certificate,
+  issuer: Certificate,
+): Promise<boolean> {
+  return namesIssuer(certificate, issuer) && verifySigned(engine, issuer.publicKey, certificate);
+}
+
+/** The same for a revocation list; `issuer` must be allowed to sign lists where it says what it may do. */
+export async function isListIssuedBy(
+  engine: SignatureEngine,
+  list: RevocationList,
+  issuer: Certificate,
+): Promise<boolean> {
+  if (!equalBytes(list.issuer.raw, issuer.subject.raw)) return false;
+  if (issuer.keyUsage !== undefined && !issuer.keyUsage.has('cRLSign')) return false;
+  return verifySigned(engine, issuer.publicKey, list);
+}
+
+interface Signed {
+  readonly tbs: Uint8Array;
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  readonly signature: Uint8Array;
+}
+
+/** Whether `key` made the signature of a certificate or list, by the algorithm that it names. Never throws for bytes. */
+export async function verifySigned(
+  engine: SignatureEngine,
+  key: PublicKey | undefined,
+  { tbs, signatureAlgorithm, signature }: Signed,
+): Promise<boolean> {
+  const { scheme } = signatureAlgorithm;
+  if (key === undefined || scheme === undefined || (scheme.scheme === 'ecdsa') !== (key.type === 'ec')) return false;
+  const raw = key.type === 'ec' ? rawSignature(signature, fieldSize(key.curve)) : signature;
+  return raw !== undefined && engine.verify(key, scheme, tbs, raw);
+}
+
+function rawSignature(der: Uint8Array, size: number): Uint8Array | undefined {
+  try {
+    return rawEcdsaSignature(der, size);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,2 +1,0 @@
-export { isZero } from '../base/bytes.js';
-export { hex } from '../base/hex.js';
