@@ -26,9 +26,12 @@ const OPTIONS = {
   faults: true,
 } satisfies OptionNames<CvmConfiguration>;
 
-const TPM_OPTIONS = { akCertificate: true, hclReport: true, resourceManager: true } satisfies OptionNames<
-  NonNullable<CvmConfiguration['tpm']>
->;
+const TPM_OPTIONS = {
+  akCertificate: true,
+  hclReport: true,
+  guestKey: true,
+  resourceManager: true,
+} satisfies OptionNames<NonNullable<CvmConfiguration['tpm']>>;
 
 const AK_CERTIFICATE_OPTIONS = {
   state: true,

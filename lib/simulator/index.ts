@@ -21,9 +21,11 @@ export type { TpmFault, TpmFaultAction } from './paravisor/tpm-faults.js';
 export { AmdAuthority, type AmdAuthorityOptions, type LeafOptions, type SigningLeaf } from './pki/amd.js';
 export type { Certificate } from './pki/certificate.js';
 export { type KeyPair, keyFolderVariable } from './pki/key-pool.js';
+export { ProvisioningAuthority } from './pki/provisioning-authority.js';
 export { createLoopbackTls, type LoopbackTls, type LoopbackTlsOptions } from './pki/tls.js';
 export { type PublishedKey, TokenSigner, unsignedToken } from './pki/token-signer.js';
 export { type AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
+export type { ProtectSecretOptions } from './secrets/protect-secret.js';
 export {
   type AttestationServiceOptions,
   attestationPaths,
@@ -36,5 +38,6 @@ export { attestPlatform } from './service/platform-attestation.js';
 export { ServiceRefusal } from './service/refusal.js';
 export type { ServiceTrust } from './service/trust.js';
 export { SimulatedCvm } from './simulated-cvm.js';
+export { guestKeyImportBlob } from './tpm/guest-key.js';
 export type { SoftwareTpm } from './tpm/software-tpm.js';
 export type { MachineVerification } from './verification.js';

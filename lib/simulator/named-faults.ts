@@ -52,6 +52,10 @@ export const namedFaults = {
     description: 'The attestation key certificate is the one from before provisioning, which the protocol refuses.',
     options: { tpm: { akCertificate: { issuerCommonName: 'MICROSOFT AZURE TRUSTED VM RSA' } } },
   },
+  'guest-key-missing': {
+    description: 'The platform provisioned no key for secrets: there is nothing at 0x81000004.',
+    options: { tpm: { guestKey: 'absent' } },
+  },
   'hcl-report-missing': {
     description: 'There is no HCL report, as on a trusted launch VM.',
     options: { tpm: { hclReport: { state: 'absent' } } },

@@ -34,6 +34,11 @@ export interface CvmConfiguration {
     akCertificate?: AkCertificateIndexOptions;
     hclReport?: HclReportOptions;
     /**
+     * The key at 0x81000004 that secrets are provisioned to. Default `present`; `absent` where the platform provisions
+     * none. A TPM2_Import blob is imported as it is, and `cvm.protectSecret` then needs its `guestKey` option.
+     */
+    guestKey?: 'present' | 'absent' | Uint8Array;
+    /**
      * Whether clients have spaces of their own, as at /dev/tpmrm0. Default true; false for a bare TPM, whose slots and
      * handles all clients share, as at /dev/tpm0.
      */

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
+import { type KeyObject, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
@@ -13,10 +13,13 @@ import { ResourceManager } from './paravisor/resource-manager.js';
 import { TpmClients } from './paravisor/tpm-clients.js';
 import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
 import { type Authorities, sharedAuthorities } from './pki/authorities.js';
+import { freshRsaKeyPair } from './pki/key-pool.js';
 import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
 import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
 import type { ScratchFolder } from './scratch-folder.js';
 import { SimulatedAttestationService } from './service/attestation-service.js';
+import type { TpmTransport } from './tpm/command.js';
+import { guestKeyImportBlob, provisionGuestKey } from './tpm/guest-key.js';
 import { SoftwareTpm } from './tpm/software-tpm.js';
 
 /** The parts of a simulated CVM, started and wired to each other. */
@@ -27,6 +30,8 @@ export interface Parts {
   authorities: Authorities;
   /** Key of the chip, or of the provider, that signs the hardware report. */
   leaf: SigningLeaf;
+  /** Public half of the key that secrets are provisioned to; undefined where there is none that is known. */
+  guestKey: KeyObject | undefined;
   /** What the boot measured. */
   bootLog: EventLog;
   softwareTpm: SoftwareTpm;
@@ -45,6 +50,7 @@ export interface Parts {
 type Undo = (() => Promise<unknown>)[];
 
 export const eventLogFile = (folder: ScratchFolder): string => join(folder.path, 'binary_bios_measurements');
+export const productUuidFile = (folder: ScratchFolder): string => join(folder.path, 'product_uuid');
 export const osReleaseFile = (folder: ScratchFolder): string => join(folder.path, 'os-release');
 
 const defaultOsRelease = [
@@ -75,6 +81,7 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
     keys.attestationKey,
     configuration.tpm?.akCertificate,
   );
+  const guestKey = await provisionSecretsKey(transport, configuration.tpm?.guestKey);
   const bootLog = buildEventLog(linuxBoot({ secureBoot }));
   await replayBoot(transport, bootLog);
   const identity = {
@@ -93,8 +100,36 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
   undo.push(() => tpm.close());
   for (const fault of configuration.faults?.tpm ?? []) tpm.injectFault(fault);
   const services = await startServices(configuration, { vmId, chipId, authorities, leaf }, undo);
-  await writeGuestFiles(folder, configuration, bootLog);
-  return { folder, vmType, vmId, authorities, leaf, bootLog, softwareTpm, tpm, resources, paravisor, ...services };
+  await writeGuestFiles(folder, configuration, bootLog, vmId);
+  return {
+    folder,
+    vmType,
+    vmId,
+    authorities,
+    leaf,
+    bootLog,
+    guestKey,
+    softwareTpm,
+    tpm,
+    resources,
+    paravisor,
+    ...services,
+  };
+}
+
+/** Imports the guest's key for provisioned secrets; resolves with its public half if it was made here. */
+async function provisionSecretsKey(
+  tpm: TpmTransport,
+  option: 'present' | 'absent' | Uint8Array = 'present',
+): Promise<KeyObject | undefined> {
+  if (option === 'absent') return undefined;
+  if (option !== 'present') {
+    await provisionGuestKey(tpm, option);
+    return undefined;
+  }
+  const { privateKey, publicKey } = await freshRsaKeyPair();
+  await provisionGuestKey(tpm, guestKeyImportBlob(privateKey));
+  return publicKey;
 }
 
 export async function stopParts({ tpm, softwareTpm, imds, kds, attestation, folder }: Parts): Promise<void> {
@@ -171,8 +206,10 @@ async function writeGuestFiles(
   folder: ScratchFolder,
   { eventLog = (log) => log, osRelease = defaultOsRelease }: CvmConfiguration,
   { bytes }: EventLog,
+  vmId: string,
 ): Promise<void> {
   const log = eventLog(bytes);
   if (log) await writeFile(eventLogFile(folder), log);
   await writeFile(osReleaseFile(folder), osRelease);
+  await writeFile(productUuidFile(folder), `${vmId.toLowerCase()}\n`);
 }

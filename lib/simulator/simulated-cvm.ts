@@ -6,12 +6,13 @@ import { appendMeasurement, type EventLog } from './evidence/event-log.js';
 import type { SimulatedImds } from './imds.js';
 import type { SimulatedKds } from './kds.js';
 import type { TpmProxy, TpmTrace } from './paravisor/proxy.js';
-import { eventLogFile, osReleaseFile, type Parts, startParts, stopParts } from './parts.js';
+import { eventLogFile, osReleaseFile, type Parts, productUuidFile, startParts, stopParts } from './parts.js';
 import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
 import type { PublishedKey } from './pki/token-signer.js';
 import type { VtpmAuthority } from './pki/vtpm.js';
 import { replayBoot } from './provisioning.js';
 import { ScratchFolder } from './scratch-folder.js';
+import { type ProtectSecretOptions, protectSecret } from './secrets/protect-secret.js';
 import type { SimulatedAttestationService } from './service/attestation-service.js';
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
@@ -109,6 +110,11 @@ export class SimulatedCvm implements AsyncDisposable {
     return osReleaseFile(this.#parts.folder);
   }
 
+  /** File with the machine's UUID in lower case, as /sys/class/dmi/id/product_uuid. */
+  get productUuidPath(): string {
+    return productUuidFile(this.#parts.folder);
+  }
+
   /** UUID in upper case. */
   get vmId(): string {
     return this.#parts.vmId;
@@ -155,6 +161,23 @@ export class SimulatedCvm implements AsyncDisposable {
   /** The paravisor's HCL report as it stands; undefined on a VM that has none. */
   get hclReport(): Buffer | undefined {
     return this.#parts.paravisor?.current;
+  }
+
+  /** Certificate of the root that signs provisioned secrets, for the `trustedRoots` of `unprotectSecret`. */
+  get secretRoots(): string[] {
+    return [this.#parts.authorities.provisioning.root.pem];
+  }
+
+  /**
+   * Protects a secret for this VM as Azure's control plane does, for `client.unprotectSecret`: a compact JWS.
+   *
+   * @throws Error when the machine has no key for provisioned secrets, unless `guestKey` names one
+   */
+  protectSecret(secret: Uint8Array, options: ProtectSecretOptions = {}): string {
+    const { guestKey, vmId, authorities } = this.#parts;
+    const recipient = options.guestKey ?? guestKey;
+    if (!recipient) throw new Error('this machine has no key that secrets are provisioned to');
+    return protectSecret(secret, options, { vmId, guestKey: recipient, authority: authorities.provisioning });
   }
 
   /** A client in this VM: its TPM, metadata service, event log and os-release; any option can be overridden. */

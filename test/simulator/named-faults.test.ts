@@ -11,6 +11,7 @@ const outcomes: Record<FaultName, keyof typeof ErrorCode | 'token'> = {
   'ak-certificate-expired': 'token',
   'ak-certificate-garbage': 'ATTESTATION_FAILED',
   'ak-certificate-temporary': 'AK_CERT_PROVISIONING_FAILED',
+  'guest-key-missing': 'token',
   'hcl-report-missing': 'token',
   'hcl-report-unwritten': 'TPM_OPERATION_FAILURE',
   'hcl-report-unbound': 'HCL_REPORT_PARSING_FAILURE',

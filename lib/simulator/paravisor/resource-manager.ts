@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HandleRange, handlesCapability } from '../tpm/capability.js';
 import { errorResponse, headerSize, type TpmTransport } from '../tpm/command.js';
 import { CommandCode, ResponseCode, StructureTag } from '../tpm/constants.js';
@@ -14,6 +15,9 @@ const kindOf = (handle: number): Held['kind'] | undefined => {
 };
 
 const continueSession = 0x01;
+/** The kernel repeats TPM_RC_RETRY, too: the first use of a key with dictionary attack protection is answered so. */
+const firstRetryDelayMs = 1;
+const lastRetryDelayMs = 2000;
 /** Where the TPM has no room, and for what. */
 const outOf: Record<number, Held['kind']> = {
   [ResponseCode.objectMemory]: 'object',
@@ -47,8 +51,8 @@ export class ResourceManager {
 
   /** Flushes all that a client left. */
   async close(space: TpmSpace): Promise<void> {
-    this.#spaces.delete(space);
     for (const held of space.held) await this.#flush(held);
+    this.#spaces.delete(space);
   }
 
   /** What all clients hold, by the handles that they know. */
@@ -132,9 +136,14 @@ export class ResourceManager {
 
   /** Sends a command, and swaps out what has not been used for longest until there is room for it. */
   async #withRoom(command: Buffer, pinned: ReadonlySet<Held>): Promise<Buffer> {
-    for (;;) {
+    for (let delayMs = firstRetryDelayMs; ; ) {
       const response = await this.#tpm(command);
       const responseCode = response.length >= headerSize ? response.readUInt32BE(6) : 0;
+      if (responseCode === ResponseCode.retry && delayMs < lastRetryDelayMs) {
+        await sleep(delayMs);
+        delayMs *= 2;
+        continue;
+      }
       if (responseCode === ResponseCode.contextGap && (await this.#renewOldestSession())) continue;
       const kind = outOf[responseCode];
       const victim = kind && [...this.#loaded].find((held) => held.kind === kind && !pinned.has(held));
@@ -171,10 +180,10 @@ export class ResourceManager {
   }
 
   async #flush(held: Held): Promise<void> {
-    held.space.remove(held);
-    this.#loaded.delete(held);
     const handle = held.kind === 'session' ? held.handle : held.loaded;
     if (handle !== undefined) await flushContext(this.#tpm, handle).catch(() => {});
+    held.space.remove(held);
+    this.#loaded.delete(held);
   }
 
   async #flushContext(command: Buffer, space: TpmSpace): Promise<Buffer> {

@@ -1,5 +1,6 @@
 import type { Product } from '../../verify/types.js';
 import { AmdAuthority } from './amd.js';
+import { ProvisioningAuthority } from './provisioning-authority.js';
 import { TokenSigner } from './token-signer.js';
 import { VtpmAuthority } from './vtpm.js';
 
@@ -9,6 +10,8 @@ export interface Authorities {
   amd: AmdAuthority;
   /** Certifies attestation keys. */
   vtpm: VtpmAuthority;
+  /** Signs secrets that are provisioned to a VM. */
+  provisioning: ProvisioningAuthority;
   /** Signs the attestation service's tokens. */
   signer: TokenSigner;
 }
@@ -27,10 +30,11 @@ export function sharedAuthorities(product: Product, name = 'default'): Promise<A
 }
 
 async function createAuthorities(product: Product, name: string): Promise<Authorities> {
-  const [amd, vtpm, signer] = await Promise.all([
+  const [amd, vtpm, provisioning, signer] = await Promise.all([
     AmdAuthority.create({ product, name }),
     VtpmAuthority.create(name),
+    ProvisioningAuthority.create(name),
     TokenSigner.create(name),
   ]);
-  return { amd, vtpm, signer };
+  return { amd, vtpm, provisioning, signer };
 }

@@ -71,3 +71,8 @@ export function freshP384KeyPair(): Promise<KeyPair> {
 export function freshP256KeyPair(): Promise<KeyPair> {
   return generate('ec', { namedCurve: 'P-256' });
 }
+
+/** A fresh RSA-2048 key pair, for a key that no two machines may share. */
+export function freshRsaKeyPair(): Promise<KeyPair> {
+  return generate('rsa', { modulusLength: 2048 });
+}

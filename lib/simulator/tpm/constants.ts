@@ -58,6 +58,7 @@ export const CommandCode = {
   Startup: 0x144,
   Shutdown: 0x145,
   ReadClock: 0x181,
+  Import: 0x156,
   Load: 0x157,
   Create: 0x153,
   LoadExternal: 0x167,
@@ -93,6 +94,7 @@ export const ResponseCode = {
   objectMemory: 0x902,
   sessionMemory: 0x903,
   /** TPM_RC_REFERENCE_H0 and S0: the first handle, the first session is not loaded. */
+  retry: 0x922,
   referenceHandle0: 0x910,
   referenceSession0: 0x918,
 } as const;
@@ -125,7 +127,10 @@ export const ObjectAttribute = {
 
 /** Handles and NV indices of an Azure guest (layouts.md 1, guest-attestation-protocol.md 1.2). */
 export const AzureHandle = {
+  storageRootKey: 0x81000001,
   attestationKey: 0x81000003,
+  /** Key that secrets are provisioned to (key-release.md 2.1). */
+  guestKey: 0x81000004,
   endorsementKey: 0x81010001,
   attestationKeyCertificate: 0x01c101d0,
   hclReport: 0x01400001,

@@ -61,7 +61,7 @@ export async function createPrimary(
 }
 
 /** Makes a loaded primary persistent under `persistentHandle`, owner hierarchy. */
-async function evictControl(transport: TpmTransport, handle: number, persistentHandle: number): Promise<void> {
+export async function evictControl(transport: TpmTransport, handle: number, persistentHandle: number): Promise<void> {
   await execute(transport, {
     code: CommandCode.EvictControl,
     handles: [PermanentHandle.owner, handle],
