@@ -20,6 +20,17 @@ export { parseHclReport } from './abi/hcl-report.js';
 export { parseSnpReport } from './abi/snp-report.js';
 export { parseTcb } from './abi/tcb.js';
 export {
+  type PckCertificationData,
+  parseTdQuote,
+  type QeReport,
+  type TdBodyType,
+  type TdMigrationInfo,
+  type TdQuote,
+  type TdQuoteSignatureData,
+} from './abi/td-quote.js';
+export { parseTdReport, type TdMeasurements, type TdReport } from './abi/td-report.js';
+export { exportTdxCollateral, importTdxCollateral, type TdxCollateral } from './abi/tdx-collateral.js';
+export {
   parseTpm2bPublic,
   parseTpmsAttest,
   TPM_GENERATED_VALUE,

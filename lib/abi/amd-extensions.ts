@@ -1,4 +1,5 @@
-import { DerReader, malformed, Tag } from './der.js';
+import { DerReader, Tag } from './der.js';
+import { malformed } from './input.js';
 import type { Certificate } from './x509.js';
 
 /** What AMD writes into a VCEK or VLEK certificate (VCEK Certificate and KDS Interface Specification, X.509v3 extensions). */

@@ -1,7 +1,8 @@
 import { equalBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex } from '../base/hex.js';
-import { contextTag, DerReader, malformed, Tag } from './der.js';
+import { contextTag, DerReader, Tag } from './der.js';
+import { malformed } from './input.js';
 import { splitPem } from './pem.js';
 import { type Extension, readAuthorityKeyIdentifier, readExtensions } from './x509-extensions.js';
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './x509-key.js';

@@ -1,4 +1,5 @@
-import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { AttestationError } from '../base/errors.js';
+import { malformed } from './input.js';
 
 /**
  * DER (ITU-T X.690 section 10) as far as certificates and revocation lists use it. What has two encodings in BER has one
@@ -41,11 +42,6 @@ export interface DerElement {
 /** Deeper than any structure that is read here; keeps recursion out of a caller's hands. */
 const MAXIMUM_DEPTH = 16;
 const HIGH_TAG_NUMBER = 0x1f;
-
-/** The error of every parser over DER: `structure` says which one could not be read. */
-export function malformed(structure: string, why: string): AttestationError {
-  return new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, `malformed ${structure}: ${why}`);
-}
 
 /** Reads the elements of one DER value front to back. Every fault is an `AttestationError` 20 that names the structure. */
 export class DerReader {

@@ -1,6 +1,6 @@
 import { decodeBase64 } from '../base/base64url.js';
 import { latin1Text } from '../base/bytes.js';
-import { malformed } from './der.js';
+import { malformed } from './input.js';
 
 /**
  * PEM (RFC 7468): text with blocks of base64. Text before and between blocks is skipped, as RFC 7468 section 2 has it;

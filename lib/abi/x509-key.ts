@@ -1,5 +1,6 @@
 import type { EcCurve, PublicKey, SignatureScheme } from '../engine/engine.js';
-import { contextTag, type DerReader, malformed, DerReader as Reader, Tag } from './der.js';
+import { contextTag, type DerReader, DerReader as Reader, Tag } from './der.js';
+import { malformed } from './input.js';
 
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';
 const RSASSA_PSS = '1.2.840.113549.1.1.10';

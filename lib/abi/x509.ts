@@ -1,7 +1,8 @@
 import { equalBytes, isZero } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { PublicKey } from '../engine/engine.js';
-import { contextTag, DerReader, malformed } from './der.js';
+import { contextTag, DerReader } from './der.js';
+import { malformed } from './input.js';
 import { certificateInputs } from './pem.js';
 import {
   type AlternativeNames,

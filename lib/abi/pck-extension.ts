@@ -1,0 +1,98 @@
+import { DerReader, Tag } from './der.js';
+import { malformed } from './input.js';
+import type { Certificate } from './x509.js';
+
+/** What Intel writes into a PCK certificate (SGX PCK Certificate and CRL Profile Specification, SGX extension). */
+export interface PckExtension {
+  /** 16 bytes: an id of the platform. */
+  readonly ppid: Uint8Array;
+  /** 16 SVNs, 0 to 255: what TCB levels are compared with. */
+  readonly sgxComponents: readonly number[];
+  /** 0 to 65535. */
+  readonly pcesvn: number;
+  /** 16 bytes. */
+  readonly cpusvn: Uint8Array;
+  /** 2 bytes. */
+  readonly pceId: Uint8Array;
+  /** 6 bytes: family, model, stepping, platform and custom SKU. */
+  readonly fmspc: Uint8Array;
+  /** 0 standard, 1 scalable, 2 scalable with integrity. */
+  readonly sgxType: number;
+  /** 16 bytes; Platform CA only, like the configuration. */
+  readonly platformInstanceId?: Uint8Array;
+  readonly configuration?: {
+    readonly dynamicPlatform?: boolean;
+    readonly cachedKeys?: boolean;
+    readonly smtEnabled?: boolean;
+  };
+}
+
+/** Arc of Intel's SGX extension. */
+const SGX_EXTENSION = '1.2.840.113741.1.13.1';
+const STRUCTURE = 'PCK certificate';
+const COMPONENTS = 16;
+
+/**
+ * Intel's extension of a PCK certificate.
+ *
+ * @throws {AttestationError} 20 when it is missing, or a part of it is missing, doubled or not encoded as specified.
+ */
+export function parsePckExtension(certificate: Certificate): PckExtension {
+  const extension = certificate.extensions.get(SGX_EXTENSION);
+  if (extension === undefined) throw malformed(STRUCTURE, `extension ${SGX_EXTENSION} is missing`);
+  const outer = new DerReader(extension.value, STRUCTURE);
+  const members = readMembers(outer.enter());
+  outer.end();
+  const required = (suffix: string): DerReader => take(members, `${SGX_EXTENSION}.${suffix}`);
+  const ppid = octets(required('1'), 16);
+  const tcb = readMembers(required('2').enter());
+  const level = (number: number): DerReader => take(tcb, `${SGX_EXTENSION}.2.${number}`);
+  const sgxComponents = Array.from({ length: COMPONENTS }, (_, index) => level(index + 1).small(255));
+  const instance = members.get(`${SGX_EXTENSION}.6`);
+  const configuration = members.get(`${SGX_EXTENSION}.7`);
+  return {
+    ppid,
+    sgxComponents,
+    pcesvn: level(17).small(65_535),
+    cpusvn: octets(level(18), 16),
+    pceId: octets(required('3'), 2),
+    fmspc: octets(required('4'), 6),
+    sgxType: required('5').small(2, Tag.ENUMERATED),
+    ...(instance === undefined ? {} : { platformInstanceId: octets(instance, 16) }),
+    ...(configuration === undefined ? {} : { configuration: readConfiguration(configuration.enter()) }),
+  };
+}
+
+/** SEQUENCE of { OID, value }: a reader of each value. */
+function readMembers(sequence: DerReader): Map<string, DerReader> {
+  const members = new Map<string, DerReader>();
+  while (!sequence.done) {
+    const member = sequence.enter();
+    const oid = member.oid();
+    if (members.has(oid)) throw sequence.fault(`${oid} twice`);
+    members.set(oid, new DerReader(member.read().encoded, STRUCTURE));
+    member.end();
+  }
+  return members;
+}
+
+function take(members: ReadonlyMap<string, DerReader>, oid: string): DerReader {
+  const found = members.get(oid);
+  if (found === undefined) throw malformed(STRUCTURE, `${oid} is missing`);
+  return found;
+}
+
+function octets(reader: DerReader, size: number): Uint8Array {
+  const { content } = reader.read(Tag.OCTET_STRING);
+  if (content.length !== size) throw reader.fault(`${content.length} instead of ${size} bytes`);
+  return content;
+}
+
+function readConfiguration(sequence: DerReader): NonNullable<PckExtension['configuration']> {
+  const members = readMembers(sequence);
+  const flag = (name: string, number: number) => {
+    const value = members.get(`${SGX_EXTENSION}.7.${number}`);
+    return value === undefined ? {} : { [name]: value.boolean() };
+  };
+  return { ...flag('dynamicPlatform', 1), ...flag('cachedKeys', 2), ...flag('smtEnabled', 3) };
+}
