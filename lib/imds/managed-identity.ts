@@ -1,8 +1,6 @@
-import { delay } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { invalid } from '../base/options.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
-import { retryOnOverload } from '../http/retry.js';
 import { askImds, type Imds } from './imds.js';
 
 /** Which of the identities of a VM, at most one member. Needed where it has several. */
@@ -25,8 +23,6 @@ const PARAMETERS = { clientId: 'client_id', objectId: 'object_id', resourceId: '
 
 /** A token that ends sooner than this is asked for anew. */
 const RENEWAL_MS = 5 * 60_000;
-/** While metadata is updated it answers 410, for up to 70 s: so many times the first wait, which is one second. */
-const GONE_PATIENCE = 70;
 const MAX_TOKEN_LENGTH = 64 * 1024;
 
 /**
@@ -45,7 +41,7 @@ export class ManagedIdentityCredential {
     if (members.length > 1 || !known) {
       throw invalid('managedIdentity must have one of clientId, objectId and resourceId, as a text');
     }
-    this.#imds = { ...imds, settings: { ...imds.settings, retryOn: whileUpdating } };
+    this.#imds = imds;
     this.#identity = { ...identity };
   }
 
@@ -69,23 +65,14 @@ export class ManagedIdentityCredential {
       query.set(PARAMETERS[name as keyof typeof PARAMETERS], value);
     }
     const path = `/metadata/identity/oauth2/token?${query}`;
-    const { baseDelayMs, retries } = this.#imds.settings.retry;
-    const patienceEnds = Date.now() + (retries > 0 ? GONE_PATIENCE * baseDelayMs : 0);
-    for (;;) {
-      try {
-        return await askImds(this.#imds, { method: 'GET', path }, signal);
-      } catch (error) {
-        if (!(error instanceof AttestationError)) throw error;
-        if (error.status === 400) throw refusal(error);
-        if (error.status !== 410 || Date.now() >= patienceEnds) throw error;
-      }
-      await delay(Math.max(baseDelayMs, 1), signal);
+    try {
+      // 404: the endpoint is not up yet.
+      return await askImds(this.#imds, { method: 'GET', path, required: true }, signal);
+    } catch (error) {
+      throw error instanceof AttestationError && error.status === 400 ? refusal(error) : error;
     }
   }
 }
-
-/** 404: the endpoint is not up yet. 410: metadata is being updated. */
-const whileUpdating = (status: number): boolean => status === 404 || status === 410 || retryOnOverload(status);
 
 function resourceOf(scope: unknown): string {
   const one: unknown = Array.isArray(scope) && scope.length === 1 ? scope[0] : scope;

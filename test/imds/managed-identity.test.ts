@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RetryOptions } from '../../lib/http/retry.js';
 import { imdsOf } from '../../lib/imds/imds.js';
 import { ManagedIdentityCredential } from '../../lib/imds/managed-identity.js';
 import { type SeenRequest, serve } from '../http/server.js';
@@ -17,12 +18,16 @@ const answer = (members: object = {}): object => ({
 
 /** Instance metadata that gives these answers in turn, the last one for ever. */
 async function metadata(...answers: [status: number, body: object | string][]) {
+  return outage({}, ...answers);
+}
+
+async function outage(retry: RetryOptions, ...answers: [status: number, body: object | string][]) {
   let next = 0;
   const server = await serve((response) => {
     const [status, body] = answers[Math.min(next++, answers.length - 1)] as [number, object | string];
     response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   });
-  const imds = imdsOf({ imdsUrl: server.url.href, retry: { baseDelayMs: 2, maxRetryAfterMs: 5, retries: 2 } });
+  const imds = imdsOf({ imdsUrl: server.url.href, retry: { baseDelayMs: 2, maxRetryAfterMs: 5, retries: 2, ...retry } });
   return { server, imds, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
@@ -89,7 +94,7 @@ describe('a managed identity', () => {
   });
 
   it('ManagedIdentityCredential waits longer than the other retries while metadata is updated (410)', async () => {
-    await using md = await metadata(...Array(8).fill([410, {}]), [200, answer()]);
+    await using md = await outage({ outageMs: 5_000, maxDelayMs: 5 }, ...Array(8).fill([410, {}]), [200, answer()]);
     expect((await new ManagedIdentityCredential(md.imds).getToken(SCOPE)).token).toBe('opaque.token');
   });
 
