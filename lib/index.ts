@@ -99,6 +99,17 @@ export {
 } from './maa/maa-client.js';
 export { buildSevSnpVmRequest, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
+export type { ReleaseAlgorithm, RsaDecrypt } from './release/algorithm.js';
+export {
+  RELEASE_REFUSALS,
+  type ReleaseErrorCode,
+  type ReleaseRefusalReason,
+  ReleaseRefusedError,
+  type VaultAnswerFacts,
+  VaultUnavailableError,
+} from './release/errors.js';
+export type { JwsAlgorithm } from './release/jws.js';
+export type { ReleaseResponseOptions } from './release/options.js';
 export { buildReleasePolicy, type ReleasePolicyOptions } from './release/policy/build.js';
 export { type EncodedReleasePolicy, encodeReleasePolicy } from './release/policy/encode.js';
 export {
@@ -119,6 +130,16 @@ export {
   type ReleaseOperator,
   type ReleasePolicy,
 } from './release/policy/policy.js';
+export type { EcKeyCurve, ReleasedPublicKey } from './release/public-key.js';
+export {
+  explainReleaseResponse,
+  type ReleaseVerification,
+  unwrapReleasedKey,
+  type VerifiedRelease,
+  verifyReleaseResponse,
+} from './release/release-response.js';
+export { ReleasedKey, type ReleasedKeyFacts } from './release/released-key.js';
+export type { WrappingKeyInput } from './release/wrapping-key.js';
 export {
   type AttestationGuard,
   attestationOf,

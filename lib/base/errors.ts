@@ -43,7 +43,7 @@ export class AttestationError extends Error {
   }
 }
 
-/** What a check is about: a token, or a link of the chain from the maker's root to the guest. */
+/** What a check is about: a token, a key that a vault released, or a link of the chain from the maker's root to the guest. */
 export type CheckSubject =
   | 'token'
   | 'root'
@@ -56,6 +56,7 @@ export type CheckSubject =
   | 'pcrs'
   | 'event-log'
   | 'encryption-key'
+  | 'released-key'
   | 'policy';
 
 /** One check of a verification, with the values that were compared. */

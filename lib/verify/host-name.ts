@@ -1,5 +1,5 @@
-import { equalBytes } from '../base/bytes.js';
 import type { AlternativeNames } from '../abi/x509-extensions.js';
+import { equalBytes } from '../base/bytes.js';
 
 /**
  * Whether a certificate is for a host (RFC 6125, RFC 9525): by its alternative names alone, never by the common name. A

@@ -1,5 +1,5 @@
-import type { Certificate } from '../abi/x509.js';
 import { contextTag, DerReader } from '../abi/der.js';
+import type { Certificate } from '../abi/x509.js';
 import { readName } from '../abi/x509-name.js';
 import { equalBytes, latin1Text } from '../base/bytes.js';
 

@@ -140,7 +140,9 @@ function constraintsProblem(path: readonly Certificate[], issuer: Certificate): 
   try {
     const constraints = readNameConstraints(extension.value);
     const bound = path.filter((one, at) => at === 0 || !namesIssuer(one, one));
-    return bound.every((one) => keepsTo(constraints, one)) ? undefined : 'its name constraints exclude the names below it';
+    return bound.every((one) => keepsTo(constraints, one))
+      ? undefined
+      : 'its name constraints exclude the names below it';
   } catch (error) {
     if (error instanceof AttestationError) return error.message;
     throw error;

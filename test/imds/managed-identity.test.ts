@@ -27,7 +27,10 @@ async function outage(retry: RetryOptions, ...answers: [status: number, body: ob
     const [status, body] = answers[Math.min(next++, answers.length - 1)] as [number, object | string];
     response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   });
-  const imds = imdsOf({ imdsUrl: server.url.href, retry: { baseDelayMs: 2, maxRetryAfterMs: 5, retries: 2, ...retry } });
+  const imds = imdsOf({
+    imdsUrl: server.url.href,
+    retry: { baseDelayMs: 2, maxRetryAfterMs: 5, retries: 2, ...retry },
+  });
   return { server, imds, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 

@@ -16,6 +16,7 @@ const SUBJECTS: Readonly<Record<CheckSubject, string>> = {
   pcrs: 'PCRs',
   'event-log': 'Event log',
   'encryption-key': 'Ephemeral encryption key',
+  'released-key': 'Released key',
   policy: 'Policy',
 };
 const LONGEST_VALUE = 48;

@@ -1,0 +1,176 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  type JsonWebKey,
+  type KeyObject,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto';
+import { firstElementSize } from '../abi/der.js';
+import { AttestationError, type Check } from '../base/errors.js';
+import { invalid } from '../base/options.js';
+import type { ReleasePolicy } from './policy/policy.js';
+import { curveOf, type EcKeyCurve, type ReleasedPublicKey, releasedPublicKey } from './public-key.js';
+import { NotUnwrapped } from './unwrap.js';
+
+/** What the vault signed about a key. */
+export interface ReleasedKeyFacts {
+  /** `https://VAULT/keys/NAME/VERSION`. */
+  readonly kid: string;
+  readonly keyName: string;
+  readonly keyVersion: string;
+  readonly keyType: 'RSA' | 'EC' | 'oct';
+  /** Of an EC key. */
+  readonly curve?: EcKeyCurve;
+  /** `key_ops`: what the key may be used for. */
+  readonly operations: readonly string[];
+  /** As the vault has them: `enabled`, `created`, `updated`, `exportable`, … Times are seconds since 1970. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly tags?: Readonly<Record<string, unknown>>;
+  /** Absent where the answer has none, or one that is not read here. */
+  readonly releasePolicy?: ReleasePolicy;
+}
+
+/** Gives memory that nobody freed back zeroed, once the key is collected. */
+const forgotten = new FinalizationRegistry<Uint8Array>((bytes) => bytes.fill(0));
+
+/**
+ * A key that a vault released to this machine. Its bytes are in one place, which {@link free} zeroes; the `KeyObject` is
+ * OpenSSL's, which cleanses it when it is collected, and not before. Text, as of {@link jwk}, cannot be zeroed.
+ */
+export class ReleasedKey implements ReleasedKeyFacts, Disposable {
+  readonly kid: string;
+  readonly keyName: string;
+  readonly keyVersion: string;
+  readonly keyType: 'RSA' | 'EC' | 'oct';
+  readonly curve?: EcKeyCurve;
+  readonly operations: readonly string[];
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly tags?: Readonly<Record<string, unknown>>;
+  readonly releasePolicy?: ReleasePolicy;
+  /** Every check of the answer, all of them passed. */
+  readonly checks: readonly Check[];
+  #material: KeyMaterial | undefined;
+
+  /** Not public: keys come from `releaseKey` and `unwrapReleasedKey`. */
+  constructor(facts: ReleasedKeyFacts, material: KeyMaterial, checks: readonly Check[]) {
+    this.kid = facts.kid;
+    this.keyName = facts.keyName;
+    this.keyVersion = facts.keyVersion;
+    this.keyType = facts.keyType;
+    if (facts.curve !== undefined) this.curve = facts.curve;
+    this.operations = facts.operations;
+    this.attributes = facts.attributes;
+    if (facts.tags !== undefined) this.tags = facts.tags;
+    if (facts.releasePolicy !== undefined) this.releasePolicy = facts.releasePolicy;
+    this.checks = checks;
+    this.#material = material;
+    forgotten.register(this, material.bytes, this);
+  }
+
+  /** The key for node:crypto: a private key, or a secret one for `oct`. */
+  get keyObject(): KeyObject {
+    return this.#use().keyObject;
+  }
+
+  /** DER PrivateKeyInfo of an RSA or EC key: the key's own memory, which {@link free} zeroes. @throws AttestationError 8 */
+  pkcs8(): Buffer {
+    if (this.keyType === 'oct') throw invalid('a symmetric key has no PKCS#8: use raw()');
+    return this.#use().bytes;
+  }
+
+  /** The private or secret key as a JWK, whose texts nobody can zero. */
+  jwk(): JsonWebKey {
+    const jwk = this.#use().keyObject.export({ format: 'jwk' });
+    return { ...jwk, kid: this.kid };
+  }
+
+  /** Bytes of a symmetric key: its own memory, which {@link free} zeroes. @throws AttestationError 8 for RSA and EC */
+  raw(): Buffer {
+    if (this.keyType !== 'oct') throw invalid(`an ${this.keyType} key has no raw bytes: use pkcs8()`);
+    return this.#use().bytes;
+  }
+
+  /** Zeroes the bytes and lets go of the `KeyObject`. Safe twice. */
+  free(): void {
+    this.#material?.bytes.fill(0);
+    this.#material = undefined;
+    forgotten.unregister(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
+  }
+
+  /** Shown by `console.log`, without any of the key. */
+  toJSON(): ReleasedKeyFacts & { checks: readonly Check[] } {
+    return { ...this };
+  }
+
+  #use(): KeyMaterial {
+    if (this.#material === undefined) throw invalid('the released key was freed');
+    return this.#material;
+  }
+}
+
+/** The bytes of a key, and the key that was made of them. */
+export interface KeyMaterial {
+  readonly bytes: Buffer;
+  readonly keyObject: KeyObject;
+}
+
+/** Why a key is not the one that it must be, in words for a check. */
+export class WrongKey extends Error {
+  override readonly name = 'WrongKey';
+}
+
+/** Lengths of symmetric keys. */
+const OCT_BYTES: readonly number[] = [16, 24, 32, 64];
+
+/** Imports what was unwrapped: PKCS#8 with nothing behind it, or the bytes of a symmetric key. @throws NotUnwrapped */
+export function importKey(bytes: Buffer, kty: ReleasedPublicKey['kty']): KeyObject {
+  if (kty === 'oct') {
+    if (!OCT_BYTES.includes(bytes.length)) throw new NotUnwrapped(`${bytes.length} bytes are not a symmetric key`);
+    return createSecretKey(bytes);
+  }
+  // Node's parser takes bytes behind the structure.
+  if (derSize(bytes) !== bytes.length) throw new NotUnwrapped('it is not one PKCS#8 structure');
+  try {
+    return createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' });
+  } catch {
+    throw new NotUnwrapped('it is not PKCS#8');
+  }
+}
+
+function derSize(bytes: Uint8Array): number | undefined {
+  try {
+    return bytes[0] === 0x30 ? firstElementSize(bytes, 'PKCS#8') : undefined;
+  } catch (error) {
+    if (error instanceof AttestationError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether a private key is the one whose public part the vault signed: the same numbers, and it makes signatures that those
+ * verify. @throws WrongKey
+ */
+export function compareKeys(key: KeyObject, signed: ReleasedPublicKey): void {
+  if (signed.kty === 'oct') return;
+  const type = key.asymmetricKeyType?.toUpperCase();
+  if (type !== signed.kty) throw new WrongKey(`it is an ${type} key, not ${signed.kty}`);
+  const jwk = createPublicKey(key).export({ format: 'jwk' });
+  const own = releasedPublicKey(jwk.kty === 'EC' ? { ...jwk, crv: curveOf(jwk.crv) } : { ...jwk });
+  if (JSON.stringify(own) !== JSON.stringify(signed))
+    throw new WrongKey('its public key is not the one that was signed');
+  const probe = randomBytes(32);
+  let proven = false;
+  try {
+    proven = verify('sha256', probe, createPublicKey({ key: jwk, format: 'jwk' }), sign('sha256', probe, key));
+  } catch {
+    // A private exponent that is none.
+  }
+  if (!proven) throw new WrongKey('it does not belong to the public key that was signed');
+}
