@@ -1,16 +1,24 @@
-import { X509Certificate } from 'node:crypto';
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import { type Logger, silentLogger } from '../base/logger.js';
-import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js';
-import { KeyCache, type KeyCacheOptions } from '../content/key-cache.js';
-import { fetchTransport } from '../http/fetch-transport.js';
-import { nodeTransport } from '../http/node-transport.js';
-import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
-import { type Imds, imdsOf } from '../imds/imds.js';
-import { MAX_SERVICE_ANSWER_BYTES } from '../maa/guest-service.js';
-import type { KeyFetchOptions } from '../token/keys-remote.js';
-import type { NativeTpmOptions, ParameterEncryption } from '../tpm/native-tpm.js';
-import { DEFAULT_EVENT_LOG_PATH } from './event-log-file.js';
+import type { Logger } from '../base/logger.js';
+import {
+  bytes,
+  bytesOrText,
+  callable,
+  custom,
+  either,
+  flag,
+  integer,
+  listOf,
+  logger,
+  milliseconds,
+  oneOf,
+  text,
+  unchecked,
+} from '../base/option-kinds.js';
+import { checkOptions, invalid, nested, type OptionTable } from '../base/options.js';
+import type { KeyCacheOptions } from '../content/key-cache.js';
+import { proxyAddress } from '../http/proxy.js';
+import type { RetryOptions } from '../http/retry.js';
+import type { ParameterEncryption } from '../tpm/native-tpm.js';
 
 export interface AttestationClientOptions {
   /**
@@ -52,139 +60,69 @@ export interface AttestationClientOptions {
    * the TPM itself would refuse. `true` for the default bounds.
    */
   keyCache?: KeyCacheOptions | boolean;
-  /** Whether attest() renews an attestation key certificate that expires within 90 days. Default true. */
-  renewAkCertificate?: boolean;
+  /**
+   * Whether an attestation key certificate that expires within 90 days is renewed through instance metadata. `true`, the
+   * default: a renewed one is used from memory, and NV is left as it is. `'nv'`: it is written to NV as well, once the
+   * attestation service has accepted evidence that carries it.
+   */
+  renewAkCertificate?: boolean | 'nv';
+  /**
+   * Roots that a renewed attestation key certificate has to chain to, in place of Azure's pinned one: certificates in DER
+   * or PEM. For a simulated machine.
+   */
+  trustedRoots?: readonly (Uint8Array | string)[];
+  /**
+   * HTTP or HTTPS proxy for the attestation service, key sets and intermediate certificates: its URL, with user and
+   * password where it wants them; `false` for none. Default: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.
+   * Instance metadata is always reached directly. Not with `fetch`.
+   */
+  proxy?: string | false;
 }
 
-const OPTION_NAMES = {
-  tcti: true,
-  tpmTimeoutMs: true,
-  parameterEncryption: true,
-  imdsUrl: true,
-  logger: true,
-  retry: true,
-  timeoutMs: true,
-  connectTimeoutMs: true,
-  fetch: true,
-  ca: true,
-  allowInsecureHttp: true,
-  eventLogPath: true,
-  osReleasePath: true,
-  keyCache: true,
-  renewAkCertificate: true,
-} satisfies OptionNames<AttestationClientOptions>;
+/** What only its user can judge, with a code of its own or in its own words, is `unchecked` here. */
+const CLIENT_OPTIONS: OptionTable<AttestationClientOptions> = {
+  tcti: text,
+  tpmTimeoutMs: milliseconds,
+  parameterEncryption: {
+    check: (value, name) => (typeof value === 'boolean' ? value : PARAMETER_ENCRYPTION.check(value, name)),
+  },
+  imdsUrl: text,
+  logger,
+  retry: nested<RetryOptions>({
+    retries: unchecked(),
+    baseDelayMs: unchecked(),
+    maxDelayMs: unchecked(),
+    jitter: unchecked(),
+    maxRetryAfterMs: unchecked(),
+    outageMs: unchecked(),
+  }),
+  timeoutMs: milliseconds,
+  connectTimeoutMs: milliseconds,
+  fetch: callable(),
+  ca: unchecked(),
+  allowInsecureHttp: flag,
+  eventLogPath: text,
+  osReleasePath: text,
+  keyCache: { check: (value, name) => (typeof value === 'boolean' ? value : KEY_CACHE.check(value, name)) },
+  renewAkCertificate: either(flag, oneOf('nv'), "true, false or 'nv'"),
+  trustedRoots: listOf(bytesOrText, 1),
+  proxy: custom(proxyAddress),
+};
 
-export interface ClientSettings {
-  tpm: NativeTpmOptions;
-  imds: Imds;
-  service: HttpSettings;
-  /** How the service's signing keys are fetched, where a token is verified. */
-  keyFetch: KeyFetchOptions;
-  logger: Logger;
-  allowInsecureHttp: boolean;
-  eventLogPath: string;
-  osReleasePath: string;
-  renewAkCertificate: boolean;
-  keyCache: KeyCache | undefined;
-}
+const PARAMETER_ENCRYPTION = nested<ParameterEncryption>({
+  keyHandle: integer(0x8100_0000, 0x81ff_ffff),
+  keyName: bytes(34, 34),
+});
 
-/** Longer times do not fit a Node timer. */
-const MAX_MILLISECONDS = 2 ** 31 - 1;
+const KEY_CACHE = nested<KeyCacheOptions>({ maxKeys: integer(1, 65_536), maxAgeMs: integer(1, 86_400_000) });
 
-/** Checks every option. @throws AttestationError 8, and 1 for certificates that cannot be loaded. */
-export function clientSettings(options: AttestationClientOptions): ClientSettings {
-  if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
-  refuseUnknownOptions(options, OPTION_NAMES);
-  for (const name of ['tcti', 'imdsUrl', 'eventLogPath', 'osReleasePath'] as const) {
-    const value: unknown = options[name];
-    if (value !== undefined && (typeof value !== 'string' || value === '')) throw invalid(`${name} must be a string`);
-  }
-  for (const name of ['timeoutMs', 'connectTimeoutMs', 'tpmTimeoutMs'] as const) {
-    const value: unknown = options[name];
-    if (value !== undefined && !(Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_MILLISECONDS)) {
-      throw invalid(`${name} must be an integer of milliseconds, from 1`);
+/** @throws AttestationError 8 */
+export function checkClientOptions(given: AttestationClientOptions): AttestationClientOptions {
+  const options = checkOptions('AttestationClient', given, CLIENT_OPTIONS);
+  for (const name of ['ca', 'proxy'] as const) {
+    if (options.fetch !== undefined && options[name] !== undefined) {
+      throw invalid(`AttestationClient: ${name} has no effect on a fetch of your own, which has its own`);
     }
   }
-  const { timeoutMs = 60_000, connectTimeoutMs = 10_000, tcti, tpmTimeoutMs, parameterEncryption } = options;
-  const logger = checkedLogger(options.logger);
-  return {
-    tpm: {
-      ...(tcti !== undefined && { tcti }),
-      ...(tpmTimeoutMs !== undefined && { commandTimeoutMs: tpmTimeoutMs }),
-      ...(parameterEncryption !== undefined && { parameterEncryption: checkedEncryption(parameterEncryption) }),
-    },
-    imds: imdsOf({ ...options, logger }),
-    service: {
-      transport: serviceTransport(options),
-      limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_SERVICE_ANSWER_BYTES },
-      retry: retrySettings(options.retry, HTTP_RETRIES.attestation.defaults),
-      retryOn: HTTP_RETRIES.attestation.retryOn,
-      logger,
-    },
-    keyFetch: {
-      timeoutMs,
-      allowInsecureHttp: options.allowInsecureHttp === true,
-      ...(options.fetch !== undefined && { fetch: options.fetch }),
-      ...(options.ca !== undefined && { ca: loadableCertificates(options.ca) }),
-    },
-    logger,
-    allowInsecureHttp: options.allowInsecureHttp === true,
-    eventLogPath: options.eventLogPath ?? DEFAULT_EVENT_LOG_PATH,
-    osReleasePath: options.osReleasePath ?? '/etc/os-release',
-    renewAkCertificate: options.renewAkCertificate !== false,
-    keyCache: keyCache(options.keyCache),
-  };
+  return options;
 }
-
-function keyCache(option: KeyCacheOptions | boolean | undefined): KeyCache | undefined {
-  if (option === undefined || option === false) return undefined;
-  if (option === true) return new KeyCache();
-  if (typeof option !== 'object' || option === null) throw invalid('keyCache must be an object or a boolean');
-  return new KeyCache(option);
-}
-
-function serviceTransport({ fetch: fetchFunction, ca }: AttestationClientOptions): HttpSettings['transport'] {
-  if (fetchFunction === undefined) return nodeTransport(ca === undefined ? {} : { ca: loadableCertificates(ca) });
-  if (typeof fetchFunction !== 'function') throw invalid('fetch must be a function');
-  if (ca !== undefined) throw invalid('ca has no effect on a fetch of your own: configure its own trust');
-  return fetchTransport(fetchFunction);
-}
-
-/** Node takes a `ca` without any certificate in it, and trusts nobody then. @throws AttestationError 1 */
-function loadableCertificates(ca: unknown): string {
-  const pem = typeof ca === 'string' ? ca : ca instanceof Uint8Array ? Buffer.from(ca).toString('latin1') : '';
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  try {
-    if (blocks.length === 0) throw new RangeError('no certificate in PEM');
-    for (const block of blocks) new X509Certificate(block);
-  } catch (cause) {
-    throw new AttestationError(ErrorCode.CURL_INITIALIZATION, 'the certificates in ca cannot be loaded', { cause });
-  }
-  return pem;
-}
-
-function checkedEncryption(value: unknown): boolean | ParameterEncryption {
-  if (typeof value === 'boolean') return value;
-  if (typeof value !== 'object' || value === null) throw invalid('parameterEncryption must be a boolean or an object');
-  const { keyHandle, keyName } = value as { keyHandle?: unknown; keyName?: unknown };
-  if (keyHandle !== undefined && !(Number.isInteger(keyHandle) && Number(keyHandle) >>> 24 === 0x81)) {
-    throw invalid('parameterEncryption.keyHandle must be a persistent handle, 0x81000000 to 0x81ffffff');
-  }
-  if (keyName !== undefined && !(keyName instanceof Uint8Array && keyName.length === 34)) {
-    throw invalid('parameterEncryption.keyName must be a Uint8Array of 34 bytes');
-  }
-  return {
-    ...(keyHandle !== undefined && { keyHandle: Number(keyHandle) }),
-    ...(keyName !== undefined && { keyName }),
-  };
-}
-
-function checkedLogger(logger: Logger | undefined): Logger {
-  if (logger === undefined) return silentLogger;
-  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
-    if (typeof logger?.[level] !== 'function') throw invalid(`logger must have the method ${level}`);
-  }
-  return logger;
-}
-
-const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

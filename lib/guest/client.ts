@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { abortError, throwIfAborted, withSignals } from '../base/abort.js';
 import { observed } from '../base/diagnostics.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { refuseUnknownOptions } from '../base/option-names.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import { decryptRsaBlock } from '../content/decrypt-block.js';
 import { encrypt } from '../content/encrypt.js';
 import {
@@ -38,8 +38,20 @@ import type { Evidence } from '../verify/types.js';
 import { AkCertificate } from './ak-certificate.js';
 import { attest } from './attest.js';
 import { ATTESTED_PCRS } from './azure-tpm.js';
-import { type AttestationClientOptions, type ClientSettings, clientSettings } from './client-options.js';
+import {
+  ATTEST_OPTIONS,
+  ATTEST_PARAMETERS,
+  checkChallenge,
+  DECRYPT_OPTIONS,
+  DECRYPTOR_OPTIONS,
+  EVIDENCE_OPTIONS,
+  SIGNAL_ONLY,
+  STREAM_OPTIONS,
+} from './call-options.js';
+import type { AttestationClientOptions } from './client-options.js';
+import { type ClientSettings, clientSettings } from './client-settings.js';
 import { collectEvidence, type EvidenceOptions } from './evidence.js';
+import { registerInternalEvidence } from './internal-evidence.js';
 import { type OwnTokenVerification, ownTokenOptions } from './token-verification.js';
 import { UserDataReports } from './user-data.js';
 
@@ -90,8 +102,9 @@ export class AttestationClient implements AsyncDisposable {
     this.#settings = clientSettings(options);
     this.#tpm = new NativeTpm(this.#settings.tpm);
     setMaxListeners(0, this.#closing.signal);
-    const { imds, logger, renewAkCertificate: renew } = this.#settings;
-    this.#akCertificate = new AkCertificate({ tpm: this.#tpm, imds, logger, renew });
+    const { imds, logger, renewAkCertificate } = this.#settings;
+    this.#akCertificate = new AkCertificate({ tpm: this.#tpm, imds, logger, renew: renewAkCertificate !== false });
+    registerInternalEvidence(this, (evidenceOptions) => this.#evidence(evidenceOptions, 'own protocol'));
   }
 
   /**
@@ -104,14 +117,14 @@ export class AttestationClient implements AsyncDisposable {
    */
   attest(params: AttestParameters, options: AttestOptions = {}): Promise<string> {
     return observed('attest', () =>
-      this.#guarded(options, async () => {
-        refuseUnknownOptions(options, { signal: true, verify: true });
+      this.#guarded('attest', options, ATTEST_OPTIONS, async (checked) => {
         const { url, clientPayload } = this.#checked(params);
         const { service: settings, keyFetch } = this.#settings;
-        const wanted = options.verify === true ? {} : options.verify;
-        const verification = wanted && ownTokenOptions({ keyFetch, ...wanted }, url, clientPayload);
+        const { verify = false } = checked;
+        const wanted = verify === true ? {} : verify;
+        const verification = wanted !== false && ownTokenOptions({ keyFetch, ...wanted }, url, clientPayload);
         const service = { url, settings, ...(verification && { verification }) };
-        return this.#untilClosed(options, (signal) => attest(this.#guest(), service, clientPayload, signal));
+        return this.#untilClosed(checked, (signal) => attest(this.#guest(), service, clientPayload, signal));
       }),
     );
   }
@@ -130,18 +143,18 @@ export class AttestationClient implements AsyncDisposable {
    */
   decrypt(encryptedData: Uint8Array, options: DecryptOptions = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded(options, async () => {
-        if (encryptionType(options) === EncryptionType.None) {
-          return decryptRsaBlock(this.#tpm, encryptedData, options);
+      this.#guarded('decrypt', options, DECRYPT_OPTIONS, async (checked) => {
+        if (encryptionType(checked) === EncryptionType.None) {
+          return decryptRsaBlock(this.#tpm, encryptedData, checked);
         }
-        const { encryptionMetadata } = options;
+        const { encryptionMetadata } = checked;
         if (encryptionMetadata === undefined) {
           throw new AttestationError(
             ErrorCode.INVALID_INPUT_PARAMETER,
             'encryptionMetadata is needed; data of the reference library has none and needs type None',
           );
         }
-        return decryptEnvelope(encryptedData, encryptionMetadata, this.#unwrapKey, this.#cached(options));
+        return decryptEnvelope(encryptedData, encryptionMetadata, this.#unwrapKey, this.#cached(checked));
       }),
     );
   }
@@ -149,7 +162,9 @@ export class AttestationClient implements AsyncDisposable {
   /** Decrypts a compact JWE made by `encryptJwe` or by any JOSE library with the token's key (RSA-OAEP-256, A256GCM). */
   decryptJwe(jwe: string, options: { signal?: AbortSignal } = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded(options, () => decryptJwe(jwe, this.#unwrapKey, this.#cached(options))),
+      this.#guarded('decryptJwe', options, SIGNAL_ONLY, (checked) =>
+        decryptJwe(jwe, this.#unwrapKey, this.#cached(checked)),
+      ),
     );
   }
 
@@ -161,14 +176,17 @@ export class AttestationClient implements AsyncDisposable {
    */
   createDecryptor(metadata: Uint8Array, options: GuestDecryptorOptions = {}): Promise<Decryptor> {
     return observed('decrypt', () =>
-      this.#guarded(options, () => createDecryptor(metadata, this.#unwrapKey, this.#cached(options))),
+      this.#guarded('createDecryptor', options, DECRYPTOR_OPTIONS, (checked) =>
+        createDecryptor(metadata, this.#unwrapKey, this.#cached(checked)),
+      ),
     );
   }
 
   /** Decrypts what `createEncryptStream` made, in constant memory; one TPM operation when the header has arrived. */
   createDecryptStream(options: GuestStreamOptions = {}): Transform {
     this.#requireOpen();
-    return createDecryptStream(this.#unwrapKey, this.#cached(options));
+    const checked = checkOptions('createDecryptStream', options, STREAM_OPTIONS);
+    return createDecryptStream(this.#unwrapKey, this.#cached(checked));
   }
 
   /** {@link createDecryptStream} for anything that yields bytes: `for await (const plain of client.decryptChunks(source))`. */
@@ -177,7 +195,8 @@ export class AttestationClient implements AsyncDisposable {
     options: GuestStreamOptions = {},
   ): AsyncGenerator<Buffer, void, undefined> {
     this.#requireOpen();
-    return decryptChunks(source, this.#unwrapKey, this.#cached(options));
+    const checked = checkOptions('decryptChunks', options, STREAM_OPTIONS);
+    return decryptChunks(source, this.#unwrapKey, this.#cached(checked));
   }
 
   /**
@@ -187,7 +206,9 @@ export class AttestationClient implements AsyncDisposable {
    */
   openRandomAccess(source: RandomAccessSource, options: GuestStreamOptions = {}): Promise<SealedFile> {
     return observed('decrypt', () =>
-      this.#guarded(options, () => openRandomAccess(source, this.#unwrapKey, this.#cached(options))),
+      this.#guarded('openRandomAccess', options, STREAM_OPTIONS, (checked) =>
+        openRandomAccess(source, this.#unwrapKey, this.#cached(checked)),
+      ),
     );
   }
 
@@ -208,12 +229,17 @@ export class AttestationClient implements AsyncDisposable {
    * @throws AttestationError 8, 13 and others; docs/errors.md
    */
   getEvidence(options: EvidenceOptions = {}): Promise<Evidence> {
+    return this.#evidence(options, 'anyone');
+  }
+
+  #evidence(options: EvidenceOptions, caller: 'anyone' | 'own protocol'): Promise<Evidence> {
     return observed('evidence', () =>
-      this.#guarded(options, () =>
-        this.#untilClosed(options, (signal) =>
-          collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, { ...options, signal }),
-        ),
-      ),
+      this.#guarded('getEvidence', options, EVIDENCE_OPTIONS, (checked) => {
+        checkChallenge(checked, caller);
+        return this.#untilClosed(checked, (signal) =>
+          collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, { ...checked, signal }),
+        );
+      }),
     );
   }
 
@@ -238,16 +264,13 @@ export class AttestationClient implements AsyncDisposable {
   }
 
   #checked(params: AttestParameters) {
-    if (typeof params !== 'object' || params === null || (params.version ?? 1) !== 1) {
-      throw new AttestationError(
-        ErrorCode.INVALID_INPUT_PARAMETER,
-        'attest takes an object with the attestationUrl and, where it is given, version 1',
-      );
+    if (params === undefined) {
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'attest takes an object with the attestationUrl');
     }
-    refuseUnknownOptions(params, { version: true, attestationUrl: true, clientPayload: true });
+    const { attestationUrl, clientPayload } = checkOptions('attest', params, ATTEST_PARAMETERS);
     return {
-      url: parseServiceUrl(params.attestationUrl, this.#settings),
-      clientPayload: encodeClientPayload(params.clientPayload),
+      url: parseServiceUrl(attestationUrl, this.#settings),
+      clientPayload: encodeClientPayload(clientPayload),
     };
   }
 
@@ -267,21 +290,21 @@ export class AttestationClient implements AsyncDisposable {
     if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
   }
 
-  /** Nothing but an AttestationError or an AbortError leaves a call. */
-  async #guarded<T>(options: { signal?: AbortSignal }, work: () => Promise<T>): Promise<T> {
+  /** Checks the options of a call, and lets nothing but an AttestationError or an AbortError leave it. */
+  async #guarded<O extends { signal?: AbortSignal }, T>(
+    name: string,
+    options: O,
+    table: OptionTable<O>,
+    work: (checked: O) => Promise<T>,
+  ): Promise<T> {
     this.#requireOpen();
-    if (typeof options !== 'object' || options === null) {
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
-    }
-    const { signal } = options;
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'signal must be an AbortSignal');
-    }
+    const checked = checkOptions(name, options, table);
+    const { signal } = checked;
     throwIfAborted(signal);
     // Any number of calls may share a signal: Node would take the eleventh listener for a leak.
-    if (signal) setMaxListeners(0, signal);
+    if (signal instanceof EventTarget) setMaxListeners(0, signal);
     try {
-      return await work();
+      return await work(checked);
     } catch (error) {
       if (signal?.aborted) throw abortError(signal);
       if (error instanceof AttestationError) throw error;

@@ -1,6 +1,7 @@
 import { stringifiable } from '../abi/evidence-json.js';
 import { parseHclReport } from '../abi/hcl-report.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { qualifyingData } from '../base/qualifying-data.js';
 import { thimCertificates } from '../imds/thim.js';
 import type { Evidence, EvidenceCertificates } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
@@ -10,11 +11,19 @@ import { collectHclReport } from './hcl-report.js';
 import { together } from './together.js';
 import { collectQuote, collectQuoteAndKey } from './tpm-evidence.js';
 import { tpmCall } from './tpm-failure.js';
-import { USER_DATA_BYTES, type UserDataReports } from './user-data.js';
+import type { UserDataReports } from './user-data.js';
 
 export interface EvidenceOptions {
-  /** Qualifying data of the quote: the verifier's challenge, 1 to 64 bytes. Default none. */
+  /**
+   * Qualifying data of the quote: the verifier's challenge, 1 to 64 bytes. Default none. Without a `context` it must not
+   * begin with the 8 bytes `CGA-qdv1`.
+   */
   nonce?: Uint8Array;
+  /**
+   * Name of the protocol that the nonce belongs to, 1 to 32 characters `a–z0–9-`: then the quote is over `CGA-qdv1` ‖
+   * SHA-256(context ‖ 0x00 ‖ nonce), and the verifier gives the same context. Needs a nonce.
+   */
+  context?: string;
   /** Put into the hardware-signed report by way of its runtime claims, at most 64 bytes, zero-padded. Takes up to 3 s. */
   userData?: Uint8Array;
   /** PCRs that are quoted, from the SHA-256 bank. Default all 24. */
@@ -26,34 +35,31 @@ export interface EvidenceOptions {
   signal?: AbortSignal;
 }
 
-/** TPM2B_DATA: as long as the longest digest that a TPM implements. */
-const MAX_NONCE_BYTES = 64;
-const PCR_COUNT = 24;
 /** TPM_RC_HANDLE for the first handle: what NV_Read answers for an index that is not defined. */
 const RC_NO_SUCH_INDEX = 0x18b;
 const NO_DATA = new Uint8Array();
+const ALL_PCRS = Array.from({ length: 24 }, (_, index) => index);
 
 /**
  * Everything that this guest can show about itself: HCL report, certificates, quote over PCRs, certified ephemeral key,
  * attestation key certificate, event log. What a verifier makes of it: `verifyEvidence`.
  *
- * @throws AttestationError 8 for options out of range; 13 when the TPM fails or has no HCL report; 9, 20, 21 when what it
+ * @param options checked already
+ * @throws AttestationError 13 when the TPM fails or has no HCL report; 9, 20, 21 when what it
  * returns is no evidence; 4, 5, 7, 16, 17, 18 when the certificates cannot be had; an `AbortError` when `signal` aborts.
  */
 export async function collectEvidence(
   guest: Guest & { userDataReports: UserDataReports },
-  options: EvidenceOptions = {},
+  options: EvidenceOptions,
 ): Promise<Evidence> {
-  const { signal } = options;
-  const nonce = bytesOption(options.nonce, 'nonce', 1, MAX_NONCE_BYTES) ?? NO_DATA;
-  const userData = bytesOption(options.userData, 'userData', 0, USER_DATA_BYTES);
-  const pcrs = pcrIndices(options.pcrs);
+  const { signal, userData, pcrs = ALL_PCRS } = options;
+  const request = options.quote === false ? undefined : { qualifyingData: quotedData(options), pcrs };
 
   const { bytes, isSevSnp } = await hclReport(guest, userData, signal);
   const [certificates, fromTpm] = await together(
     signal,
     (s) => certificatesFor(guest, isSevSnp ? options.certificates : false, s),
-    (s) => tpmEvidence(guest, options.quote === false ? undefined : { qualifyingData: nonce, pcrs }, s),
+    (s) => tpmEvidence(guest, request, s),
   );
   const eventLog = await readEventLog(guest.eventLogPath, guest.logger, signal);
   return stringifiable({
@@ -63,6 +69,11 @@ export async function collectEvidence(
     ...(certificates && { certificates }),
     ...(eventLog.length > 0 && { eventLog }),
   });
+}
+
+function quotedData({ nonce, context }: EvidenceOptions): Uint8Array {
+  if (nonce === undefined) return NO_DATA;
+  return context === undefined ? nonce : qualifyingData(context, nonce);
 }
 
 async function hclReport(
@@ -111,24 +122,3 @@ async function tpmEvidence(
   const { quote, pcrs, ...key } = await (certifyKey ? collectQuoteAndKey : collectQuote)(tpm, request, signal);
   return { ...evidence, quote: { ...quote, pcrs: { alg: 'sha256', values: Object.fromEntries(pcrs) } }, ...key };
 }
-
-function bytesOption(
-  value: Uint8Array | undefined,
-  name: string,
-  minimum: number,
-  maximum: number,
-): Uint8Array | undefined {
-  if (value !== undefined && (!(value instanceof Uint8Array) || value.length < minimum || value.length > maximum)) {
-    throw invalid(`${name} must be a Uint8Array of ${minimum} to ${maximum} bytes`);
-  }
-  return value;
-}
-
-function pcrIndices(pcrs: readonly number[] | undefined): readonly number[] {
-  if (pcrs === undefined) return Array.from({ length: PCR_COUNT }, (_, index) => index);
-  const valid = Array.isArray(pcrs) && pcrs.every((pcr) => Number.isInteger(pcr) && pcr >= 0 && pcr < PCR_COUNT);
-  if (!valid || pcrs.length === 0) throw invalid('pcrs must be an array of one or more integers from 0 to 23');
-  return [...new Set(pcrs)];
-}
-
-const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

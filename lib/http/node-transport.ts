@@ -1,6 +1,8 @@
 import http from 'node:http';
 import https from 'node:https';
+import type { Duplex } from 'node:stream';
 import { abortError } from '../base/abort.js';
+import { proxyAuthorization, proxyFor } from './proxy.js';
 import {
   BoundedBody,
   type ExchangeLimits,
@@ -9,16 +11,16 @@ import {
   type HttpRequest,
   type Transport,
 } from './transport.js';
+import { openTunnel } from './tunnel.js';
 
 export interface NodeTransportOptions {
   /** Certificates in PEM that are trusted in place of the bundled roots. */
   ca?: string;
+  /** URL of the proxy, false for none. Default: what the environment says of the address. */
+  proxy?: string | false;
 }
 
-/**
- * Own, direct connections: no proxy variable is looked at (instance metadata must never go through one), no connection
- * is kept open, TLS certificates are always verified.
- */
+/** Own connections, none of which is kept open; TLS certificates are always verified. */
 export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   const agents = { http: new http.Agent(), https: new https.Agent() };
   const { ca } = options;
@@ -28,14 +30,59 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
         reject(abortError(signal));
         return;
       }
+      const proxy = proxyFor(request.url, options.proxy);
       const secure = request.url.protocol === 'https:';
       const common = { method: request.method, headers: headersOf(request) };
-      const outgoing = secure
-        ? https.request(request.url, { ...common, agent: agents.https, ...(ca !== undefined && { ca }) })
-        : http.request(request.url, { ...common, agent: agents.http });
-      const exchange = new Exchange(outgoing, limits, signal, resolve, reject);
-      exchange.start(secure ? 'secureConnect' : 'connect', request.body);
+      const settled = (outgoing: http.ClientRequest): Exchange =>
+        new Exchange(outgoing, limits, signal, resolve, reject);
+      if (proxy === undefined) {
+        const outgoing = secure
+          ? https.request(request.url, { ...common, agent: agents.https, ...(ca !== undefined && { ca }) })
+          : http.request(request.url, { ...common, agent: agents.http });
+        settled(outgoing).start(secure ? 'secureConnect' : 'connect', request.body);
+      } else if (secure) {
+        settled(throughTunnel(proxy, request.url, common, ca)).start('socket', request.body);
+      } else {
+        const [outgoing, connected] = throughProxy(proxy, request.url, common, ca);
+        settled(outgoing).start(connected, request.body);
+      }
     });
+}
+
+type Common = { method: string; headers: Record<string, string> };
+
+function throughTunnel(proxy: URL, url: URL, common: Common, ca: string | undefined): http.ClientRequest {
+  const outgoing = https.request(url, {
+    ...common,
+    createConnection: (_, connected) => {
+      const giveUp = openTunnel(proxy, url, ca, (error, socket) => connected(error, socket as Duplex));
+      setImmediate(() => outgoing.once('close', giveUp));
+      return undefined;
+    },
+  });
+  return outgoing;
+}
+
+/** Plain HTTP: the proxy gets the whole address and asks for us (RFC 9112 section 3.2.2). */
+function throughProxy(
+  proxy: URL,
+  url: URL,
+  common: Common,
+  ca: string | undefined,
+): [http.ClientRequest, 'connect' | 'secureConnect'] {
+  const secure = proxy.protocol === 'https:';
+  const request = {
+    method: common.method,
+    path: `${url.origin}${url.pathname}${url.search}`,
+    headers: { Host: url.host, ...common.headers, ...proxyAuthorization(proxy) },
+    agent: false,
+  } as const;
+  const address = new URL(proxy);
+  address.username = '';
+  address.password = '';
+  return secure
+    ? [https.request(address, { ...request, ...(ca !== undefined && { ca }) }), 'secureConnect']
+    : [http.request(address, request), 'connect'];
 }
 
 function headersOf(request: HttpRequest): Record<string, string> {
@@ -67,9 +114,13 @@ class Exchange {
     this.#totalTimer = setTimeout(() => this.#timeOut('no complete answer', timeoutMs), timeoutMs);
   }
 
-  start(connected: 'connect' | 'secureConnect', body: string | Uint8Array | undefined): void {
+  /** @param connected what says that there is a connection: of its socket, or `socket` when that comes connected */
+  start(connected: 'connect' | 'secureConnect' | 'socket', body: string | Uint8Array | undefined): void {
     this.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.outgoing.once('socket', (socket) => socket.once(connected, () => clearTimeout(this.#connectTimer)));
+    const isConnected = (): void => clearTimeout(this.#connectTimer);
+    this.outgoing.once('socket', (socket) =>
+      connected === 'socket' ? isConnected() : socket.once(connected, isConnected),
+    );
     // Stays on after the exchange has settled: destroying the request may emit a late error.
     this.outgoing.on('error', (cause) => this.#fail(new HttpError('unreachable', describe(cause), cause)));
     this.outgoing.once('close', () => {

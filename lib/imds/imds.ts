@@ -35,7 +35,7 @@ export function imdsOf(options: ImdsOptions = {}): Imds {
   return {
     base: new URL(imdsUrl),
     settings: {
-      transport: nodeTransport(),
+      transport: nodeTransport({ proxy: false }),
       limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_ANSWER_BYTES },
       retry: retrySettings(options.retry, HTTP_RETRIES.metadata.defaults),
       retryOn: HTTP_RETRIES.metadata.retryOn,

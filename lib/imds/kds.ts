@@ -6,6 +6,7 @@ import { type Logger, silentLogger } from '../base/logger.js';
 import { exchange } from '../http/exchange.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
+import { proxyAddress } from '../http/proxy.js';
 import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 import { parseServiceUrl } from '../http/service-url.js';
 import { loadCertificates } from '../verify/certificate.js';
@@ -24,8 +25,10 @@ export interface KdsOptions {
   baseUrl?: string;
   /** Folder for answers. Default: `$XDG_CACHE_HOME/cvm-guest-attestation/kds`; false keeps them in memory only. */
   cacheDirectory?: string | false;
-  /** Default: direct connections that look at no proxy variable. */
+  /** Default: own connections. */
   fetch?: typeof fetch;
+  /** URL of an HTTP proxy, false for none. Default: the environment's. Not with `fetch`. */
+  proxy?: string | false;
   /** Default: 3 repetitions from 5 s on, longer when the service asks for it. */
   retry?: RetryOptions;
   /** One exchange. Default 30,000. */
@@ -57,7 +60,7 @@ export class KdsClient {
     const { cacheDirectory = defaultKdsCacheDirectory(), logger = silentLogger, timeoutMs = 30_000 } = options;
     this.#base = parseServiceUrl(options.baseUrl ?? DEFAULT_KDS_URL);
     this.#settings = {
-      transport: options.fetch === undefined ? nodeTransport() : fetchTransport(options.fetch),
+      transport: transportOf(options),
       limits: { connectTimeoutMs: Math.min(timeoutMs, 10_000), timeoutMs, maxBodyBytes: MAXIMUM_ANSWER },
       retry: retrySettings(options.retry, HTTP_RETRIES.certificates.defaults),
       retryOn: HTTP_RETRIES.certificates.retryOn,
@@ -145,6 +148,14 @@ export class KdsClient {
     await this.#cache.put(name, body);
     return body;
   }
+}
+
+function transportOf({ fetch: fetchFunction, proxy }: KdsOptions): HttpSettings['transport'] {
+  if (fetchFunction === undefined) {
+    return nodeTransport(proxy === undefined ? {} : { proxy: proxyAddress(proxy, 'proxy') });
+  }
+  if (proxy !== undefined) throw invalid('proxy has no effect on a fetch of your own, which has its own');
+  return fetchTransport(fetchFunction);
 }
 
 /** Path and query of the request as a file name: product, chip id and every patch level are in it, the host is not. */

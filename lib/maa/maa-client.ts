@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from '../base/logger.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
+import { proxyAddress } from '../http/proxy.js';
 import {
   HTTP_RETRIES,
   type HttpSettings,
@@ -31,6 +32,8 @@ export interface MaaClientOptions {
   apiVersion?: string;
   /** Instead of direct connections of this library's own: for a proxy. */
   fetch?: typeof fetch;
+  /** URL of an HTTP proxy, false for none; the environment's by default. Not with `fetch`. */
+  proxy?: string | false;
   /** Certificates in PEM that are trusted in place of the bundled roots, when no `fetch` is given. */
   ca?: string;
   /** Repeats 408, 429 and server errors; see {@link RetryOptions}. */
@@ -93,13 +96,16 @@ export class MaaClient {
       throw invalid('a bearer token is never sent over plain http to another machine');
     }
     const { timeoutMs = DEFAULT_TIMEOUT_MS, ca } = options;
+    const proxy = options.proxy === undefined ? undefined : proxyAddress(options.proxy, 'proxy');
     if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw invalid('timeoutMs must be a number above 0');
     this.instanceUrl = url.origin;
     this.#apiVersion = options.apiVersion ?? DEFAULT_API_VERSION;
     this.#credential = options.credential;
     this.#settings = {
       transport:
-        options.fetch === undefined ? nodeTransport(ca === undefined ? {} : { ca }) : fetchTransport(options.fetch),
+        options.fetch === undefined
+          ? nodeTransport({ ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) })
+          : fetchTransport(options.fetch),
       limits: { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES },
       retry: retrySettings(options.retry, HTTP_RETRIES.attestation.defaults),
       retryOn: HTTP_RETRIES.attestation.retryOn,

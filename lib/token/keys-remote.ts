@@ -24,6 +24,8 @@ export interface KeyFetchOptions {
   fetch?: typeof fetch;
   /** Certificates in PEM that are trusted in place of the bundled roots, when no `fetch` is given. */
   ca?: string;
+  /** URL of an HTTP proxy, false for none; the environment's by default. Not with `fetch`. */
+  proxy?: string | false;
   /** For the whole exchange, in milliseconds; 10,000 by default. */
   timeoutMs?: number;
   /** How long a set is used before it is fetched again: what a withdrawn key keeps. One hour by default. */
@@ -85,17 +87,17 @@ class RemoteKeySet {
 const remembered = new WeakMap<object, Map<string, RemoteKeySet>>();
 const DIRECT = {};
 
-function remoteKeySet(url: URL, { fetch: fetchFunction, ca }: KeyFetchOptions): RemoteKeySet {
+function remoteKeySet(url: URL, { fetch: fetchFunction, ca, proxy }: KeyFetchOptions): RemoteKeySet {
   const owner = fetchFunction ?? DIRECT;
   let sets = remembered.get(owner);
   if (sets === undefined) {
     sets = new Map();
     remembered.set(owner, sets);
   }
-  const name = `${url.href}\n${fetchFunction === undefined ? (ca ?? '') : ''}`;
+  const name = `${url.href}\n${fetchFunction === undefined ? `${proxy}\n${ca ?? ''}` : ''}`;
   let set = sets.get(name);
   if (set === undefined) {
-    const direct = ca === undefined ? nodeTransport() : nodeTransport({ ca });
+    const direct = nodeTransport({ ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) });
     set = new RemoteKeySet(url, fetchFunction === undefined ? direct : fetchTransport(fetchFunction));
   }
   // The map keeps the order of use, so that the set unused for longest goes when there are too many.

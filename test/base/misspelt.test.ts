@@ -41,9 +41,9 @@ describe('a misspelt option is refused', () => {
     ['verifyEvidence', 'userdata', 'did you mean userData?'],
     ['verifySnpReport', 'nonce', 'there are policy, trustedRoots, crls, now'],
     ['AttestationClient', 'parameterencryption', 'did you mean parameterEncryption?'],
-    ['AttestationClient', 'timeout', 'there are tcti'],
+    ['AttestationClient', 'timeout', 'did you mean timeoutMs?'],
     ['attest, parameters', 'clientPayLoad', 'did you mean clientPayload?'],
-    ['attest, options', 'verfy', 'there are signal, verify'],
+    ['attest, options', 'verfy', 'did you mean verify?'],
     ['attest, verify', 'requireSecureboot', 'did you mean requireSecureBoot?'],
   ])('by %s: %s', async (name, misspelt, hint) => {
     const call = async (): Promise<unknown> => calls[name]?.({ [misspelt]: true } as never);

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { AttestationClient } from '../../lib/index.js';
+import { AttestationClient } from '../../lib/index.js';
 import { SimulatedCvm, TokenSigner } from '../../lib/simulator/index.js';
 import { clientOf } from './client.js';
 
@@ -60,7 +60,8 @@ describe('attest that verifies its own token', () => {
 describe('the environment', () => {
   it('names the TPM where the option does not', async () => {
     vi.stubEnv('TSS2_TCTI', cvm.tcti);
-    await using guest = clientOf(cvm, { tcti: undefined } as never);
+    const { imdsUrl, eventLogPath } = cvm;
+    await using guest = new AttestationClient({ imdsUrl, eventLogPath });
     expect((await guest.getEvidence({ certificates: false })).quote).toBeDefined();
     vi.stubEnv('TSS2_TCTI', 'device:/nonexistent');
     await using other = clientOf(cvm);

@@ -1,0 +1,40 @@
+import { concatBytes, utf8Bytes } from './bytes.js';
+import { invalid, type OptionKind } from './options.js';
+import { sha2 } from './sha2.js';
+
+/**
+ * What a quote is asked over when its nonce belongs to a protocol: the nonce is hashed together with the name of the
+ * protocol, so that a quote for one of them, or over somebody's raw nonce, answers no challenge of another.
+ */
+
+/** `CGA-qdv1`, the first 8 of the 40 bytes. */
+const PREFIX = utf8Bytes('CGA-qdv1');
+
+/** Contexts of protocols that this package speaks itself, and a prefix for those to come. */
+const RESERVED = new Set(['channel-v1', 'pop-v1', 'verifier-v1', 'kbs-v1']);
+const RESERVED_PREFIX = 'cga-';
+
+/** `"CGA-qdv1" ‖ SHA-256(context ‖ 0x00 ‖ nonce)`, 40 bytes. */
+export function qualifyingData(context: string, nonce: Uint8Array): Uint8Array<ArrayBuffer> {
+  return concatBytes(PREFIX, sha2('SHA-256', concatBytes(utf8Bytes(context), Uint8Array.of(0), nonce)));
+}
+
+/** Whether bytes begin as those of a context do: nobody's raw nonce may. */
+export function isLikeQualifyingData(nonce: Uint8Array): boolean {
+  return nonce.length >= PREFIX.length && PREFIX.every((byte, at) => nonce[at] === byte);
+}
+
+/** Whether only the protocols of this package may ask for quotes under the context. */
+export function isReservedContext(context: string): boolean {
+  return RESERVED.has(context) || context.startsWith(RESERVED_PREFIX);
+}
+
+/** Name of a protocol: 1 to 32 characters of `a–z0–9-`. */
+export const contextName: OptionKind<string> = {
+  check: (value, name) => {
+    if (typeof value !== 'string' || !/^[a-z0-9-]{1,32}$/.test(value)) {
+      throw invalid(`${name} must be a text of 1 to 32 characters a–z, 0–9 and -`);
+    }
+    return value;
+  },
+};

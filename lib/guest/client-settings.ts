@@ -1,0 +1,90 @@
+import { X509Certificate } from 'node:crypto';
+import { AttestationError, ErrorCode } from '../base/errors.js';
+import { type Logger, silentLogger } from '../base/logger.js';
+import { KeyCache, type KeyCacheOptions } from '../content/key-cache.js';
+import { fetchTransport } from '../http/fetch-transport.js';
+import { nodeTransport } from '../http/node-transport.js';
+import { HTTP_RETRIES, type HttpSettings, retrySettings } from '../http/retry.js';
+import { type Imds, imdsOf } from '../imds/imds.js';
+import { MAX_SERVICE_ANSWER_BYTES } from '../maa/guest-service.js';
+import type { KeyFetchOptions } from '../token/keys-remote.js';
+import type { NativeTpmOptions } from '../tpm/native-tpm.js';
+import { type AttestationClientOptions, checkClientOptions } from './client-options.js';
+import { DEFAULT_EVENT_LOG_PATH } from './event-log-file.js';
+
+/** A client's options, checked, with their defaults, and made into what its parts take. */
+export interface ClientSettings {
+  tpm: NativeTpmOptions;
+  imds: Imds;
+  service: HttpSettings;
+  /** How the service's signing keys are fetched, where a token is verified. */
+  keyFetch: KeyFetchOptions;
+  logger: Logger;
+  allowInsecureHttp: boolean;
+  eventLogPath: string;
+  osReleasePath: string;
+  renewAkCertificate: boolean | 'nv';
+  trustedRoots: readonly (Uint8Array | string)[] | undefined;
+  keyCache: KeyCache | undefined;
+}
+
+/** Checks every option. @throws AttestationError 8, and 1 for certificates that cannot be loaded. */
+export function clientSettings(given: AttestationClientOptions): ClientSettings {
+  const options = checkClientOptions(given);
+  const { timeoutMs = 60_000, connectTimeoutMs = 10_000, logger = silentLogger, allowInsecureHttp = false } = options;
+  const { tcti, tpmTimeoutMs, parameterEncryption, imdsUrl, retry, proxy, fetch: fetchFunction } = options;
+  const ca = options.ca === undefined ? undefined : loadableCertificates(options.ca);
+  const connection = { ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) };
+  return {
+    tpm: {
+      ...(tcti !== undefined && { tcti }),
+      ...(tpmTimeoutMs !== undefined && { commandTimeoutMs: tpmTimeoutMs }),
+      ...(parameterEncryption !== undefined && { parameterEncryption }),
+    },
+    imds: imdsOf({
+      timeoutMs,
+      connectTimeoutMs,
+      logger,
+      ...(imdsUrl !== undefined && { imdsUrl }),
+      ...(retry !== undefined && { retry }),
+    }),
+    service: {
+      transport: fetchFunction === undefined ? nodeTransport(connection) : fetchTransport(fetchFunction),
+      limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_SERVICE_ANSWER_BYTES },
+      retry: retrySettings(retry, HTTP_RETRIES.attestation.defaults),
+      retryOn: HTTP_RETRIES.attestation.retryOn,
+      logger,
+    },
+    keyFetch: {
+      timeoutMs,
+      allowInsecureHttp,
+      ...connection,
+      ...(fetchFunction !== undefined && { fetch: fetchFunction }),
+    },
+    logger,
+    allowInsecureHttp,
+    eventLogPath: options.eventLogPath ?? DEFAULT_EVENT_LOG_PATH,
+    osReleasePath: options.osReleasePath ?? '/etc/os-release',
+    renewAkCertificate: options.renewAkCertificate ?? true,
+    trustedRoots: options.trustedRoots,
+    keyCache: keyCache(options.keyCache),
+  };
+}
+
+function keyCache(option: KeyCacheOptions | boolean = false): KeyCache | undefined {
+  if (option === false) return undefined;
+  return option === true ? new KeyCache() : new KeyCache(option);
+}
+
+/** Node takes a `ca` without any certificate in it, and trusts nobody then. @throws AttestationError 1 */
+function loadableCertificates(ca: unknown): string {
+  const pem = typeof ca === 'string' ? ca : ca instanceof Uint8Array ? Buffer.from(ca).toString('latin1') : '';
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (blocks.length === 0) throw new RangeError('no certificate in PEM');
+    for (const block of blocks) new X509Certificate(block);
+  } catch (cause) {
+    throw new AttestationError(ErrorCode.CURL_INITIALIZATION, 'the certificates in ca cannot be loaded', { cause });
+  }
+  return pem;
+}
