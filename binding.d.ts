@@ -43,13 +43,18 @@ export interface TpmBinding {
 }
 
 /**
- * One TPM client: a thread and a queue in order of arrival. Only lib/tpm/native-tpm.ts uses it.
+ * One TPM client: a thread and a queue in order of arrival. Only lib/tpm/native-tpm.ts uses it. The commands are those of
+ * cpp/core/tpm/commands.h, in its order of arguments.
  *
  * `job` is a number of the caller's, from 1 up, that cancel() takes. Handles and NV indices are numbers as in the TPM
- * specification; algorithms are TPM_ALG_ID; bit n of a mask is PCR n.
+ * specification; algorithms are TPM_ALG_ID; bit n of a mask is PCR n; a key template is 0 for zeros in `unique`, 1 for an
+ * empty one.
  */
 export interface NativeTpmClient {
   readPcrs(job: number, bank: number, mask: number): Promise<{ index: number; digest: Buffer }[]>;
+  extendPcr(job: number, index: number, bank: number, digest: Uint8Array): Promise<void>;
+  /** What the banks were extended by; `index` is the bank. */
+  eventPcr(job: number, index: number, data: Uint8Array): Promise<{ index: number; digest: Buffer }[]>;
   readPublic(job: number, handle: number): Promise<{ publicArea: Buffer; name: Buffer }>;
   nvRead(job: number, index: number): Promise<Buffer>;
   nvReadIfDefined(job: number, index: number): Promise<Buffer | undefined>;
@@ -68,13 +73,41 @@ export interface NativeTpmClient {
     job: number,
     keyHandle: number,
     mask: number,
+    keyTemplate: number,
   ): Promise<{ publicArea: Buffer; certifyInfo: Buffer; certifySignature: Buffer }>;
-  prepareDecrypt(job: number, mask: number): Promise<void>;
-  rsaDecrypt(job: number, ciphertext: Uint8Array, mask: number, scheme: number, hash: number): Promise<Buffer>;
+  prepareDecrypt(job: number, mask: number, keyTemplate: number): Promise<void>;
+  /** The label of OAEP ends with a zero byte, or there is none. */
+  rsaDecrypt(
+    job: number,
+    ciphertext: Uint8Array,
+    mask: number,
+    keyTemplate: number,
+    scheme: number,
+    hash: number,
+    label: Uint8Array,
+  ): Promise<Buffer>;
+  rsaDecryptSecret(
+    job: number,
+    ciphertext: Uint8Array,
+    mask: number,
+    keyTemplate: number,
+    scheme: number,
+    hash: number,
+    label: Uint8Array,
+  ): Promise<NativeSecretBuffer>;
+  /** With a persistent key whose auth value is empty. */
+  decryptSecretWith(
+    job: number,
+    keyHandle: number,
+    ciphertext: Uint8Array,
+    scheme: number,
+    hash: number,
+    label: Uint8Array,
+  ): Promise<NativeSecretBuffer>;
   /** RSA-OAEP-256; undefined when the TPM refuses the block. */
-  unwrapKey(job: number, wrapped: Uint8Array, mask: number): Promise<Buffer | undefined>;
+  unwrapKey(job: number, wrapped: Uint8Array, mask: number, keyTemplate: number): Promise<Buffer | undefined>;
   /** Whether the key in the TPM is still the one that unwraps; what is stale is forgotten. Always the same commands. */
-  confirmKey(job: number, mask: number): Promise<boolean>;
+  confirmKey(job: number, mask: number, keyTemplate: number): Promise<boolean>;
   capabilities(job: number): Promise<{
     manufacturer: string;
     firmwareVersion: bigint;
@@ -222,10 +255,14 @@ export interface CryptoBinding {
     modulus: Uint8Array,
     exponent: Uint8Array,
   ) => NativeRsaPublicKey;
-  /** A random key, a copy of another one, or the 32 bytes given, which are zeroed. */
+  /** A random key, a copy of another one or of a secret of 32 bytes, or the 32 bytes given, which are zeroed. */
   readonly ContentKey: new (
-    source?: NativeContentKey | Uint8Array,
+    source?: NativeContentKey | NativeSecretBuffer | Uint8Array,
   ) => NativeContentKey;
+  /** A copy of the bytes given, which are zeroed. */
+  readonly SecretBuffer: new (
+    bytes: Uint8Array,
+  ) => NativeSecretBuffer;
   /** Derives a session's key from `key` and `info`; `limit` messages at most. */
   readonly SessionSealer: new (
     key: NativeContentKey,
@@ -249,6 +286,23 @@ export interface CryptoBinding {
     prefix: Uint8Array,
     context: Uint8Array,
   ) => NativeChunkOpener;
+}
+
+/** Secret bytes in locked memory that core dumps leave out. They reach JavaScript by copy() alone. */
+export interface NativeSecretBuffer {
+  /** Bytes; 0 after destroy(). */
+  readonly size: number;
+  /** Whether the kernel let the memory be locked (RLIMIT_MEMLOCK). */
+  readonly locked: boolean;
+  /** The bytes, for the caller to zero. */
+  copy(): Uint8Array;
+  /**
+   * Unwraps `wrapped` with this AES-256 key: AES key wrap with padding (RFC 5649). Throws kind `crypto` when it was not
+   * wrapped with it, `invalid-argument` when this is not a key of 32 bytes.
+   */
+  unwrapWithPadding(wrapped: Uint8Array): NativeSecretBuffer;
+  /** Zeroes the bytes. Later calls throw kind `aborted`. Safe twice. */
+  destroy(): void;
 }
 
 export interface NativeRsaPublicKey {

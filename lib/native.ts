@@ -11,6 +11,7 @@ export type {
   NativeError,
   NativePublicKey,
   NativeRsaPublicKey,
+  NativeSecretBuffer,
   NativeSessionOpener,
   NativeSessionSealer,
 } from '../binding.js';

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -69,6 +70,14 @@ inline std::size_t count_argument(const Napi::CallbackInfo& info, std::size_t in
   const double value = info[index].As<Napi::Number>().DoubleValue();
   if (!(value >= 0) || value > 9007199254740991.0) refuse_argument(name, "is out of range");
   return static_cast<std::size_t>(value);
+}
+
+inline std::uint32_t uint32_argument(const Napi::CallbackInfo& info, std::size_t index) {
+  const double value = info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : -1;
+  if (!(value >= 0 && value <= UINT32_MAX && std::trunc(value) == value)) {
+    throw Error(ErrorKind::kInvalidArgument, "argument " + std::to_string(index) + " is not an unsigned 32-bit number");
+  }
+  return static_cast<std::uint32_t>(value);
 }
 
 }  // namespace cga::binding

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "binding/accessor.h"
 #include "binding/arguments.h"
 #include "binding/content_key.h"
 #include "binding/errors.h"
@@ -31,10 +32,10 @@ std::uint8_t* exact_output(std::span<const std::uint8_t> input, std::span<std::u
 Napi::Function ChunkSealerObject::define(Napi::Env env) {
   return DefineClass(env, "ChunkSealer",
                      {
-                         InstanceAccessor<&ChunkSealerObject::prefix>("prefix"),
+                         accessor<ChunkSealerObject, &ChunkSealerObject::prefix>("prefix"),
                          InstanceMethod<&ChunkSealerObject::update_size>("updateSize"),
                          InstanceMethod<&ChunkSealerObject::update>("update"),
-                         InstanceAccessor<&ChunkSealerObject::finish_size>("finishSize"),
+                         accessor<ChunkSealerObject, &ChunkSealerObject::finish_size>("finishSize"),
                          InstanceMethod<&ChunkSealerObject::finish>("finish"),
                          InstanceMethod<&ChunkSealerObject::destroy>("destroy"),
                      });
@@ -42,6 +43,7 @@ Napi::Function ChunkSealerObject::define(Napi::Env env) {
 
 ChunkSealerObject::ChunkSealerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ChunkSealerObject>(info) {
   translate(info.Env(), [&] {
+    info.This().As<Napi::Object>().TypeTag(&kTag);
     std::array<std::uint8_t, kChunkedSaltSize> salt{};
     random_bytes(salt);
     sealer_.emplace(ContentKey::from(info[0]).key().bytes(), salt, bytes_argument(info, 1, "context"));
@@ -96,7 +98,7 @@ Napi::Function ChunkOpenerObject::define(Napi::Env env) {
                      {
                          InstanceMethod<&ChunkOpenerObject::update_size>("updateSize"),
                          InstanceMethod<&ChunkOpenerObject::update>("update"),
-                         InstanceAccessor<&ChunkOpenerObject::finish_size>("finishSize"),
+                         accessor<ChunkOpenerObject, &ChunkOpenerObject::finish_size>("finishSize"),
                          InstanceMethod<&ChunkOpenerObject::finish>("finish"),
                          InstanceMethod<&ChunkOpenerObject::open_at>("openAt"),
                          InstanceMethod<&ChunkOpenerObject::destroy>("destroy"),
@@ -105,6 +107,7 @@ Napi::Function ChunkOpenerObject::define(Napi::Env env) {
 
 ChunkOpenerObject::ChunkOpenerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ChunkOpenerObject>(info) {
   translate(info.Env(), [&] {
+    info.This().As<Napi::Object>().TypeTag(&kTag);
     opener_.emplace(ContentKey::from(info[0]).key().bytes(),
                     fixed_bytes_argument<kChunkedPrefixSize>(info, 1, "prefix"), bytes_argument(info, 2, "context"));
   });

@@ -11,6 +11,8 @@ namespace cga::binding {
 
 class ChunkSealerObject final : public Napi::ObjectWrap<ChunkSealerObject> {
  public:
+  static constexpr napi_type_tag kTag{0x94c2f5a81e6d4b37U, 0x85d03e9fb2714ac6U};
+
   static Napi::Function define(Napi::Env env);
   explicit ChunkSealerObject(const Napi::CallbackInfo& info);
 
@@ -28,6 +30,8 @@ class ChunkSealerObject final : public Napi::ObjectWrap<ChunkSealerObject> {
 
 class ChunkOpenerObject final : public Napi::ObjectWrap<ChunkOpenerObject> {
  public:
+  static constexpr napi_type_tag kTag{0x18e7b3d6940f4a2cU, 0x9c6f5a1e07d8b243U};
+
   static Napi::Function define(Napi::Env env);
   explicit ChunkOpenerObject(const Napi::CallbackInfo& info);
 

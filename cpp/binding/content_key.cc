@@ -5,18 +5,16 @@
 #include <memory>
 #include <utility>
 
+#include "binding/accessor.h"
 #include "binding/arguments.h"
-#include "binding/bulk_jobs.h"
+#include "binding/bulk_work.h"
 #include "binding/errors.h"
+#include "binding/secret_buffer.h"
 #include "core/crypto/gcm_parallel.h"
 #include "core/crypto/worker_pool.h"
 
 namespace cga::binding {
 namespace {
-
-/// Tags tell our objects from others that happen to wrap a native pointer.
-constexpr napi_type_tag kRsaPublicKeyTag{0x6b1f0f3a51c84d7eU, 0x9a3fd5a2c0b74e11U};
-constexpr napi_type_tag kContentKeyTag{0x2f8a0c9d4be14c55U, 0x8d5b17e6f0a94372U};
 
 /// Arguments of seal and open: iv, aad, tag, input, output, and how many threads.
 struct Message {
@@ -59,20 +57,20 @@ Napi::Value message_job(const Napi::CallbackInfo& info, const SecretBytes& key, 
   // A copy of the key, so that destroy() meanwhile takes nothing from under the job.
   auto own = std::make_shared<SecretBytes>(SecretBytes::copy_of(key.bytes()));
   Message message = message_arguments(info);
-  return BulkJobs::run(info.Env(), {info[2], info[3], info[4]},
-                       [own = std::move(own), message = std::move(message), work] { work(*own, message); });
+  return run_bulk(info.Env(), {info[2], info[3], info[4]},
+                  [own = std::move(own), message = std::move(message), work] { work(*own, message); });
 }
 
 }  // namespace
 
 Napi::Function RsaPublicKey::define(Napi::Env env) {
-  return DefineClass(env, "RsaPublicKey", {InstanceAccessor<&RsaPublicKey::size>("size")});
+  return DefineClass(env, "RsaPublicKey", {accessor<RsaPublicKey, &RsaPublicKey::size>("size")});
 }
 
 RsaPublicKey::RsaPublicKey(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RsaPublicKey>(info) {
   translate(info.Env(), [&] {
     key_.emplace(bytes_argument(info, 0, "modulus"), bytes_argument(info, 1, "exponent"));
-    info.This().As<Napi::Object>().TypeTag(&kRsaPublicKeyTag);
+    info.This().As<Napi::Object>().TypeTag(&RsaPublicKey::kTag);
   });
 }
 
@@ -83,7 +81,7 @@ Napi::Value RsaPublicKey::size(const Napi::CallbackInfo& info) {
 Napi::Function ContentKey::define(Napi::Env env) {
   return DefineClass(env, "ContentKey",
                      {
-                         InstanceAccessor<&ContentKey::locked>("locked"),
+                         accessor<ContentKey, &ContentKey::locked>("locked"),
                          InstanceMethod<&ContentKey::wrap>("wrap"),
                          InstanceMethod<&ContentKey::seal>("seal"),
                          InstanceMethod<&ContentKey::seal_async>("sealAsync"),
@@ -99,6 +97,10 @@ ContentKey::ContentKey(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conten
   translate(info.Env(), [&] {
     if (info.Length() == 0 || info[0].IsUndefined()) {
       key_ = SecretBytes::random(kGcmKeySize);
+    } else if (SecretBuffer::is_one(info[0])) {
+      const auto bytes = SecretBuffer::from(info[0]).bytes().bytes();
+      if (bytes.size() != kGcmKeySize) refuse_argument("key", "has a wrong length");
+      key_ = SecretBytes::copy_of(bytes);
     } else if (!info[0].IsTypedArray()) {
       key_ = SecretBytes::copy_of(from(info[0]).key().bytes());
     } else {
@@ -106,7 +108,7 @@ ContentKey::ContentKey(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conten
       key_ = SecretBytes::copy_of(bytes);
       secure_zero(bytes);
     }
-    info.This().As<Napi::Object>().TypeTag(&kContentKeyTag);
+    info.This().As<Napi::Object>().TypeTag(&ContentKey::kTag);
   });
 }
 
@@ -116,7 +118,7 @@ const SecretBytes& ContentKey::key() const {
 }
 
 ContentKey& ContentKey::from(Napi::Value value) {
-  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kContentKeyTag)) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&ContentKey::kTag)) {
     refuse_argument("key", "must be a ContentKey");
   }
   return *Unwrap(value.As<Napi::Object>());
@@ -128,7 +130,7 @@ Napi::Value ContentKey::locked(const Napi::CallbackInfo& info) {
 
 Napi::Value ContentKey::wrap(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&]() -> Napi::Value {
-    if (!info[0].IsObject() || !info[0].As<Napi::Object>().CheckTypeTag(&kRsaPublicKeyTag)) {
+    if (!info[0].IsObject() || !info[0].As<Napi::Object>().CheckTypeTag(&RsaPublicKey::kTag)) {
       refuse_argument("publicKey", "must be an RsaPublicKey");
     }
     const auto block = RsaPublicKey::Unwrap(info[0].As<Napi::Object>())->key().wrap(key().bytes());

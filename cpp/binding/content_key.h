@@ -12,6 +12,8 @@ namespace cga::binding {
 
 class RsaPublicKey final : public Napi::ObjectWrap<RsaPublicKey> {
  public:
+  static constexpr napi_type_tag kTag{0x6b1f0f3a51c84d7eU, 0x9a3fd5a2c0b74e11U};
+
   static Napi::Function define(Napi::Env env);
   explicit RsaPublicKey(const Napi::CallbackInfo& info);
   [[nodiscard]] OaepPublicKey& key() { return *key_; }
@@ -24,6 +26,8 @@ class RsaPublicKey final : public Napi::ObjectWrap<RsaPublicKey> {
 /// A 32-byte key whose bytes JavaScript never sees.
 class ContentKey final : public Napi::ObjectWrap<ContentKey> {
  public:
+  static constexpr napi_type_tag kTag{0x2f8a0c9d4be14c55U, 0x8d5b17e6f0a94372U};
+
   static Napi::Function define(Napi::Env env);
   explicit ContentKey(const Napi::CallbackInfo& info);
   /// Throws kAborted after destroy().

@@ -1,9 +1,10 @@
 #include "binding/arguments.h"
-#include "binding/bulk_jobs.h"
 #include "binding/chunked.h"
 #include "binding/content_key.h"
+#include "binding/environment.h"
 #include "binding/errors.h"
 #include "binding/module.h"
+#include "binding/secret_buffer.h"
 #include "binding/session.h"
 #include "core/crypto/huge_pages.h"
 #include "core/crypto/worker_pool.h"
@@ -21,11 +22,13 @@ Napi::Value want_huge_pages_in(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_crypto(Napi::Env env, Napi::Object exports) {
-  BulkJobs::create(env);
   exports.Set("cores", Napi::Number::New(env, static_cast<double>(available_cores())));
   exports.Set("wantHugePages", Napi::Function::New<want_huge_pages_in>(env, "wantHugePages"));
   exports.Set("RsaPublicKey", RsaPublicKey::define(env));
   exports.Set("ContentKey", ContentKey::define(env));
+  const Napi::Function secret_buffer = SecretBuffer::define(env);
+  environment_of(env).secret_buffer = Napi::Persistent(secret_buffer);
+  exports.Set("SecretBuffer", secret_buffer);
   exports.Set("SessionSealer", SessionSealerObject::define(env));
   exports.Set("SessionOpener", SessionOpenerObject::define(env));
   exports.Set("ChunkSealer", ChunkSealerObject::define(env));

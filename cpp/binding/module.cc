@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include "binding/environment.h"
 #include "binding/errors.h"
 #include "core/openssl.h"
 
@@ -9,6 +10,7 @@ namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   cga::binding::translate(env, [] { cga::initialize_openssl(); });
+  env.SetInstanceData(new cga::binding::Environment{cga::binding::Deliveries::create(env), {}});
   exports.Set("opensslVersion", Napi::String::New(env, cga::openssl_version()));
   cga::binding::register_tpm(env, exports);
   cga::binding::register_report(env, exports);

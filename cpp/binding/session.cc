@@ -2,8 +2,9 @@
 
 #include <utility>
 
+#include "binding/accessor.h"
 #include "binding/arguments.h"
-#include "binding/bulk_jobs.h"
+#include "binding/bulk_work.h"
 #include "binding/content_key.h"
 #include "binding/errors.h"
 #include "binding/messages.h"
@@ -47,7 +48,7 @@ Error destroyed() {
 Napi::Function SessionSealerObject::define(Napi::Env env) {
   return DefineClass(env, "SessionSealer",
                      {
-                         InstanceAccessor<&SessionSealerObject::sent>("sent"),
+                         accessor<SessionSealerObject, &SessionSealerObject::sent>("sent"),
                          InstanceMethod<&SessionSealerObject::seal>("seal"),
                          InstanceMethod<&SessionSealerObject::seal_async>("sealAsync"),
                          InstanceMethod<&SessionSealerObject::seal_many>("sealMany"),
@@ -58,6 +59,7 @@ Napi::Function SessionSealerObject::define(Napi::Env env) {
 
 SessionSealerObject::SessionSealerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionSealerObject>(info) {
   translate(info.Env(), [&] {
+    info.This().As<Napi::Object>().TypeTag(&kTag);
     session_ = std::make_shared<SessionSealer>(ContentKey::from(info[0]).key().bytes(), bytes_argument(info, 1, "info"),
                                                count_argument(info, 2, "limit"));
   });
@@ -89,7 +91,7 @@ Napi::Value SessionSealerObject::seal_async(const Napi::CallbackInfo& info) {
     const OneMessage message = one_message(info, kOverhead);
     const std::size_t threads = threads_argument(info, 2, available_cores());
     const std::uint64_t counter = session().reserve(1);
-    return BulkJobs::run(info.Env(), {info[0], info[1]}, [session = session_, message, counter, threads] {
+    return run_bulk(info.Env(), {info[0], info[1]}, [session = session_, message, counter, threads] {
       seal_session_message(session->key(), MessageKind::kMessage, counter, message.input, message.output, threads);
     });
   });
@@ -109,10 +111,10 @@ Napi::Value SessionSealerObject::seal_packed(const Napi::CallbackInfo& info) {
     Messages messages = packed_argument(info, kOverhead);
     const std::size_t threads = threads_argument(info, 3, available_cores());
     const std::uint64_t first = session().reserve(messages.input.size());
-    return BulkJobs::run(info.Env(), {info[0], info[2]},
-                         [session = session_, messages = std::move(messages), first, threads] {
-                           seal_session_messages(session->key(), first, messages.input, messages.output, threads);
-                         });
+    return run_bulk(info.Env(), {info[0], info[2]},
+                    [session = session_, messages = std::move(messages), first, threads] {
+                      seal_session_messages(session->key(), first, messages.input, messages.output, threads);
+                    });
   });
 }
 
@@ -124,7 +126,7 @@ Napi::Value SessionSealerObject::destroy(const Napi::CallbackInfo& info) {
 Napi::Function SessionOpenerObject::define(Napi::Env env) {
   return DefineClass(env, "SessionOpener",
                      {
-                         InstanceAccessor<&SessionOpenerObject::finished>("finished"),
+                         accessor<SessionOpenerObject, &SessionOpenerObject::finished>("finished"),
                          InstanceMethod<&SessionOpenerObject::open>("open"),
                          InstanceMethod<&SessionOpenerObject::open_async>("openAsync"),
                          InstanceMethod<&SessionOpenerObject::open_many>("openMany"),
@@ -135,6 +137,7 @@ Napi::Function SessionOpenerObject::define(Napi::Env env) {
 
 SessionOpenerObject::SessionOpenerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionOpenerObject>(info) {
   translate(info.Env(), [&] {
+    info.This().As<Napi::Object>().TypeTag(&kTag);
     session_ = std::make_shared<SessionOpener>(ContentKey::from(info[0]).key().bytes(), bytes_argument(info, 1, "info"),
                                                info[2].ToBoolean(), count_argument(info, 3, "replayWindow"));
   });
@@ -167,7 +170,7 @@ Napi::Value SessionOpenerObject::open_async(const Napi::CallbackInfo& info) {
       refuse_message();
     }
     auto genuine = std::make_shared<bool>(false);
-    return BulkJobs::run(
+    return run_bulk(
         info.Env(), {info[0], info[1]},
         [session = session_, message, threads, genuine] {
           *genuine = open_session_message(session->key(), message.input, message.output, threads);
@@ -205,7 +208,7 @@ Napi::Value SessionOpenerObject::open_packed(const Napi::CallbackInfo& info) {
       refuse_message();
     }
     auto genuine = std::make_shared<bool>(false);
-    return BulkJobs::run(
+    return run_bulk(
         info.Env(), {info[0], info[2]},
         [session = session_, messages, threads, genuine] {
           *genuine = open_session_messages(session->key(), messages->input, messages->output, threads);

@@ -11,6 +11,8 @@ namespace cga::binding {
 
 class SessionSealerObject final : public Napi::ObjectWrap<SessionSealerObject> {
  public:
+  static constexpr napi_type_tag kTag{0x7d1a6be0c3f24958U, 0xa2e5903b47cd1f68U};
+
   static Napi::Function define(Napi::Env env);
   explicit SessionSealerObject(const Napi::CallbackInfo& info);
 
@@ -29,6 +31,8 @@ class SessionSealerObject final : public Napi::ObjectWrap<SessionSealerObject> {
 
 class SessionOpenerObject final : public Napi::ObjectWrap<SessionOpenerObject> {
  public:
+  static constexpr napi_type_tag kTag{0x3e90d47f12ab4c86U, 0xb7f1258c6e0d39a4U};
+
   static Napi::Function define(Napi::Env env);
   explicit SessionOpenerObject(const Napi::CallbackInfo& info);
 

@@ -4,7 +4,7 @@
 namespace cga::binding {
 
 void register_tpm(Napi::Env env, Napi::Object exports) {
-  exports.Set("TpmClient", TpmClient::define(env, TpmEnvironment::create(env)));
+  exports.Set("TpmClient", TpmClient::define(env));
 }
 
 }  // namespace cga::binding

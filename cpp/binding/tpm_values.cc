@@ -1,7 +1,8 @@
 #include "binding/tpm_values.h"
 
-#include <cmath>
-#include <string>
+#include <utility>
+
+#include "binding/secret_buffer.h"
 
 namespace cga::binding {
 namespace {
@@ -20,6 +21,7 @@ struct ToJs {
   Napi::Env env;
 
   Napi::Value operator()(std::monostate /*nothing*/) const { return env.Undefined(); }
+  Napi::Value operator()(SecretBytes&& bytes) const { return SecretBuffer::make(env, std::move(bytes)); }
   Napi::Value operator()(bool value) const { return Napi::Boolean::New(env, value); }
   Napi::Value operator()(const tpm::Bytes& bytes) const { return buffer(env, bytes); }
   Napi::Value operator()(const std::optional<tpm::Bytes>& bytes) const {
@@ -92,26 +94,8 @@ struct ToJs {
 
 }  // namespace
 
-std::uint32_t uint32_argument(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
-  const Napi::Value value = info[index];
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 0 && number <= UINT32_MAX && std::trunc(number) == number)) {
-    throw Error(ErrorKind::kInvalidArgument, std::string(name) + " is not an unsigned 32-bit number");
-  }
-  return static_cast<std::uint32_t>(number);
-}
-
-tpm::Bytes copied_bytes_argument(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
-  const Napi::Value value = info[index];
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    throw Error(ErrorKind::kInvalidArgument, std::string(name) + " is not a Uint8Array");
-  }
-  const auto array = value.As<Napi::Uint8Array>();
-  return tpm::Bytes(array.Data(), array.Data() + array.ByteLength());
-}
-
-Napi::Value to_js(Napi::Env env, const tpm::Result& result) {
-  return std::visit(ToJs{env}, result);
+Napi::Value to_js(Napi::Env env, tpm::Result result) {
+  return std::visit(ToJs{env}, std::move(result));
 }
 
 }  // namespace cga::binding

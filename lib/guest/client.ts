@@ -278,7 +278,10 @@ export class AttestationClient implements AsyncDisposable {
   readonly #unwrapKey: UnwrapKey = Object.assign(
     (wrapped: Uint8Array, { signal }: UnwrapContext) =>
       this.#tpm.unwrapKey({ wrapped, pcrs: ATTESTED_PCRS }, { ...(signal && { signal }) }),
-    { confirm: ({ signal }: UnwrapContext) => this.#tpm.confirmKey(ATTESTED_PCRS, { ...(signal && { signal }) }) },
+    {
+      confirm: ({ signal }: UnwrapContext) =>
+        this.#tpm.confirmKey({ pcrs: ATTESTED_PCRS }, { ...(signal && { signal }) }),
+    },
   );
 
   #cached<T extends object>(options: T): T & { keyCache?: KeyCache } {

@@ -1,18 +1,19 @@
 import { types } from 'node:util';
-import type { NativeTpmClient } from '../../binding.js';
+import type { NativeSecretBuffer, NativeTpmClient } from '../../binding.js';
 import { traced } from '../base/tracing.js';
 import { type NativeError, native } from '../native.js';
+import { BANKS, bankName, HANDLE_RANGES, keyArguments, pcrMask, pcrsOf, schemeArguments } from './arguments.js';
 import { onAbort } from './on-abort.js';
 import type {
   CertifiedEphemeralKey,
-  GuestTpm,
+  EphemeralKeyChoice,
   PcrBank,
   QuoteResult,
   RsaDecryptScheme,
   TpmCallOptions,
   TpmCapabilities,
   TpmHandleKind,
-} from './tpm.js';
+} from './types.js';
 
 /** TCTI string that is used when neither the caller nor the environment variable TSS2_TCTI names one. */
 export const DEFAULT_TCTI = 'device:/dev/tpmrm0';
@@ -45,29 +46,18 @@ export interface ParameterEncryption {
   keyName?: Uint8Array;
 }
 
-/** TPM_ALG_ID of the PCR banks. */
-const BANKS = { sha1: 0x0004, sha256: 0x000b, sha384: 0x000c, sha512: 0x000d } as const satisfies Record<
-  PcrBank,
-  number
->;
-const HASHES = { 'SHA-1': 0x0004, 'SHA-256': 0x000b, 'SHA-384': 0x000c, 'SHA-512': 0x000d } as const;
-const TPM_ALG_NULL = 0x0010;
-const TPM_ALG_RSAES = 0x0015;
-const TPM_ALG_OAEP = 0x0017;
-/** First handle of each kind's range (TPM 2.0 part 2, section 7.4). */
-const HANDLE_RANGES: Record<TpmHandleKind, number> = {
-  'nv-index': 0x0100_0000,
-  'loaded-session': 0x0200_0000,
-  'active-session': 0x0300_0000,
-  transient: 0x8000_0000,
-  persistent: 0x8100_0000,
-};
 const EK_HANDLE = 0x8101_0001;
-const PCR_COUNT = 24;
 const DEFAULT_COMMAND_TIMEOUT_MS = 30_000;
 
-/** {@link GuestTpm} on tpm2-tss, through the native addon. Nothing is opened before the first call. */
-export class NativeTpm implements GuestTpm {
+/** What the guest protocol needs of a TPM. */
+export type GuestTpm = Pick<NativeTpm, keyof NativeTpm>;
+
+/**
+ * The TPM operations that the guest protocol needs, on tpm2-tss through the native addon: one client, one TPM connection,
+ * one worker thread, one queue in order of arrival. Nothing is opened before the first call. Every method rejects with a
+ * NativeError (see binding.d.ts): kind `tpm` carries the TSS2_RC.
+ */
+export class NativeTpm {
   readonly #tcti: string;
   readonly #commandTimeoutMs: number;
   readonly #saltKey: { handle: number; name: Uint8Array } | undefined;
@@ -87,32 +77,73 @@ export class NativeTpm implements GuestTpm {
     }
   }
 
+  /** Values of the given PCRs in ascending order; an index whose bank is not allocated is an error. */
   async readPcrs(bank: PcrBank, indices: readonly number[], options?: TpmCallOptions): Promise<Map<number, Buffer>> {
     const mask = pcrMask(indices);
     const values = await this.#run('readPcrs', options, (client, job) => client.readPcrs(job, BANKS[bank], mask));
     return new Map(values.map(({ index, digest }) => [index, digest]));
   }
 
+  /**
+   * TPM2_PCR_Event: extends every allocated bank of a PCR by its own hash of `data`, at most 1,024 bytes, once: when the
+   * TPM's answer gets lost, the call rejects.
+   *
+   * A PCR that the platform keeps from its guest (17 to 22) is refused with TPM_RC_LOCALITY (0x907) and a message that
+   * says so.
+   *
+   * @returns what the banks were extended by
+   */
+  async eventPcr(
+    request: { index: number; data: Uint8Array },
+    options?: TpmCallOptions,
+  ): Promise<Map<PcrBank | number, Buffer>> {
+    pcrMask([request.index]);
+    const digests = await this.#run('eventPcr', options, (client, job) =>
+      client.eventPcr(job, request.index, request.data),
+    );
+    return new Map(digests.map(({ index, digest }) => [bankName(index), digest]));
+  }
+
+  /** TPM2_PCR_Extend: extends one bank of a PCR by a digest of its own length, once, as {@link eventPcr} does. */
+  async extendPcr(
+    request: { index: number; bank: PcrBank; digest: Uint8Array },
+    options?: TpmCallOptions,
+  ): Promise<void> {
+    pcrMask([request.index]);
+    return this.#run('extendPcr', options, (client, job) =>
+      client.extendPcr(job, request.index, BANKS[request.bank], request.digest),
+    );
+  }
+
+  /** TPM2B_PUBLIC (with size) and name of a loaded or persistent object. */
   readPublic(handle: number, options?: TpmCallOptions): Promise<{ publicArea: Buffer; name: Buffer }> {
     return this.#run('readPublic', options, (client, job) => client.readPublic(job, handle));
   }
 
+  /** Whole NV index, owner authorisation, chunked by the TPM's own limit, chunks back to back. */
   nvRead(index: number, options?: TpmCallOptions): Promise<Buffer> {
     return this.#run('nvRead', options, (client, job) => client.nvRead(job, index));
   }
 
+  /** The same, in the same commands; undefined when the index is not defined. */
   nvReadIfDefined(index: number, options?: TpmCallOptions): Promise<Buffer | undefined> {
     return this.#run('nvReadIfDefined', options, (client, job) => client.nvReadIfDefined(job, index));
   }
 
+  /** Size in bytes and TPMA_NV of an index, undefined when it is not defined. */
   nvReadPublic(index: number, options?: TpmCallOptions): Promise<{ size: number; attributes: number } | undefined> {
     return this.#run('nvReadPublic', options, (client, job) => client.nvReadPublic(job, index));
   }
 
+  /** Writes `data` at offset 0 of an index; defines it (owner and auth read and write) when it does not exist. */
   nvWrite(index: number, data: Uint8Array, options?: TpmCallOptions): Promise<void> {
     return this.#run('nvWrite', options, (client, job) => client.nvWrite(job, index, data));
   }
 
+  /**
+   * Writes one index and reads another with no command of this process in between: how the paravisor is asked for a
+   * report over fresh user data (NV 0x01400002, then 0x01400001).
+   */
   nvWriteThenRead(
     request: { writeIndex: number; data: Uint8Array; readIndex: number },
     options?: TpmCallOptions,
@@ -123,6 +154,7 @@ export class NativeTpm implements GuestTpm {
     );
   }
 
+  /** Undefines the index, defines it with the size of `data` and writes it: how the AK certificate is replaced. */
   nvReplace(index: number, data: Uint8Array, options?: TpmCallOptions): Promise<void> {
     return this.#run('nvReplace', options, (client, job) => client.nvReplace(job, index, data));
   }
@@ -138,45 +170,84 @@ export class NativeTpm implements GuestTpm {
     );
   }
 
+  /** Makes (or finds still loaded) the ephemeral key bound to the SHA-256 PCRs given, and certifies it with the AK. */
   async certifyEphemeralKey(
-    request: { keyHandle: number; pcrs: readonly number[] },
+    request: EphemeralKeyChoice & { keyHandle: number },
     options?: TpmCallOptions,
   ): Promise<CertifiedEphemeralKey> {
-    const mask = pcrMask(request.pcrs);
+    const key = keyArguments(request);
     return this.#run('certifyEphemeralKey', options, (client, job) =>
-      client.certifyEphemeralKey(job, request.keyHandle, mask),
+      client.certifyEphemeralKey(job, request.keyHandle, ...key),
     );
   }
 
-  async prepareDecrypt(request: { pcrs: readonly number[] }, options?: TpmCallOptions): Promise<void> {
-    const mask = pcrMask(request.pcrs);
-    return this.#run('prepareDecrypt', options, (client, job) => client.prepareDecrypt(job, mask));
+  /**
+   * Has the TPM authorise the next rsaDecrypt under these PCRs ahead of it, while its ciphertext is still on the way. The
+   * call makes no difference to that one but in time: what is amiss with the key, it finds and mends itself.
+   */
+  async prepareDecrypt(request: EphemeralKeyChoice, options?: TpmCallOptions): Promise<void> {
+    const key = keyArguments(request);
+    return this.#run('prepareDecrypt', options, (client, job) => client.prepareDecrypt(job, ...key));
   }
 
+  /** RSA_Decrypt with the ephemeral key bound to the PCRs given; the key is made anew when it is stale. */
   async rsaDecrypt(
-    request: { ciphertext: Uint8Array; pcrs: readonly number[]; scheme: RsaDecryptScheme },
+    request: EphemeralKeyChoice & { ciphertext: Uint8Array; scheme: RsaDecryptScheme },
     options?: TpmCallOptions,
   ): Promise<Buffer> {
-    const { ciphertext, scheme } = request;
-    const mask = pcrMask(request.pcrs);
-    const [padding, hash] =
-      scheme.scheme === 'RSAES' ? [TPM_ALG_RSAES, TPM_ALG_NULL] : [TPM_ALG_OAEP, HASHES[scheme.hash]];
-    return this.#run('rsaDecrypt', options, (client, job) => client.rsaDecrypt(job, ciphertext, mask, padding, hash));
+    const key = keyArguments(request);
+    const scheme = schemeArguments(request.scheme);
+    return this.#run('rsaDecrypt', options, (client, job) =>
+      client.rsaDecrypt(job, request.ciphertext, ...key, ...scheme),
+    );
   }
 
-  unwrapKey(
-    { wrapped, pcrs }: { wrapped: Uint8Array; pcrs: readonly number[] },
+  /** The same into native memory: the plaintext is a key that JavaScript need not see. */
+  async rsaDecryptSecret(
+    request: EphemeralKeyChoice & { ciphertext: Uint8Array; scheme: RsaDecryptScheme },
+    options?: TpmCallOptions,
+  ): Promise<NativeSecretBuffer> {
+    const key = keyArguments(request);
+    const scheme = schemeArguments(request.scheme);
+    return this.#run('rsaDecryptSecret', options, (client, job) =>
+      client.rsaDecryptSecret(job, request.ciphertext, ...key, ...scheme),
+    );
+  }
+
+  /**
+   * RSA_Decrypt with a persistent key whose auth value is empty, such as the guest key 0x81000004 of secrets that were
+   * provisioned. The first use of such a key after a TPM start is answered TPM_RC_RETRY, and repeated here.
+   */
+  async decryptSecretWith(
+    request: { keyHandle: number; ciphertext: Uint8Array; scheme: RsaDecryptScheme },
+    options?: TpmCallOptions,
+  ): Promise<NativeSecretBuffer> {
+    const scheme = schemeArguments(request.scheme);
+    return this.#run('decryptSecretWith', options, (client, job) =>
+      client.decryptSecretWith(job, request.keyHandle, request.ciphertext, ...scheme),
+    );
+  }
+
+  /**
+   * Unwraps a content key (RSA-OAEP-256) with the ephemeral key bound to the PCRs given; undefined when the TPM refuses the
+   * block. Then, and when nothing opens with the key, the caller asks {@link confirmKey}: the TPM gets the same commands
+   * whatever was wrong.
+   */
+  async unwrapKey(
+    request: EphemeralKeyChoice & { wrapped: Uint8Array },
     options?: TpmCallOptions,
   ): Promise<Buffer | undefined> {
-    const mask = pcrMask(pcrs);
-    return this.#run('unwrapKey', options, (client, job) => client.unwrapKey(job, wrapped, mask));
+    const key = keyArguments(request);
+    return this.#run('unwrapKey', options, (client, job) => client.unwrapKey(job, request.wrapped, ...key));
   }
 
-  confirmKey(pcrs: readonly number[], options?: TpmCallOptions): Promise<boolean> {
-    const mask = pcrMask(pcrs);
-    return this.#run('confirmKey', options, (client, job) => client.confirmKey(job, mask));
+  /** Whether the ephemeral key is still the one in the TPM. False: what was stale is forgotten, unwrapping may go well now. */
+  async confirmKey(request: EphemeralKeyChoice, options?: TpmCallOptions): Promise<boolean> {
+    const key = keyArguments(request);
+    return this.#run('confirmKey', options, (client, job) => client.confirmKey(job, ...key));
   }
 
+  /** What the TPM can do and what it holds, for diagnosis. */
   async capabilities(options?: TpmCallOptions): Promise<TpmCapabilities> {
     const { pcrBanks, ...rest } = await this.#run('capabilities', options, (client, job) => client.capabilities(job));
     return {
@@ -185,10 +256,12 @@ export class NativeTpm implements GuestTpm {
     };
   }
 
+  /** Handles of a kind that exist in the TPM, as far as this connection may see them. */
   handles(kind: TpmHandleKind, options?: TpmCallOptions): Promise<number[]> {
     return this.#run('handles', options, (client, job) => client.handles(job, HANDLE_RANGES[kind]));
   }
 
+  /** Flushes what is loaded and ends the thread. Queued calls reject. Safe to call twice. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#client?.close();
@@ -234,27 +307,9 @@ export class NativeTpm implements GuestTpm {
 /** What comes when nobody waits for it any more may be a key. */
 function zero(result: unknown): void {
   if (types.isUint8Array(result)) result.fill(0);
+  else if (result instanceof native().SecretBuffer) result.destroy();
 }
 
 function closedError(): NativeError {
   return Object.assign(new Error('the TPM client is closed'), { kind: 'aborted', tpmErrorCode: 0 } as const);
-}
-
-/** Bit n for PCR n. */
-function pcrMask(pcrs: readonly number[]): number {
-  let mask = 0;
-  for (const pcr of pcrs) {
-    if (!Number.isInteger(pcr) || pcr < 0 || pcr >= PCR_COUNT) throw new RangeError(`there is no PCR ${pcr}`);
-    mask |= 1 << pcr;
-  }
-  return mask;
-}
-
-function pcrsOf(mask: number): number[] {
-  return Array.from({ length: 32 }, (_, pcr) => pcr).filter((pcr) => ((mask >>> pcr) & 1) === 1);
-}
-
-function bankName(algorithm: number): PcrBank | number {
-  const known = Object.entries(BANKS).find(([, id]) => id === algorithm);
-  return known === undefined ? algorithm : (known[0] as PcrBank);
 }

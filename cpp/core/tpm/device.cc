@@ -187,14 +187,13 @@ void Device::recover() {
   }
 }
 
-EphemeralKey& Device::ephemeral_key(const PcrSelection& selection, const SaltKey& salt_key) {
-  const std::pair name(selection, salt_key);
-  if (!keys_.contains(name) && keys_.size() == kMaximumKeys) {
+EphemeralKey& Device::ephemeral_key(const EphemeralKeyId& id) {
+  if (!keys_.contains(id) && keys_.size() == kMaximumKeys) {
     const auto victim = keys_.begin();
     if (connection_) victim->second.flush(*connection_);
     keys_.erase(victim);
   }
-  EphemeralKey& key = keys_.try_emplace(name, selection, salt_key).first->second;
+  EphemeralKey& key = keys_.try_emplace(id, id).first->second;
   in_use_ = &key;
   return key;
 }

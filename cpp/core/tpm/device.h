@@ -47,7 +47,7 @@ class Device : public std::enable_shared_from_this<Device> {
   // For `work` only:
 
   [[nodiscard]] Connection& connection();
-  [[nodiscard]] EphemeralKey& ephemeral_key(const PcrSelection& selection, const SaltKey& salt_key = {});
+  [[nodiscard]] EphemeralKey& ephemeral_key(const EphemeralKeyId& id);
   [[nodiscard]] NonVolatile non_volatile();
   [[nodiscard]] bool has_resource_manager() const noexcept { return resource_manager_; }
 
@@ -67,7 +67,7 @@ class Device : public std::enable_shared_from_this<Device> {
   const std::shared_ptr<LoadedHandles> handles_ = std::make_shared<LoadedHandles>();
   std::unique_ptr<Connection> connection_;
   std::uint16_t nv_chunk_ = 0;
-  std::map<std::pair<PcrSelection, SaltKey>, EphemeralKey> keys_;
+  std::map<EphemeralKeyId, EphemeralKey> keys_;
   const EphemeralKey* in_use_ = nullptr;
   Clock::time_point last_used_{};
   std::atomic<bool> wants_parking_{false};

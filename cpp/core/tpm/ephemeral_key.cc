@@ -14,7 +14,7 @@ bool is_pcr_mismatch(TSS2_RC rc) noexcept {
 
 }  // namespace
 
-TPM2B_PUBLIC ephemeral_key_template(const Sha256Digest& policy) {
+TPM2B_PUBLIC ephemeral_key_template(const Sha256Digest& policy, KeyTemplate unique) {
   TPM2B_PUBLIC area{};
   TPMT_PUBLIC& key = area.publicArea;
   key.type = TPM2_ALG_RSA;
@@ -26,8 +26,7 @@ TPM2B_PUBLIC ephemeral_key_template(const Sha256Digest& policy) {
   key.parameters.rsaDetail.scheme.scheme = TPM2_ALG_NULL;
   key.parameters.rsaDetail.keyBits = kModulusBytes * 8;
   key.parameters.rsaDetail.exponent = 0;
-  // 256 zero bytes: an empty `unique` gives another key.
-  key.unique.rsa.size = kModulusBytes;
+  key.unique.rsa.size = unique == KeyTemplate::kZeros ? kModulusBytes : 0;
   return area;
 }
 
@@ -128,7 +127,7 @@ void EphemeralKey::ensure_loaded(Connection& connection) {
 }
 
 void EphemeralKey::create(Connection& connection, const Sha256Digest& pcr_digest) {
-  const TPM2B_PUBLIC in_public = ephemeral_key_template(policy_pcr_digest(selection_, pcr_digest));
+  const TPM2B_PUBLIC in_public = ephemeral_key_template(policy_pcr_digest(selection_, pcr_digest), unique_);
   const TPM2B_SENSITIVE_CREATE in_sensitive{};
   const TPM2B_DATA outside_info{};
   const TPML_PCR_SELECTION no_creation_pcrs{};

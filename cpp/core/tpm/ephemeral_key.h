@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <tuple>
 
 #include "core/tpm/attestation_key.h"
 #include "core/tpm/bytes.h"
@@ -18,18 +19,33 @@ struct CertifiedKey {
   Attestation certification;
 };
 
+/// What stands in `unique` of the template. Each gives another key: the reference library fills it with zeros,
+/// Microsoft's Rust and Python clients leave it empty.
+enum class KeyTemplate : std::uint8_t { kZeros, kEmpty };
+
+/// Which key: two of them under the same PCRs coexist.
+struct EphemeralKeyId {
+  PcrSelection selection;
+  KeyTemplate unique = KeyTemplate::kZeros;
+  /// For decrypts whose plaintext is encrypted between the TPM and this process.
+  SaltKey salt_key{};
+
+  friend bool operator<(const EphemeralKeyId& a, const EphemeralKeyId& b) {
+    return std::tie(a.selection, a.unique, a.salt_key) < std::tie(b.selection, b.unique, b.salt_key);
+  }
+};
+
 /// Template of the key (protocol, section 1.4): a primary of the NULL hierarchy, bound by its policy to PCR values.
 /// Together with the TPM's null seed it determines the key, bit for bit.
-[[nodiscard]] TPM2B_PUBLIC ephemeral_key_template(const Sha256Digest& policy);
+[[nodiscard]] TPM2B_PUBLIC ephemeral_key_template(const Sha256Digest& policy, KeyTemplate unique = KeyTemplate::kZeros);
 
-/// The key for one PCR selection. It is created once and stays in the TPM; what is stale (other PCR values, another
-/// TPM reset) is made again without the caller noticing. Takes the connection with every call, because a key of a TPM
-/// without resource manager outlives the connection that made it.
+/// The key for one PCR selection and template. It is created once and stays in the TPM; what is stale (other PCR
+/// values, another TPM reset) is made again without the caller noticing. Takes the connection with every call, because
+/// a key of a TPM without resource manager outlives the connection that made it.
 class EphemeralKey {
  public:
-  /// @param salt_key for decrypts whose plaintext is encrypted between the TPM and this process
-  explicit EphemeralKey(const PcrSelection& selection, SaltKey salt_key = {})
-      : selection_(selection), session_(std::move(salt_key)) {}
+  explicit EphemeralKey(const EphemeralKeyId& id)
+      : selection_(id.selection), unique_(id.unique), session_(id.salt_key) {}
 
   /// The key under the present PCR values, certified by the attestation key.
   [[nodiscard]] CertifiedKey certify(Connection& connection, TPM2_HANDLE attestation_key);
@@ -75,6 +91,7 @@ class EphemeralKey {
   void forget_key(Connection& connection, Remains remains);
 
   PcrSelection selection_;
+  KeyTemplate unique_;
   Sha256Digest pcr_digest_{};
   TPM2_HANDLE handle_ = 0;
   Bytes name_;

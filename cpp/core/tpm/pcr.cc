@@ -2,7 +2,10 @@
 
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <bit>
+
+#include "core/tpm/authorization.h"
 
 namespace cga::tpm {
 namespace {
@@ -43,6 +46,32 @@ std::vector<PcrValue> read_once(Connection& connection, const PcrSelection& sele
   return values;
 }
 
+/// 0 for a hash that no PCR bank has here.
+constexpr std::size_t digest_size(TPM2_ALG_ID hash) noexcept {
+  switch (hash) {
+    case TPM2_ALG_SHA1:
+      return TPM2_SHA1_DIGEST_SIZE;
+    case TPM2_ALG_SHA256:
+      return TPM2_SHA256_DIGEST_SIZE;
+    case TPM2_ALG_SHA384:
+      return TPM2_SHA384_DIGEST_SIZE;
+    case TPM2_ALG_SHA512:
+      return TPM2_SHA512_DIGEST_SIZE;
+    default:
+      return 0;
+  }
+}
+
+[[noreturn]] void fail_extension(const char* command, std::uint32_t index, TSS2_RC rc) {
+  if (tpm_code(rc) != TPM2_RC_LOCALITY) throw tpm_error(command, rc);
+  throw Error(ErrorKind::kTpm,
+              "the platform does not let its guest extend PCR " + std::to_string(index) + ": " + describe(rc), rc);
+}
+
+void require_pcr(std::uint32_t index) {
+  if (index >= kPcrCount) throw Error(ErrorKind::kInvalidArgument, "there are the PCRs 0 to 23");
+}
+
 }  // namespace
 
 std::uint32_t pcr_mask(const TPML_PCR_SELECTION& selection, TPM2_ALG_ID bank) noexcept {
@@ -77,6 +106,45 @@ std::vector<PcrValue> read_pcrs(Connection& connection, const PcrSelection& sele
     if (!values.empty()) return values;
   }
   throw Error(ErrorKind::kTpm, "the PCRs kept changing while they were read", TPM2_RC_PCR_CHANGED);
+}
+
+std::vector<PcrValue> event_pcr(Connection& connection, std::uint32_t index, ByteView data) {
+  require_pcr(index);
+  TPM2B_EVENT event{};
+  fill(event, data, "the data of a PCR event");
+  const TSS2L_SYS_AUTH_COMMAND authorization = password_authorization();
+  TPML_DIGEST_VALUES digests{};
+  const TSS2_RC rc = connection.try_run([&](TSS2_SYS_CONTEXT* context) {
+    digests = {};
+    TSS2L_SYS_AUTH_RESPONSE response{};
+    return tss().PCR_Event(context, index, &authorization, &event, &digests, &response);
+  });
+  if (rc != TSS2_RC_SUCCESS) fail_extension("TPM2_PCR_Event", index, rc);
+  std::vector<PcrValue> values;
+  for (UINT32 i = 0; i < digests.count && i < TPM2_NUM_PCR_BANKS; ++i) {
+    const TPMT_HA& digest = digests.digests[i];
+    const std::size_t size = digest_size(digest.hashAlg);
+    if (size != 0) values.push_back({digest.hashAlg, to_bytes(digest.digest.sha512, size)});
+  }
+  return values;
+}
+
+void extend_pcr(Connection& connection, std::uint32_t index, TPM2_ALG_ID bank, ByteView digest) {
+  require_pcr(index);
+  const std::size_t size = digest_size(bank);
+  if (size == 0 || digest.size() != size) {
+    throw Error(ErrorKind::kInvalidArgument, "the digest has not the length of the PCR bank's hash");
+  }
+  TPML_DIGEST_VALUES digests{};
+  digests.count = 1;
+  digests.digests[0].hashAlg = bank;
+  std::copy(digest.begin(), digest.end(), digests.digests[0].digest.sha512);
+  const TSS2L_SYS_AUTH_COMMAND authorization = password_authorization();
+  const TSS2_RC rc = connection.try_run([&](TSS2_SYS_CONTEXT* context) {
+    TSS2L_SYS_AUTH_RESPONSE response{};
+    return tss().PCR_Extend(context, index, &authorization, &digests, &response);
+  });
+  if (rc != TSS2_RC_SUCCESS) fail_extension("TPM2_PCR_Extend", index, rc);
 }
 
 Sha256Digest pcr_digest(const std::vector<PcrValue>& values) {

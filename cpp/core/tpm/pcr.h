@@ -27,6 +27,14 @@ struct PcrValue {
   Bytes digest;
 };
 
+/// TPM2_PCR_Event: every allocated bank is extended by its own hash of `data`, at most 1,024 bytes.
+/// @throws Error kTpm; TPM_RC_LOCALITY says that the platform keeps this PCR (17 to 22) from its guest
+[[nodiscard]] std::vector<PcrValue> event_pcr(Connection& connection, std::uint32_t index, ByteView data);
+
+/// TPM2_PCR_Extend of one bank. @param digest as long as the bank's hash
+/// @throws Error like event_pcr()
+void extend_pcr(Connection& connection, std::uint32_t index, TPM2_ALG_ID bank, ByteView digest);
+
 using Sha256Digest = std::array<std::uint8_t, 32>;
 
 /// All selected PCRs in ascending order, from one state of the TPM: read again when one changed in between.

@@ -97,8 +97,7 @@ TSS2_RC PolicySession::rsa_decrypt(Connection& connection, TPM2_HANDLE key, Byte
   const TSS2_RC rc =
       decryption.run(connection, message, [&](TSS2_SYS_CONTEXT* context, TPM2B_PUBLIC_KEY_RSA& plaintext) {
         const TSS2L_SYS_AUTH_COMMAND area = authorization();
-        return protection_ ? protection_->rsa_decrypt(context, key, key_name, area, decryption.cipher_text(),
-                                                      decryption.padding(), plaintext)
+        return protection_ ? protection_->rsa_decrypt(context, key, key_name, area, decryption, plaintext)
                            : decryption.send(context, key, area, plaintext);
       });
   // Carried out, it has used the policy up.

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/crypto/secret.h"
 #include "core/tpm/attestation_key.h"
 #include "core/tpm/capability.h"
 #include "core/tpm/ephemeral_key.h"
@@ -24,7 +25,8 @@ struct DeviceReport {
 };
 
 using Result = std::variant<std::monostate, bool, Bytes, std::optional<Bytes>, std::vector<PcrValue>, PublicArea,
-                            std::optional<NvPublic>, Attestation, CertifiedKey, DeviceReport, std::vector<TPM2_HANDLE>>;
+                            std::optional<NvPublic>, Attestation, CertifiedKey, DeviceReport, std::vector<TPM2_HANDLE>,
+                            SecretBytes>;
 
 /// A result, or the error instead of it.
 struct Outcome {

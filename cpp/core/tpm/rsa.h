@@ -7,20 +7,24 @@
 
 namespace cga::tpm {
 
-/// Padding of TPM2_RSA_Decrypt: RSAES, or OAEP with the hash (also in MGF1) and an empty label.
+/// Padding of TPM2_RSA_Decrypt: RSAES, or OAEP with the hash (also in MGF1) and a label.
 struct RsaScheme {
   TPM2_ALG_ID scheme = TPM2_ALG_RSAES;
   TPM2_ALG_ID hash = TPM2_ALG_NULL;
+  /// OAEP's label L, at most 64 bytes. A TPM takes one that ends with a zero byte, which is a part of L, or none
+  /// (TPM 2.0 part 1, B.4).
+  ByteView label{};
 };
 
 /// One TPM2_RSA_Decrypt. What the plaintext went through on its way is zeroed.
 class RsaDecryption {
  public:
-  /// @param ciphertext at most 512 bytes. @throws Error kInvalidArgument
+  /// @param ciphertext at most 512 bytes. @throws Error kInvalidArgument, also for a label that no TPM takes
   RsaDecryption(ByteView ciphertext, const RsaScheme& scheme);
 
   [[nodiscard]] const TPM2B_PUBLIC_KEY_RSA& cipher_text() const noexcept { return cipher_text_; }
   [[nodiscard]] const TPMT_RSA_DECRYPT& padding() const noexcept { return padding_; }
+  [[nodiscard]] const TPM2B_DATA& label() const noexcept { return label_; }
 
   /// The command itself, with a ready-made authorisation.
   [[nodiscard]] TSS2_RC send(TSS2_SYS_CONTEXT* context, TPM2_HANDLE key, const TSS2L_SYS_AUTH_COMMAND& authorization,
@@ -47,6 +51,13 @@ class RsaDecryption {
  private:
   TPM2B_PUBLIC_KEY_RSA cipher_text_{};
   TPMT_RSA_DECRYPT padding_{};
+  TPM2B_DATA label_{};
 };
+
+/// TPM2_RSA_Decrypt with a persistent key whose auth value is empty. A key without noDA answers TPM_RC_RETRY to its
+/// first use after a TPM start, which is sent again as the retry table says.
+/// @throws Error kTpm
+[[nodiscard]] Bytes decrypt_with_password(Connection& connection, TPM2_HANDLE key, ByteView ciphertext,
+                                          const RsaScheme& scheme);
 
 }  // namespace cga::tpm

@@ -45,10 +45,10 @@ void SessionProtection::started(const TPM2B_NONCE& nonce_caller, const TPM2B_NON
 }
 
 TSS2_RC SessionProtection::rsa_decrypt(TSS2_SYS_CONTEXT* context, TPM2_HANDLE key, ByteView key_name,
-                                       TSS2L_SYS_AUTH_COMMAND authorization, const TPM2B_PUBLIC_KEY_RSA& cipher_text,
-                                       const TPMT_RSA_DECRYPT& padding, TPM2B_PUBLIC_KEY_RSA& plaintext) {
-  const TPM2B_DATA no_label{};
-  check(tss().RSA_Decrypt_Prepare(context, key, &cipher_text, &padding, &no_label), "preparing TPM2_RSA_Decrypt");
+                                       TSS2L_SYS_AUTH_COMMAND authorization, const RsaDecryption& decryption,
+                                       TPM2B_PUBLIC_KEY_RSA& plaintext) {
+  check(tss().RSA_Decrypt_Prepare(context, key, &decryption.cipher_text(), &decryption.padding(), &decryption.label()),
+        "preparing TPM2_RSA_Decrypt");
   TPMS_AUTH_COMMAND& session = authorization.auths[0];
   session.sessionAttributes |= TPMA_SESSION_ENCRYPT;
   sign(context, key_name, session);

@@ -5,6 +5,7 @@
 
 #include "core/tpm/bytes.h"
 #include "core/tpm/connection.h"
+#include "core/tpm/rsa.h"
 
 namespace cga::tpm {
 
@@ -35,8 +36,8 @@ class SessionProtection {
   /// TPM2_RSA_Decrypt with this session, and the plaintext encrypted on its way back.
   /// @param authorization handle, nonce and attributes of the session; its HMAC is computed here
   [[nodiscard]] TSS2_RC rsa_decrypt(TSS2_SYS_CONTEXT* context, TPM2_HANDLE key, ByteView key_name,
-                                    TSS2L_SYS_AUTH_COMMAND authorization, const TPM2B_PUBLIC_KEY_RSA& cipher_text,
-                                    const TPMT_RSA_DECRYPT& padding, TPM2B_PUBLIC_KEY_RSA& plaintext);
+                                    TSS2L_SYS_AUTH_COMMAND authorization, const RsaDecryption& decryption,
+                                    TPM2B_PUBLIC_KEY_RSA& plaintext);
 
  private:
   void sign(TSS2_SYS_CONTEXT* context, ByteView key_name, TPMS_AUTH_COMMAND& session) const;

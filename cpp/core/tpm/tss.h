@@ -17,6 +17,8 @@ namespace cga::tpm {
   X(GetRpBuffer)          \
   X(GetCapability)        \
   X(PCR_Read)             \
+  X(PCR_Event)            \
+  X(PCR_Extend)           \
   X(ReadPublic)           \
   X(ReadClock)            \
   X(NV_ReadPublic)        \

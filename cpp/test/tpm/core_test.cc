@@ -131,7 +131,7 @@ TEST_CASE("a PCR bank that is not allocated is an error, not an empty digest and
   CHECK(read_pcrs(connection, {TPM2_ALG_SHA1, 0xFF}).size() == 8);
   CHECK_THROWS_WITH_AS((void)read_pcrs(connection, kPcrs), doctest::Contains("not allocated"), Error);
   CHECK_THROWS_WITH_AS((void)quote(connection, kAttestationKey, {}, kPcrs), doctest::Contains("not allocated"), Error);
-  EphemeralKey key(kPcrs);
+  EphemeralKey key({kPcrs});
   CHECK_THROWS_WITH_AS((void)key.certify(connection, kAttestationKey), doctest::Contains("not allocated"), Error);
   CHECK(count_loaded(connection) == 0);
 }

@@ -21,7 +21,7 @@ TEST_CASE("the ephemeral key") {
   Swtpm swtpm;
   Connection connection(swtpm.tcti());
   provision_attestation_key(connection);
-  EphemeralKey key(kPcrs);
+  EphemeralKey key({kPcrs});
   const CertifiedKey certified = key.certify(connection, kAttestationKey);
   const auto ciphertext = encrypt(certified.public_area, kMessage, kOaep);
   const auto flush_objects = [&] {
@@ -36,7 +36,7 @@ TEST_CASE("the ephemeral key") {
   SUBCASE("is the same when it is made again under the same state") {
     key.flush(connection);
     CHECK(count_loaded(connection) == 0);
-    EphemeralKey second(kPcrs);
+    EphemeralKey second({kPcrs});
     CHECK(second.certify(connection, kAttestationKey).public_area == certified.public_area);
     CHECK(second.decrypt(connection, ciphertext, kOaep) == kMessage);
     second.flush(connection);
@@ -76,14 +76,14 @@ TEST_CASE("the ephemeral key") {
     CHECK(key.park(connection));
     CHECK(key.confirm(connection));
     CHECK(key.unwrap(connection, ciphertext, kOaep) == kMessage);
-    CHECK_FALSE(EphemeralKey(kPcrs).confirm(connection));
+    CHECK_FALSE(EphemeralKey({kPcrs}).confirm(connection));
   }
 
   SUBCASE("finds out that another key has its handle, and comes back") {
     CHECK(key.unwrap(connection, ciphertext, kOaep) == kMessage);
     swtpm.restart();
     // Another program's key and session are where its own were.
-    EphemeralKey other(kPcrs);
+    EphemeralKey other({kPcrs});
     const CertifiedKey fresh = other.certify(connection, kAttestationKey);
     const auto again = encrypt(fresh.public_area, kMessage, kOaep);
     CHECK(other.unwrap(connection, again, kOaep) == kMessage);
@@ -180,7 +180,7 @@ TEST_CASE("the ephemeral key") {
     // Another program's key of the same handle stays.
     CHECK(key.decrypt(connection, ciphertext, kOaep) == kMessage);
     flush_objects();
-    EphemeralKey other(PcrSelection{TPM2_ALG_SHA256, 1});
+    EphemeralKey other({PcrSelection{TPM2_ALG_SHA256, 1}});
     (void)other.certify(connection, kAttestationKey);
     CHECK_FALSE(key.confirm(connection));
     CHECK(count_loaded(connection) == 1);

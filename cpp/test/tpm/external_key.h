@@ -7,10 +7,10 @@
 namespace cga::test {
 
 /// Loads a private key of 2048 bits with exponent 65537 as an external object. The caller flushes it.
-[[nodiscard]] TPM2_HANDLE load_external(tpm::Connection& connection, tpm::ByteView modulus, tpm::ByteView prime);
+[[nodiscard]] TPM2_HANDLE load_external(tpm::Connection& connection, ByteView modulus, ByteView prime);
 
 /// TPM2_RSA_Decrypt with it. @returns the response code; `message` is set when it is success
-[[nodiscard]] TSS2_RC decrypt_external(tpm::Connection& connection, TPM2_HANDLE key, tpm::ByteView ciphertext,
+[[nodiscard]] TSS2_RC decrypt_external(tpm::Connection& connection, TPM2_HANDLE key, ByteView ciphertext,
                                        const tpm::RsaScheme& scheme, tpm::Bytes& message);
 
 }  // namespace cga::test

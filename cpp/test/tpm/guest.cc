@@ -32,7 +32,7 @@ void require(bool condition) {
 }
 
 /// The modulus is the last field of the structure.
-Owned<EVP_PKEY> rsa_key(tpm::ByteView public_area) {
+Owned<EVP_PKEY> rsa_key(ByteView public_area) {
   const Owned<BIGNUM> n(BN_bin2bn(public_area.data() + public_area.size() - 256, 256, nullptr));
   const Owned<BIGNUM> e(BN_new());
   BN_set_word(e.get(), 65537);
@@ -130,7 +130,7 @@ std::size_t count_loaded(tpm::Connection& connection) {
          tpm::read_handles(connection, TPM2_LOADED_SESSION_FIRST).size();
 }
 
-std::vector<std::uint8_t> encrypt(tpm::ByteView public_area, tpm::ByteView message, const tpm::RsaScheme& scheme) {
+std::vector<std::uint8_t> encrypt(ByteView public_area, ByteView message, const tpm::RsaScheme& scheme) {
   const Owned<EVP_PKEY> key = rsa_key(public_area);
   const Owned<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(key.get(), nullptr));
   require(EVP_PKEY_encrypt_init(context.get()) == 1);
@@ -147,7 +147,7 @@ std::vector<std::uint8_t> encrypt(tpm::ByteView public_area, tpm::ByteView messa
   return ciphertext;
 }
 
-bool verify(tpm::ByteView public_area, const tpm::Attestation& attestation) {
+bool verify(ByteView public_area, const tpm::Attestation& attestation) {
   const Owned<EVP_PKEY> key = rsa_key(public_area);
   const Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
   require(EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1);

@@ -24,10 +24,9 @@ void allocate_only_sha1(tpm::Connection& connection);
 [[nodiscard]] std::size_t count_loaded(tpm::Connection& connection);
 
 /// Encrypts to the key of a TPM2B_PUBLIC with OpenSSL, which knows nothing of TPMs.
-[[nodiscard]] std::vector<std::uint8_t> encrypt(tpm::ByteView public_area, tpm::ByteView message,
-                                                const tpm::RsaScheme& scheme);
+[[nodiscard]] std::vector<std::uint8_t> encrypt(ByteView public_area, ByteView message, const tpm::RsaScheme& scheme);
 
 /// Verifies an RSASSA signature with SHA-256 by the key of a TPM2B_PUBLIC.
-[[nodiscard]] bool verify(tpm::ByteView public_area, const tpm::Attestation& attestation);
+[[nodiscard]] bool verify(ByteView public_area, const tpm::Attestation& attestation);
 
 }  // namespace cga::test

@@ -68,7 +68,7 @@ Result read_some_pcrs(Device& device) {
 
 /// Loads the key and leaves it.
 Result load_key(Device& device) {
-  return device.ephemeral_key(kPcrs).certify(device.connection(), kAttestationKey);
+  return device.ephemeral_key({kPcrs}).certify(device.connection(), kAttestationKey);
 }
 
 std::size_t loaded_soon(Connection& connection) {

@@ -8,6 +8,7 @@ const { TpmClient } = require('node-gyp-build')(fileURLToPath(new URL('../../..'
 const SHA256 = 0x000b;
 const OAEP = 0x0017;
 const PCRS = 0xff;
+const ZEROS = 0; // in `unique` of the key's template
 
 export class Client {
   #native;
@@ -22,7 +23,7 @@ export class Client {
   }
 
   decrypt(ciphertext) {
-    return this.#native.rsaDecrypt(++this.#job, ciphertext, PCRS, OAEP, SHA256);
+    return this.#native.rsaDecrypt(++this.#job, ciphertext, PCRS, ZEROS, OAEP, SHA256, new Uint8Array());
   }
 
   close() {
