@@ -1,18 +1,22 @@
+import { parseRevocationList } from '../abi/crl.js';
 import { parseSnpReport } from '../abi/snp-report.js';
-import { untilAborted } from '../base/abort.js';
+import type { Cache, FetchLock } from '../base/cache.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex } from '../base/hex.js';
 import { type Logger, silentLogger } from '../base/logger.js';
+import { bytes, oneOrMore, withMethods } from '../base/option-kinds.js';
+import { checkArgument } from '../base/options.js';
+import { type CachedDocument, DocumentCache } from '../http/document-cache.js';
 import { exchange } from '../http/exchange.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { proxyAddress } from '../http/proxy.js';
 import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 import { parseServiceUrl } from '../http/service-url.js';
+import { defaultCacheDirectory, fileCache } from '../node/file-cache.js';
 import { loadCertificates } from '../verify/certificate.js';
 import { TCB_COMPONENTS } from '../verify/check-report.js';
 import { type Product, SigningKey, type SnpReport, type Tcb } from '../verify/types.js';
-import { defaultKdsCacheDirectory, KdsCache } from './kds-cache.js';
 import { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './kds-url.js';
 
 const MAXIMUM_ANSWER = 256 * 1024;
@@ -25,6 +29,12 @@ export interface KdsOptions {
   baseUrl?: string;
   /** Folder for answers. Default: `$XDG_CACHE_HOME/cvm-guest-attestation/kds`; false keeps them in memory only. */
   cacheDirectory?: string | false;
+  /** Where answers are shared with other processes, in place of a folder. Verified again after each read. */
+  cache?: Cache;
+  /** Secrets of those who share `cache`, 32 bytes or more: with them a new process believes its revocation lists, too. */
+  cacheSecret?: Uint8Array | Uint8Array[];
+  /** A replay store: across replicas one fetches at a time, because AMD gives one certificate in ten seconds. */
+  lock?: FetchLock;
   /** Default: own connections. */
   fetch?: typeof fetch;
   /** URL of an HTTP proxy, false for none. Default: the environment's. Not with `fetch`. */
@@ -50,14 +60,13 @@ export interface KdsCallOptions {
 export class KdsClient {
   readonly #base: URL;
   readonly #settings: HttpSettings;
-  readonly #cache: KdsCache;
-  readonly #underWay = new Map<string, Promise<Buffer>>();
+  readonly #documents: DocumentCache;
 
   /** @throws {AttestationError} 8 for options out of range. */
   constructor(options: KdsOptions = {}) {
     if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
     if (options.fetch !== undefined && typeof options.fetch !== 'function') throw invalid('fetch must be a function');
-    const { cacheDirectory = defaultKdsCacheDirectory(), logger = silentLogger, timeoutMs = 30_000 } = options;
+    const { logger = silentLogger, timeoutMs = 30_000 } = options;
     this.#base = parseServiceUrl(options.baseUrl ?? DEFAULT_KDS_URL);
     this.#settings = {
       transport: transportOf(options),
@@ -66,7 +75,13 @@ export class KdsClient {
       retryOn: HTTP_RETRIES.certificates.retryOn,
       logger,
     };
-    this.#cache = new KdsCache(cacheDirectory === false ? undefined : cacheDirectory, logger);
+    this.#documents = new DocumentCache({
+      cache: cacheOf(options),
+      secrets: secretsOf(options),
+      lock: options.lock === undefined ? undefined : checkArgument('KdsClient', 'lock', options.lock, LOCK),
+      lockKey: 'lock:kds',
+      logger,
+    });
   }
 
   /**
@@ -99,18 +114,28 @@ export class KdsClient {
    */
   vcek(product: Product, chipId: Uint8Array, tcb: Tcb, options: KdsCallOptions = {}): Promise<Buffer> {
     const url = vcekUrl(product, chipId, tcb, this.#base);
-    return this.#get(url, MAXIMUM_AGE.vcek, (body) => requireVcek(body, chipId, tcb), options.signal);
+    return this.#get(
+      url,
+      { maxAgeMs: MAXIMUM_AGE.vcek, check: (body) => requireVcek(body, chipId, tcb), isThrottled: true },
+      options.signal,
+    );
   }
 
   /** ASK (ASVK for `vlek`) and ARK of a product, PEM. @throws as {@link vcek} */
   async chain(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<string> {
     const url = chainUrl(product, kind, this.#base);
-    return (await this.#get(url, MAXIMUM_AGE.chain, requireCertificates, options.signal)).toString('latin1');
+    return (await this.#get(url, { maxAgeMs: MAXIMUM_AGE.chain, check: requireCertificates }, options.signal)).toString(
+      'latin1',
+    );
   }
 
   /** Revocation list (DER) of a product's root, at most a day old. @throws as {@link vcek} */
   crl(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<Buffer> {
-    return this.#get(crlUrl(product, kind, this.#base), MAXIMUM_AGE.crl, requireDerSequence, options.signal);
+    return this.#get(
+      crlUrl(product, kind, this.#base),
+      { maxAgeMs: MAXIMUM_AGE.crl, check: requireRevocationList, issuedAt: revocationListTime },
+      options.signal,
+    );
   }
 
   #parse(report: Uint8Array | SnpReport, product: Product | undefined): SnpReport {
@@ -120,33 +145,15 @@ export class KdsClient {
     return parsed.version < 3 && product !== undefined ? parseSnpReport(bytes, { product }) : parsed;
   }
 
-  /** From the cache, from a request under way, or from the service. The shared request outlives one caller's abort. */
-  async #get(url: URL, maxAgeMs: number, check: (body: Buffer) => void, signal?: AbortSignal): Promise<Buffer> {
-    const name = cacheName(url);
-    let shared = this.#underWay.get(name);
-    if (shared === undefined) {
-      shared = this.#load(url, name, maxAgeMs, check).finally(() => this.#underWay.delete(name));
-      this.#underWay.set(name, shared);
-    }
-    return Buffer.from(await untilAborted(shared, signal));
-  }
-
-  async #load(url: URL, name: string, maxAgeMs: number, check: (body: Buffer) => void): Promise<Buffer> {
-    const cached = await this.#cache.get(name, maxAgeMs);
-    if (cached !== undefined) {
-      try {
-        check(cached);
-        return cached;
-      } catch {
-        await this.#cache.drop(name); // spoilt: ask again
-      }
-    }
+  /** From memory, from the cache, or from the service. */
+  async #get(url: URL, document: DocumentRules, signal?: AbortSignal): Promise<Buffer> {
     const peer = { name: "AMD's key service", unreadable: ErrorCode.RESPONSE_PARSING };
-    const body = await exchange(this.#settings, { method: 'GET', url }, peer);
-    if (body.length === 0) throw new AttestationError(ErrorCode.EMPTY_RESPONSE, "AMD's key service returned nothing");
-    check(body);
-    await this.#cache.put(name, body);
-    return body;
+    const fetchDocument = async (): Promise<Uint8Array> => {
+      const body = await exchange(this.#settings, { method: 'GET', url }, peer);
+      if (body.length === 0) throw new AttestationError(ErrorCode.EMPTY_RESPONSE, "AMD's key service returned nothing");
+      return Uint8Array.from(body);
+    };
+    return Buffer.from(await this.#documents.get({ name: cacheName(url), fetch: fetchDocument, ...document }, signal));
   }
 }
 
@@ -158,12 +165,31 @@ function transportOf({ fetch: fetchFunction, proxy }: KdsOptions): HttpSettings[
   return fetchTransport(fetchFunction);
 }
 
+type DocumentRules = Pick<CachedDocument, 'maxAgeMs' | 'issuedAt' | 'check' | 'isThrottled'>;
+
+const CACHE = withMethods<Cache>('get', 'set');
+const LOCK = withMethods<FetchLock>('claim');
+
+/** The folder is this user's own: it needs no secret to be believed. */
+function secretsOf({ cache, cacheSecret }: KdsOptions): readonly Uint8Array[] | undefined {
+  if (cacheSecret !== undefined) return checkArgument('KdsClient', 'cacheSecret', cacheSecret, oneOrMore(bytes(32)));
+  return cache === undefined ? [] : undefined;
+}
+
+function cacheOf({ cache, cacheDirectory }: KdsOptions): Cache | undefined {
+  if (cache !== undefined) {
+    if (cacheDirectory !== undefined) throw invalid('cache takes the place of cacheDirectory: give one of them');
+    return checkArgument('KdsClient', 'cache', cache, CACHE);
+  }
+  return cacheDirectory === false ? undefined : fileCache(cacheDirectory ?? defaultCacheDirectory('kds'));
+}
+
 /** Path and query of the request as a file name: product, chip id and every patch level are in it, the host is not. */
 function cacheName(url: URL): string {
   return `${url.pathname.slice(1)}${url.search}`.replace(/[^A-Za-z0-9]+/g, '-');
 }
 
-function requireVcek(body: Buffer, chipId: Uint8Array, tcb: Tcb): void {
+function requireVcek(body: Uint8Array, chipId: Uint8Array, tcb: Tcb): void {
   const certificate = parseAnswer(() => loadCertificates(body)[0]?.handle.endorsement());
   const { hwid } = certificate ?? {};
   const sameChip = hwid !== undefined && hex(hwid) === hex(chipId.subarray(0, hwid.length));
@@ -171,13 +197,16 @@ function requireVcek(body: Buffer, chipId: Uint8Array, tcb: Tcb): void {
   if (!sameChip || !sameTcb) throw notWanted("AMD's key service returned a certificate of another chip or TCB");
 }
 
-function requireCertificates(body: Buffer): void {
+function requireCertificates(body: Uint8Array): void {
   if (parseAnswer(() => loadCertificates(body)).length < 2) throw notWanted("AMD's key service returned no chain");
 }
 
-function requireDerSequence(body: Buffer): void {
+function requireRevocationList(body: Uint8Array): void {
   if (body[0] !== 0x30) throw notWanted("AMD's key service returned no revocation list");
+  parseAnswer(() => parseRevocationList(body));
 }
+
+const revocationListTime = (body: Uint8Array): number => parseRevocationList(body).thisUpdate.getTime();
 
 function parseAnswer<Result>(parse: () => Result): Result {
   try {

@@ -1,3 +1,7 @@
+export type { Cache, FetchLock } from '../base/cache.js';
+export { type MemoryCacheOptions, memoryCache } from '../base/memory-cache.js';
+export { fileCache } from '../node/file-cache.js';
+export { type RedisCacheOptions, redisCache } from './cache/redis.js';
 export { challengeBytes } from './challenge-format.js';
 export { type ChallengeOptions, type Challenges, type CheckedChallenge, createChallenges } from './challenges.js';
 export { CHALLENGE_REFUSALS, type ChallengeErrorCode } from './refusals.js';
