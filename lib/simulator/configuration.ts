@@ -3,6 +3,7 @@ import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js'
 import { type FaultName, namedFaults } from './named-faults.js';
 import type { AkCertificateIndexOptions, CvmConfiguration, DetailedFaults } from './options.js';
 import type { HclReportOptions } from './paravisor/paravisor.js';
+import type { TdxOptions } from './tdx/tdx-platform.js';
 
 /** Options of {@link SimulatedCvm.start}. */
 export interface SimulatedCvmOptions extends Omit<CvmConfiguration, 'faults'> {
@@ -17,7 +18,9 @@ const OPTIONS = {
   secureBoot: true,
   tpm: true,
   snpReport: true,
+  tdx: true,
   vcek: true,
+  organization: true,
   signedBy: true,
   authority: true,
   osRelease: true,
@@ -61,6 +64,25 @@ const ATTESTATION_OPTIONS = {
   envelopes: true,
 } satisfies OptionNames<NonNullable<CvmConfiguration['attestation']>>;
 
+const TDX_OPTIONS = {
+  quoteVersion: true,
+  quoteBodyType: true,
+  tcbStatus: true,
+  platform: true,
+  debug: true,
+  migratable: true,
+  teeTcbSvn: true,
+  teeTcbSvn2: true,
+  mrtd: true,
+  rtmrs: true,
+  tdReport: true,
+  quotingEnclave: true,
+  authenticationData: true,
+  quoteOf: true,
+  fmspc: true,
+  collateral: true,
+} satisfies OptionNames<TdxOptions>;
+
 const FAULTS = { tpm: true, imds: true, attestation: true } satisfies OptionNames<DetailedFaults>;
 
 /**
@@ -74,6 +96,7 @@ export function configurationOf(options: SimulatedCvmOptions): CvmConfiguration 
   oneOf('vmType', options.vmType, ['snp', 'tvm', 'tdx']);
   oneOf('signedBy', options.signedBy, ['vcek', 'vlek']);
   oneOf('secureBoot', options.secureBoot, [true, false]);
+  if (options.tdx !== undefined) checkMembers('tdx', options.tdx, TDX_OPTIONS);
   const { tpm, attestation, faults = {}, ...rest } = options;
   if (tpm !== undefined) {
     checkMembers('tpm', tpm, TPM_OPTIONS);

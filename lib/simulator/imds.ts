@@ -12,15 +12,21 @@ export const imdsPaths = {
   location: '/metadata/instance/compute/location',
   akRenewal: '/metadata/THIM/tvm/certificate/renew',
   akQuery: '/metadata/THIM/tvm/certificate/query',
+  tdQuote: '/acc/tdquote',
 } as const;
+
+/** A platform that turns its own TDREPORTs into quotes. */
+export interface TdQuoter {
+  isOwn(report: Uint8Array): boolean;
+  quote(report: Uint8Array): Buffer;
+}
 
 export interface ImdsContents {
   vmId: string;
-  product: Product;
-  tcb: Tcb;
-  vcekPem: string;
-  /** ASK and ARK. */
-  chainPem: string;
+  /** What THIM knows of the chip; undefined on a host that is not AMD's. */
+  amd: { product: Product; tcb: Tcb; vcekPem: string /** ASK and ARK. */; chainPem: string } | undefined;
+  /** What makes quotes; undefined on a VM that is not a TD. */
+  tdx: TdQuoter | undefined;
   vtpmAuthority: VtpmAuthority;
 }
 
@@ -52,6 +58,8 @@ export class SimulatedImds extends LoopbackServer {
         return textAnswer(200, this.#contents.vmId);
       case 'location':
         return textAnswer(200, 'simulated');
+      case 'tdQuote':
+        return this.#tdQuote(request);
       case 'akRenewal':
         return this.#renew(request);
       case 'akQuery':
@@ -62,13 +70,26 @@ export class SimulatedImds extends LoopbackServer {
   }
 
   #certification(): Answer {
-    const { vcekPem, chainPem, product, tcb } = this.#contents;
+    const { amd } = this.#contents;
+    if (!amd) return jsonAnswer(404, { error: 'Not found' });
+    const { vcekPem, chainPem, product, tcb } = amd;
     return jsonAnswer(200, {
       vcekCert: vcekPem,
       tcbm: Buffer.from(encodeTcb(product, tcb)).reverse().toString('hex').toUpperCase(),
       certificateChain: chainPem,
       cacheControl: '86400',
     });
+  }
+
+  /** Takes the TDREPORT in either base64; only the platform that made it can quote it. */
+  #tdQuote({ method, body }: ReceivedRequest): Answer {
+    const { tdx } = this.#contents;
+    if (!tdx) return jsonAnswer(404, { error: 'Not found' });
+    if (method !== 'POST') return jsonAnswer(405, { error: 'Method not allowed' });
+    const report = tdReportOf(body);
+    if (report?.length !== 1024) return jsonAnswer(400, { error: 'Bad request. The report is not a TDREPORT' });
+    if (!tdx.isOwn(report)) return jsonAnswer(400, { error: 'Bad request. The report was not made on this host' });
+    return jsonAnswer(200, { quote: tdx.quote(report).toString('base64url') });
   }
 
   /** 2023-07-01 answers at once, 2021-12-01 with a query id to come back with. */
@@ -97,5 +118,14 @@ export class SimulatedImds extends LoopbackServer {
   #query({ url }: ReceivedRequest): Answer {
     const pem = this.#pending.get(url.searchParams.get('guid') ?? '');
     return pem ? textAnswer(200, pem) : jsonAnswer(404, { error: 'Not found' });
+  }
+}
+
+function tdReportOf(body: Buffer): Buffer | undefined {
+  try {
+    const { report } = JSON.parse(body.toString('utf8')) as { report?: unknown };
+    return typeof report === 'string' && /^[\w+/=-]*$/.test(report) ? Buffer.from(report, 'base64') : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -4,7 +4,6 @@ export { type BootEvent, buildEventLog, type EventLog, linuxBoot } from './evide
 export {
   bindingReportData,
   buildHclReport,
-  buildTdReport,
   type HclHash,
   type HclReportFields,
 } from './evidence/hcl-report.js';
@@ -18,9 +17,12 @@ export type { AkCertificateIndexOptions, CvmConfiguration, DetailedFaults } from
 export type { HclReportOptions } from './paravisor/paravisor.js';
 export type { TpmProxy, TpmTrace, TracedCommand } from './paravisor/proxy.js';
 export type { TpmFault, TpmFaultAction } from './paravisor/tpm-faults.js';
+export { pcsPaths, SimulatedPcs } from './pcs.js';
 export { AmdAuthority, type AmdAuthorityOptions, type LeafOptions, type SigningLeaf } from './pki/amd.js';
 export type { Certificate } from './pki/certificate.js';
+export { IntelAuthority, type IntelAuthorityOptions, type IntelSubordinate, type PckLeaf } from './pki/intel.js';
 export { type KeyPair, keyFolderVariable } from './pki/key-pool.js';
+export type { PckFields } from './pki/pck-extension.js';
 export { ProvisioningAuthority } from './pki/provisioning-authority.js';
 export { createLoopbackTls, type LoopbackTls, type LoopbackTlsOptions } from './pki/tls.js';
 export { type PublishedKey, TokenSigner, unsignedToken } from './pki/token-signer.js';
@@ -38,6 +40,15 @@ export { attestPlatform } from './service/platform-attestation.js';
 export { ServiceRefusal } from './service/refusal.js';
 export type { ServiceTrust } from './service/trust.js';
 export { SimulatedCvm } from './simulated-cvm.js';
+export {
+  type CollateralFields,
+  issueCollateral,
+  type PlatformTcbStatus,
+  type SimulatedTdxCollateral,
+} from './tdx/collateral.js';
+export { buildTdQuote, type QuoteSigner, type QuotingEnclave, type TdQuoteFields } from './tdx/td-quote.js';
+export { buildTdReport, type TdReportFields } from './tdx/td-report.js';
+export { type TdxOptions, TdxPlatform } from './tdx/tdx-platform.js';
 export { guestKeyImportBlob } from './tpm/guest-key.js';
 export type { SoftwareTpm } from './tpm/software-tpm.js';
 export type { MachineVerification } from './verification.js';

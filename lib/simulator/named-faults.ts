@@ -1,7 +1,8 @@
-import type { Behaviour } from './http/behaviour.js';
+import { type Behaviour, jsonAnswer } from './http/behaviour.js';
 import { imdsPaths } from './imds.js';
 import type { CvmConfiguration } from './options.js';
 import { attestationPaths } from './service/attestation-service.js';
+import { foreignEnclave } from './tdx/tdx-platform.js';
 
 /** A ready-made fault: what goes wrong, in one sentence, and the options that make it happen. */
 export interface NamedFault {
@@ -14,6 +15,34 @@ const always = { times: Number.POSITIVE_INFINITY };
 const thim = (behaviour: Behaviour): CvmConfiguration => ({
   faults: { imds: { [imdsPaths.thimCertification]: [behaviour] } },
 });
+
+/** Changes the quote that the metadata service answers with. */
+const tdQuote = (change: (quote: Buffer) => unknown): CvmConfiguration => ({
+  vmType: 'tdx',
+  faults: {
+    imds: {
+      [imdsPaths.tdQuote]: [
+        {
+          kind: 'modify',
+          modify: (answer) => {
+            if (answer.status !== 200) return answer;
+            const { quote } = JSON.parse(answer.body.toString()) as { quote: string };
+            return jsonAnswer(200, change(Buffer.from(quote, 'base64url')) as object);
+          },
+          ...always,
+        },
+      ],
+    },
+  },
+});
+
+const withByteFlipped = (bytes: Buffer, offset: number): { quote: string } => {
+  const copy = Buffer.from(bytes);
+  copy[offset] = (copy[offset] ?? 0) ^ 1;
+  return { quote: copy.toString('base64url') };
+};
+
+const oneDayMs = 24 * 3600 * 1000;
 
 const service = (behaviour: Behaviour): CvmConfiguration => ({
   faults: { attestation: { [attestationPaths.guest]: [behaviour] } },
@@ -184,6 +213,88 @@ export const namedFaults = {
   'envelope-wrong-aad': {
     description: 'Tokens come in an envelope with other additional data than the protocol says.',
     options: { attestation: { envelopes: [{ additionalData: 'Other Key', ...always }] } },
+  },
+  'td-quote-missing': {
+    description: 'The metadata service answers a request for a TD quote without one.',
+    options: tdQuote(() => ({})),
+  },
+  'td-quote-empty': {
+    description: 'The metadata service answers with an empty TD quote.',
+    options: tdQuote(() => ({ quote: '' })),
+  },
+  'td-quote-of-another-report': {
+    description: 'The metadata service answers with the quote of another TDREPORT.',
+    options: {
+      vmType: 'tdx',
+      tdx: {
+        quoteOf: (report) => Buffer.concat([report.subarray(0, 0x80), Buffer.alloc(64, 0x5a), report.subarray(0xc0)]),
+      },
+    },
+  },
+  'td-quote-tampered': {
+    description: 'One bit of MRTD in the TD quote is another than the one that was signed.',
+    options: tdQuote((quote) => withByteFlipped(quote, 48 + 136)),
+  },
+  'collateral-expired': {
+    description: "Intel's documents and revocation lists expired ten days ago.",
+    options: {
+      vmType: 'tdx',
+      tdx: {
+        collateral: {
+          validity: {
+            thisUpdate: new Date(Date.now() - 40 * oneDayMs),
+            nextUpdate: new Date(Date.now() - 10 * oneDayMs),
+          },
+        },
+      },
+    },
+  },
+  'collateral-of-another-fmspc': {
+    description: 'The TCB info is of another kind of platform.',
+    options: { vmType: 'tdx', tdx: { collateral: { fmspc: '50806F000000' } } },
+  },
+  'tcb-out-of-date': {
+    description: "The platform's TCB level is out of date.",
+    options: { vmType: 'tdx', tdx: { tcbStatus: 'OutOfDate' } },
+  },
+  'tcb-not-supported': {
+    description: "The platform's SEAMLDR is older than Intel's lowest TCB level, as on many of Azure's machines.",
+    options: { vmType: 'tdx', tdx: { platform: 'below-every-level' } },
+  },
+  'tcb-status-revoked': {
+    description: "The platform's TCB level is revoked.",
+    options: { vmType: 'tdx', tdx: { tcbStatus: 'Revoked' } },
+  },
+  'pck-certificate-revoked': {
+    description: "The platform's PCK certificate is on the revocation list.",
+    options: { vmType: 'tdx', tdx: { collateral: { revoked: ['pck'] } } },
+  },
+  'tcb-signing-certificate-revoked': {
+    description: "The certificate that signs TCB info and QE identity is on the root's revocation list.",
+    options: { vmType: 'tdx', tdx: { collateral: { revoked: ['tcb-signing'] } } },
+  },
+  'qe-identity-wrong': {
+    description: "The quote was made by an enclave that is not Intel's quoting enclave.",
+    options: { vmType: 'tdx', tdx: { quotingEnclave: foreignEnclave } },
+  },
+  'td-debug': {
+    description: 'The TD runs with debugging on.',
+    options: { vmType: 'tdx', tdx: { debug: true } },
+  },
+  'td-relaunch-advised': {
+    description: 'The TDX module was updated after the TD was launched: only a relaunch brings it up to date.',
+    options: {
+      vmType: 'tdx',
+      tdx: {
+        quoteVersion: 5,
+        teeTcbSvn: Buffer.from('06010400000000000000000000000000', 'hex'),
+        teeTcbSvn2: Buffer.from('0d010400000000000000000000000000', 'hex'),
+      },
+    },
+  },
+  'imds-tdquote-503': {
+    description: 'The metadata service answers every request for a TD quote with 503.',
+    options: { vmType: 'tdx', faults: { imds: { [imdsPaths.tdQuote]: [{ kind: 'answer', status: 503, ...always }] } } },
   },
 } satisfies Record<string, NamedFault>;
 

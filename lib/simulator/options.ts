@@ -7,6 +7,7 @@ import type { LeafOptions } from './pki/amd.js';
 import type { LoopbackTlsOptions } from './pki/tls.js';
 import type { AkCertificateOptions } from './pki/vtpm.js';
 import type { EnvelopeOptions } from './service/envelope.js';
+import type { TdxOptions } from './tdx/tdx-platform.js';
 
 /** How the attestation key's certificate lies in NV 0x01C101D0. */
 export interface AkCertificateIndexOptions extends AkCertificateOptions {
@@ -46,6 +47,8 @@ export interface CvmConfiguration {
   };
   /** Fields of the SNP report that are to differ from an ordinary guest's. */
   snpReport?: SnpReportFields;
+  /** The TDX machine, where it is not to be an ordinary one. */
+  tdx?: TdxOptions;
   /** The VCEK certificate, where it is not to be what the report needs. */
   vcek?: Partial<LeafOptions>;
   /** Report signed by a provider's key instead of the chip's. Default `vcek`. */
@@ -55,6 +58,11 @@ export interface CvmConfiguration {
    * roots and token keys this one's relying parties do not trust. Default `default`.
    */
   authority?: string;
+  /**
+   * Organization in the names of the hardware vendor's certificates: verifiers of others insist on
+   * `Advanced Micro Devices` or `Intel Corporation`. Default: one that nobody mistakes for theirs.
+   */
+  organization?: string;
   /** Text of os-release. */
   osRelease?: string;
   /** The attestation service. */

@@ -11,13 +11,15 @@ import { Paravisor, type ParavisorIdentity } from './paravisor/paravisor.js';
 import { TpmProxy } from './paravisor/proxy.js';
 import { ResourceManager } from './paravisor/resource-manager.js';
 import { TpmClients } from './paravisor/tpm-clients.js';
+import { SimulatedPcs } from './pcs.js';
 import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
-import { type Authorities, sharedAuthorities } from './pki/authorities.js';
+import { type Authorities, sharedAuthorities, sharedIntelAuthority } from './pki/authorities.js';
 import { freshRsaKeyPair } from './pki/key-pool.js';
 import { createLoopbackTls, type LoopbackTls } from './pki/tls.js';
 import { provisionAkCertificate, provisionKeys, replayBoot } from './provisioning.js';
 import type { ScratchFolder } from './scratch-folder.js';
 import { SimulatedAttestationService } from './service/attestation-service.js';
+import { TdxPlatform } from './tdx/tdx-platform.js';
 import type { TpmTransport } from './tpm/command.js';
 import { guestKeyImportBlob, provisionGuestKey } from './tpm/guest-key.js';
 import { SoftwareTpm } from './tpm/software-tpm.js';
@@ -30,6 +32,8 @@ export interface Parts {
   authorities: Authorities;
   /** Key of the chip, or of the provider, that signs the hardware report. */
   leaf: SigningLeaf;
+  /** Undefined on every other VM. */
+  tdx: TdxPlatform | undefined;
   /** Public half of the key that secrets are provisioned to; undefined where there is none that is known. */
   guestKey: KeyObject | undefined;
   /** What the boot measured. */
@@ -42,6 +46,8 @@ export interface Parts {
   paravisor: Paravisor | undefined;
   imds: SimulatedImds;
   kds: SimulatedKds;
+  /** Undefined on a VM that is not a TD. */
+  pcs: SimulatedPcs | undefined;
   attestation: SimulatedAttestationService;
   tls: LoopbackTls | undefined;
 }
@@ -67,7 +73,12 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
   const vmId = configuration.vmId ?? randomUUID().toUpperCase();
   const softwareTpm = await SoftwareTpm.start(folder.path);
   undo.push(() => softwareTpm.stop());
-  const authorities = await sharedAuthorities(product, configuration.authority);
+  const { authority, organization } = configuration;
+  const authorities = await sharedAuthorities(product, authority, organization);
+  const tdx =
+    vmType === 'tdx'
+      ? await TdxPlatform.create(await sharedIntelAuthority(authority, organization), configuration.tdx)
+      : undefined;
   const chipId = configuration.snpReport?.chipId ?? randomBytes(platforms[product].hardwareIdSize);
   const leaf = await issueLeaf(authorities.amd, configuration, chipId);
   const { transport } = softwareTpm;
@@ -92,6 +103,7 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
     attestationKey: keys.attestationKey.export({ format: 'jwk' }),
     endorsementKey: keys.endorsementKey.export({ format: 'jwk' }),
     signingKey: leaf.privateKey,
+    tdx,
   };
   const paravisor = await startParavisor(identity, configuration, leaf, softwareTpm, nv);
   const resources = configuration.tpm?.resourceManager === false ? undefined : new ResourceManager(transport);
@@ -99,7 +111,7 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
   const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv, clients);
   undo.push(() => tpm.close());
   for (const fault of configuration.faults?.tpm ?? []) tpm.injectFault(fault);
-  const services = await startServices(configuration, { vmId, chipId, authorities, leaf }, undo);
+  const services = await startServices(configuration, { vmId, chipId, authorities, leaf, tdx }, undo);
   await writeGuestFiles(folder, configuration, bootLog, vmId);
   return {
     folder,
@@ -107,6 +119,7 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
     vmId,
     authorities,
     leaf,
+    tdx,
     bootLog,
     guestKey,
     softwareTpm,
@@ -132,8 +145,8 @@ async function provisionSecretsKey(
   return publicKey;
 }
 
-export async function stopParts({ tpm, softwareTpm, imds, kds, attestation, folder }: Parts): Promise<void> {
-  await Promise.all([tpm, imds, kds, attestation].map((part) => part.close()));
+export async function stopParts({ tpm, softwareTpm, imds, kds, pcs, attestation, folder }: Parts): Promise<void> {
+  await Promise.all([tpm, imds, kds, pcs, attestation].map((part) => part?.close()));
   await softwareTpm.stop();
   await folder.remove();
 }
@@ -147,7 +160,7 @@ function issueLeaf(authority: AmdAuthority, configuration: CvmConfiguration, chi
 }
 
 async function startParavisor(
-  identity: Omit<ParavisorIdentity, 'vmType'>,
+  identity: ParavisorIdentity,
   { vmType = 'snp', tpm, snpReport }: CvmConfiguration,
   leaf: SigningLeaf,
   { transport }: SoftwareTpm,
@@ -157,7 +170,7 @@ async function startParavisor(
   if (vmType === 'tvm' || options.state === 'absent') return undefined;
   // signing_key 1: the provider's
   const report = leaf.kind === 'vlek' ? { keyInfo: 1 << 2, ...snpReport } : { ...snpReport };
-  const paravisor = new Paravisor({ ...identity, vmType }, options, report, transport);
+  const paravisor = new Paravisor(identity, options, report, transport);
   await paravisor.boot();
   nv.define(paravisor.index);
   return paravisor;
@@ -165,23 +178,33 @@ async function startParavisor(
 
 async function startServices(
   configuration: CvmConfiguration,
-  { vmId, chipId, leaf, authorities }: Pick<Parts, 'vmId' | 'leaf' | 'authorities'> & { chipId: Uint8Array },
+  {
+    vmId,
+    chipId,
+    leaf,
+    authorities,
+    tdx,
+  }: Pick<Parts, 'vmId' | 'leaf' | 'authorities' | 'tdx'> & {
+    chipId: Uint8Array;
+  },
   undo: Undo,
-): Promise<Pick<Parts, 'imds' | 'kds' | 'attestation' | 'tls'>> {
+): Promise<Pick<Parts, 'imds' | 'kds' | 'pcs' | 'attestation' | 'tls'>> {
   const { faults, snpReport, attestation: options } = configuration;
   const { amd, vtpm, signer } = authorities;
   const tcb = snpReport?.reportedTcb ?? platforms[amd.product].tcb;
   const imds = new SimulatedImds({
     vmId,
-    product: amd.product,
-    tcb,
-    vcekPem: leaf.certificate.pem,
-    chainPem: leaf.issuer.pem + amd.ark.pem,
+    amd: tdx
+      ? undefined
+      : { product: amd.product, tcb, vcekPem: leaf.certificate.pem, chainPem: leaf.issuer.pem + amd.ark.pem },
+    tdx,
     vtpmAuthority: vtpm,
   });
   undo.push(() => imds.close());
   const kds = new SimulatedKds({ authority: amd, vcek: leaf.certificate.der, chipId, tcb });
   undo.push(() => kds.close());
+  const pcs = tdx && new SimulatedPcs({ collateral: tdx.collateral });
+  undo.push(async () => pcs?.close());
   const tls = options?.tls ? await createLoopbackTls(options.tls === true ? {} : options.tls) : undefined;
   const attestation = new SimulatedAttestationService({
     trust: {
@@ -198,8 +221,8 @@ async function startServices(
   for (const [path, behaviours] of Object.entries(faults?.imds ?? {})) imds.respond(path, ...behaviours);
   for (const [path, behaviours] of Object.entries(faults?.attestation ?? {})) attestation.respond(path, ...behaviours);
   attestation.sealNext(...(options?.envelopes ?? []));
-  await Promise.all([imds, kds, attestation].map((server) => server.listen()));
-  return { imds, kds, attestation, tls };
+  await Promise.all([imds, kds, pcs, attestation].map((server) => server?.listen()));
+  return { imds, kds, pcs, attestation, tls };
 }
 
 async function writeGuestFiles(

@@ -7,6 +7,7 @@ import type { SimulatedImds } from './imds.js';
 import type { SimulatedKds } from './kds.js';
 import type { TpmProxy, TpmTrace } from './paravisor/proxy.js';
 import { eventLogFile, osReleaseFile, type Parts, productUuidFile, startParts, stopParts } from './parts.js';
+import type { SimulatedPcs } from './pcs.js';
 import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
 import type { PublishedKey } from './pki/token-signer.js';
 import type { VtpmAuthority } from './pki/vtpm.js';
@@ -14,6 +15,8 @@ import { replayBoot } from './provisioning.js';
 import { ScratchFolder } from './scratch-folder.js';
 import { type ProtectSecretOptions, protectSecret } from './secrets/protect-secret.js';
 import type { SimulatedAttestationService } from './service/attestation-service.js';
+import type { SimulatedTdxCollateral } from './tdx/collateral.js';
+import type { TdxPlatform } from './tdx/tdx-platform.js';
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
 import type { SoftwareTpm } from './tpm/software-tpm.js';
@@ -120,9 +123,30 @@ export class SimulatedCvm implements AsyncDisposable {
     return this.#parts.vmId;
   }
 
-  /** PEM certificates of the roots that prove this VM's hardware report, in place of AMD's. */
+  /** PEM certificates of the roots that prove this VM's hardware report, in place of AMD's and Intel's. */
   get trustedRoots(): string[] {
-    return [this.#parts.authorities.amd.ark.pem];
+    const { tdx, authorities } = this.#parts;
+    return [tdx ? tdx.root.pem : authorities.amd.ark.pem];
+  }
+
+  /** What Intel publishes about the platform of a TDX machine; undefined on any other. */
+  get tdxCollateral(): SimulatedTdxCollateral | undefined {
+    return this.#parts.tdx?.collateral;
+  }
+
+  /** The platform of a TDX machine: makes TDREPORTs and quotes. Undefined on any other. */
+  get tdx(): TdxPlatform | undefined {
+    return this.#parts.tdx;
+  }
+
+  /** Intel's provisioning certification service, for a TDX machine; undefined on any other. */
+  get pcs(): SimulatedPcs | undefined {
+    return this.#parts.pcs;
+  }
+
+  /** Origin of {@link pcs}. */
+  get pcsUrl(): string | undefined {
+    return this.#parts.pcs?.url;
   }
 
   /** SEV-SNP, TDX, or a trusted launch VM. */

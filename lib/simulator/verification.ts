@@ -1,5 +1,6 @@
 import type { VerificationPolicy } from '../verify/policy.js';
 import type { Parts } from './parts.js';
+import type { SimulatedTdxCollateral } from './tdx/collateral.js';
 
 /** Where the launch measurement lies in an HCL report's hardware report: at 0x090 of the SNP report (layouts.md 2). */
 const measurement = { start: 32 + 0x090, size: 48 };
@@ -9,11 +10,17 @@ export interface MachineVerification {
   /** PEM certificates. */
   trustedRoots: string[];
   policy: VerificationPolicy;
+  /** Of a TDX machine. */
+  collateral?: SimulatedTdxCollateral;
 }
 
-export function verificationOf(trustedRoots: string[], { vmType, leaf, paravisor }: Parts): MachineVerification {
+export function verificationOf(trustedRoots: string[], { leaf, paravisor, tdx }: Parts): MachineVerification {
+  if (tdx) {
+    const policy = { tdx: { mrtd: [tdx.mrtd.toString('hex')] } } as VerificationPolicy;
+    return { trustedRoots, policy, collateral: tdx.collateral };
+  }
   const report = paravisor?.current;
-  if (!report || vmType !== 'snp') return { trustedRoots, policy: {} };
+  if (!report) return { trustedRoots, policy: {} };
   const digest = report.subarray(measurement.start, measurement.start + measurement.size);
   return {
     trustedRoots,

@@ -4,7 +4,7 @@ import { AttestationError, type ErrorCode, encrypt } from '../../lib/index.js';
 import { type FaultName, namedFaults, SimulatedCvm } from '../../lib/simulator/index.js';
 
 /** What attest() of the library does where the fault is present. */
-const outcomes: Record<FaultName, keyof typeof ErrorCode | 'token'> = {
+const outcomes: Partial<Record<FaultName, keyof typeof ErrorCode | 'token'>> = {
   'ak-certificate-missing': 'TPM_OPERATION_FAILURE',
   'ak-certificate-unwritten': 'TPM_OPERATION_FAILURE',
   'ak-certificate-expiring': 'token',
@@ -44,7 +44,15 @@ const outcomes: Record<FaultName, keyof typeof ErrorCode | 'token'> = {
 };
 
 describe('named faults', () => {
-  it.each(Object.keys(namedFaults) as FaultName[])('%s does to attest() what it says', async (name) => {
+  it('each have a sentence, and each an outcome here unless they are of a TDX machine', () => {
+    for (const [name, { description, options }] of Object.entries(namedFaults)) {
+      expect(description).toMatch(/^[A-Z].*\.$/);
+      const isTdx = 'vmType' in options && options.vmType === 'tdx';
+      expect(Object.hasOwn(outcomes, name), name).toBe(!isTdx);
+    }
+  });
+
+  it.each(Object.keys(outcomes) as FaultName[])('%s does to attest() what it says', async (name) => {
     await using cvm = await SimulatedCvm.start({ faults: [name] });
     // Only what never answers is waited for in vain.
     const patience = /hangs|silent/.test(name) ? 1500 : 20_000;

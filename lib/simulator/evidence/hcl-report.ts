@@ -52,11 +52,3 @@ export function buildHclReport(fields: HclReportFields): Buffer {
 export function bindingReportData(variableData: Uint8Array, hash: HclHash = 'sha256'): Buffer {
   return Buffer.concat([createHash(hash).update(variableData).digest(), Buffer.alloc(64)], 64);
 }
-
-/** A TDREPORT as a TDX guest's HCL report holds one: 1024 bytes, REPORTDATA at 128. Its MAC is not a real one. */
-export function buildTdReport(reportData: Uint8Array): Buffer {
-  const report = Buffer.alloc(1024);
-  report[0] = 0x81; // REPORTTYPE.TYPE: TDX
-  report.set(reportData, 128);
-  return report;
-}

@@ -1,12 +1,6 @@
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import type { Product } from '../../verify/types.js';
-import {
-  bindingReportData,
-  buildHclReport,
-  buildTdReport,
-  type HclHash,
-  type HclReportFields,
-} from '../evidence/hcl-report.js';
+import { bindingReportData, buildHclReport, type HclHash, type HclReportFields } from '../evidence/hcl-report.js';
 import { buildRuntimeClaims } from '../evidence/runtime-claims.js';
 import { buildSnpReport, type SnpReportFields, signSnpReport } from '../evidence/snp-report.js';
 import type { TpmTransport } from '../tpm/command.js';
@@ -39,7 +33,6 @@ export interface HclReportOptions {
 }
 
 export interface ParavisorIdentity {
-  vmType: 'snp' | 'tdx';
   product: Product;
   vmId: string;
   secureBoot: boolean;
@@ -48,6 +41,8 @@ export interface ParavisorIdentity {
   endorsementKey: JsonWebKey;
   /** VCEK or VLEK. */
   signingKey: KeyObject;
+  /** On a TDX machine: what makes the report in place of the chip. */
+  tdx: { report(reportData: Uint8Array): Buffer } | undefined;
 }
 
 /** What runs beside the guest at VMPL 0: makes the HCL report, anew when the guest reads it (layouts.md 1, Freshness). */
@@ -95,15 +90,15 @@ export class Paravisor {
   }
 
   async #make(): Promise<Buffer> {
-    const { vmType } = this.#identity;
+    const { tdx } = this.#identity;
     const { hashType = 'sha256', headerVersion = 1 } = this.#options;
     const claims = await this.#claims();
     const reportData = bindingReportData(claims, hashType);
     const report = buildHclReport({
       headerVersion,
-      reportType: this.#options.reportType ?? vmType,
+      reportType: this.#options.reportType ?? (tdx ? 'tdx' : 'snp'),
       hashType,
-      hardwareReport: vmType === 'tdx' ? buildTdReport(reportData) : this.#snpReport(reportData),
+      hardwareReport: tdx?.report(reportData) ?? this.#snpReport(reportData),
       variableData: claims,
       paddedSize: this.index.size,
     });

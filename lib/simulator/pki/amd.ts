@@ -18,12 +18,12 @@ import { freshP384KeyPair, type KeyPair, pooledRsaKeyPair } from './key-pool.js'
 const oneYearMs = 365.25 * 24 * 3600 * 1000;
 
 /** AMD's distinguished name but for the organisation, so that nobody takes a simulated certificate for AMD's. */
-const amdName = (commonName: string): DistinguishedName => ({
+const amdName = (commonName: string, organization = 'Simulated Micro Devices'): DistinguishedName => ({
   OU: 'Engineering',
   C: 'US',
   L: 'Santa Clara',
   ST: 'CA',
-  O: 'Simulated Micro Devices',
+  O: organization,
   CN: commonName,
 });
 
@@ -62,6 +62,8 @@ export interface AmdAuthorityOptions {
   product: Product;
   /** Authorities of different names have different keys: `stranger` for a chain that nobody trusts. */
   name?: string;
+  /** Organization in all names. Default `Simulated Micro Devices`. */
+  organization?: string | undefined;
   now?: Date;
   /** Validity of ARK and ASK, to make expired ones. */
   notBefore?: Date;
@@ -97,11 +99,11 @@ export class AmdAuthority {
   }
 
   get #arkName(): DistinguishedName {
-    return amdName(`ARK-${this.product}`);
+    return amdName(`ARK-${this.product}`, this.#options.organization);
   }
 
   get #askName(): DistinguishedName {
-    return amdName(`SEV-${this.product}`);
+    return amdName(`SEV-${this.product}`, this.#options.organization);
   }
 
   /** ASK and ARK as the key service and THIM hand them out. */
@@ -117,7 +119,7 @@ export class AmdAuthority {
   /** Issues a VLEK: no hardware id, the provider's name instead, valid for a year. */
   async issueVlek(options: LeafOptions): Promise<SigningLeaf> {
     const keys = await authorityKeys(this.#options, 'asvk');
-    const name = amdName(`SEV-VLEK-${this.product}`);
+    const name = amdName(`SEV-VLEK-${this.product}`, this.#options.organization);
     const certificate = this.#issueIntermediate(name, keys.publicKey, serials.asvk);
     return this.#issueLeaf('vlek', { name, certificate, keys }, { cspId: 'CN=simulated.example', ...options });
   }
@@ -169,7 +171,7 @@ export class AmdAuthority {
     const notBefore = options.notBefore ?? new Date(this.#now.getTime() - 30 * 24 * 3600 * 1000);
     const years = kind === 'vcek' ? 7 : 1;
     const certificate = issueCertificate({
-      subject: amdName(kind === 'vcek' ? 'SEV-VCEK' : 'SEV-VLEK'),
+      subject: amdName(kind === 'vcek' ? 'SEV-VCEK' : 'SEV-VLEK', this.#options.organization),
       issuer: issuer.name,
       publicKey,
       signingKey: issuer.keys.privateKey,

@@ -87,7 +87,7 @@ export function encodeName(name: DistinguishedName): Buffer {
   );
 }
 
-function encodeExtension({ oid, critical, value }: CertificateExtension): Buffer {
+export function encodeExtension({ oid, critical, value }: CertificateExtension): Buffer {
   return der.sequence(der.objectIdentifier(oid), ...(critical ? [der.boolean(true)] : []), der.octetString(value));
 }
 
@@ -134,7 +134,7 @@ export const basicConstraints = (ca: boolean, pathLength?: number): CertificateE
   ),
 });
 
-const keyUsageBits = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 } as const;
+const keyUsageBits = { digitalSignature: 0, nonRepudiation: 1, keyCertSign: 5, cRLSign: 6 } as const;
 
 export function keyUsage(...usages: (keyof typeof keyUsageBits)[]): CertificateExtension {
   let byte = 0;

@@ -14,6 +14,7 @@ export const octetString = (content: Uint8Array): Buffer => element(0x04, conten
 export const utf8String = (text: string): Buffer => element(0x0c, Buffer.from(text, 'utf8'));
 export const printableString = (text: string): Buffer => element(0x13, Buffer.from(text, 'ascii'));
 export const ia5String = (text: string): Buffer => element(0x16, Buffer.from(text, 'ascii'));
+export const enumerated = (value: number): Buffer => element(0x0a, Uint8Array.of(value));
 export const nullValue = (): Buffer => element(0x05, Buffer.alloc(0));
 export const boolean = (value: boolean): Buffer => element(0x01, Uint8Array.of(value ? 0xff : 0));
 
