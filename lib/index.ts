@@ -99,6 +99,7 @@ export {
 } from './maa/maa-client.js';
 export { buildSevSnpVmRequest, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
+export { explainToken, type NodeEncryptionKey, tokenEncryptionKey, verifyToken } from './node/token.js';
 export type { ReleaseAlgorithm, RsaDecrypt } from './release/algorithm.js';
 export {
   RELEASE_REFUSALS,
@@ -148,21 +149,35 @@ export {
 } from './relying-party/require-attestation.js';
 export type {
   AttestationClaims,
+  AttestationType,
+  CommonClaims,
   GuestAttestationClaims,
   GuestRuntimeClaims,
   IsolationTeeClaims,
   PlatformAttestationClaims,
   SevSnpClaims,
+  SnpIsolationClaims,
+  TdxIsolationClaims,
+  TdxPlatformAttestationClaims,
+  Tee,
 } from './token/claims.js';
 export type { EncryptionKey, RsaPublicJwk } from './token/ephemeral-key.js';
 export { TOKEN_REFUSALS, type TokenErrorCode } from './token/errors.js';
-export { explainToken, type TokenVerification } from './token/explain-token.js';
 export type { JSONWebKeySet, TokenAlgorithm } from './token/keys.js';
 export type { KeyFetchOptions } from './token/keys-remote.js';
+export type { NarrowingTokenOptions, VerifyTokenOptions } from './token/options.js';
 export { decodeUnverifiedToken, type TokenHeader } from './token/parse.js';
-export type { HexValue, MinimumSvn, TokenPolicy } from './token/policy.js';
-export { type AlreadyVerified, tokenEncryptionKey } from './token/token-key.js';
-export { type VerifyTokenOptions, verifyToken } from './token/verify-token.js';
+export type {
+  HexValue,
+  MaskedValue,
+  MinimumSvn,
+  TdxTokenPolicy,
+  TokenPolicy,
+  WindowsTokenPolicy,
+} from './token/policy.js';
+export type { TdxClaims } from './token/tdx-claims.js';
+export type { AlreadyVerified } from './token/token-key.js';
+export type { RefusedToken, TokenVerification, VerifiedToken } from './token/verify-token.js';
 export type { ParameterEncryption } from './tpm/native-tpm.js';
 export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
 export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './verify/check-event-log.js';

@@ -7,7 +7,7 @@ export interface CheckedValues {
 }
 
 interface Finding<Code extends string> extends CheckedValues {
-  subject: CheckSubject;
+  subject: CheckSubject | undefined;
   name: string;
   ok: boolean;
   code: Code | 'ERR_NOT_CHECKED';
@@ -16,26 +16,37 @@ interface Finding<Code extends string> extends CheckedValues {
 
 /**
  * Collects the checks of one verification, of tokens and of evidence alike, in the order in which they are made. A verifier
- * adds every one, whatever became of those before. `Code` is the union of the codes that it may give.
+ * adds every one, whatever became of those before. Checks of tokens have no subject. `Code` is the union of the codes that it may give.
  */
 export class CheckList<Code extends string = string> {
   readonly #findings: Finding<Code>[] = [];
 
   /** Adds one outcome; `expected` and `actual` are kept whether it passed or not. Returns `ok`. */
-  add(subject: CheckSubject, name: string, code: Code, ok: boolean, values?: CheckedValues): boolean {
+  add(subject: CheckSubject | undefined, name: string, code: Code, ok: boolean, values?: CheckedValues): boolean {
     this.#findings.push({ subject, name, ok, code, expected: values?.expected, actual: values?.actual });
     return ok;
   }
 
   /** Adds a comparison. */
   equal(
-    subject: CheckSubject,
+    subject: CheckSubject | undefined,
     name: string,
     code: Code,
     expected: string | number | boolean,
     actual: unknown,
   ): boolean {
     return this.add(subject, name, code, expected === actual, { expected, actual: actual ?? 'none' });
+  }
+
+  /** Adds whether a text is one of the accepted ones. */
+  oneOf(
+    subject: CheckSubject | undefined,
+    name: string,
+    code: Code,
+    expected: readonly string[],
+    actual: unknown,
+  ): boolean {
+    return this.add(subject, name, code, typeof actual === 'string' && expected.includes(actual), { expected, actual });
   }
 
   /** A check that could not be made, because one before it left nothing to look at: counts as failed. */
@@ -65,7 +76,8 @@ export class CheckList<Code extends string = string> {
 }
 
 function inWords({ subject, name, ok, code, skipped, expected, actual }: Finding<string>): Check {
-  const check: Check = { name, ok, subject };
+  const check: Check = { name, ok };
+  if (subject !== undefined) check.subject = subject;
   if (skipped) check.skipped = true;
   if (!ok) check.code = code;
   if (expected !== undefined) check.expected = Array.isArray(expected) ? expected.join(' or ') : String(expected);

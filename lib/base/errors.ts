@@ -43,9 +43,8 @@ export class AttestationError extends Error {
   }
 }
 
-/** What a check is about: a token, a key that a vault released, or a link of the chain from the maker's root to the guest. */
+/** What a check is about: a key that a vault released, or a link of the chain from the maker's root to the guest. */
 export type CheckSubject =
-  | 'token'
   | 'root'
   | 'intermediate'
   | 'leaf'
@@ -64,7 +63,7 @@ export interface Check {
   /** What was checked, as a short English sentence. */
   name: string;
   ok: boolean;
-
+  /** Set on checks of evidence and reports. */
   subject?: CheckSubject;
   /** Set, with `ok` true, on a check that nothing in the evidence or the options called for. */
   skipped?: true;

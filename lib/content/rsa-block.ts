@@ -1,5 +1,6 @@
-import { constants, type KeyObject, publicEncrypt } from 'node:crypto';
+import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import type { RsaDecryptScheme } from '../tpm/tpm.js';
 
 const DIGESTS = {
@@ -21,7 +22,7 @@ function maxPlaintextBytes(modulusBytes: number, scheme: RsaDecryptScheme): numb
  * @throws AttestationError 25 when `data` is longer than {@link maxPlaintextBytes}.
  */
 export function encryptRsaBlock(
-  key: { keyObject: KeyObject; modulusBytes: number },
+  key: { jwk: RsaPublicJwk; modulusBytes: number },
   data: Uint8Array,
   scheme: RsaDecryptScheme,
 ): Buffer {
@@ -34,10 +35,11 @@ export function encryptRsaBlock(
     );
   }
   try {
+    const keyObject = createPublicKey({ format: 'jwk', key: { ...key.jwk } });
     return scheme.scheme === 'RSAES'
-      ? publicEncrypt({ key: key.keyObject, padding: constants.RSA_PKCS1_PADDING }, data)
+      ? publicEncrypt({ key: keyObject, padding: constants.RSA_PKCS1_PADDING }, data)
       : publicEncrypt(
-          { key: key.keyObject, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: DIGESTS[scheme.hash].name },
+          { key: keyObject, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: DIGESTS[scheme.hash].name },
           data,
         );
   } catch (cause) {

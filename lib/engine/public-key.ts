@@ -22,6 +22,19 @@ const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
 const MAX_EXPONENT_BYTES = 4;
 
+const usable = new WeakMap<PublicKey, boolean>();
+
+/** Whether a key, for instance one that stood in a certificate, is within the bounds that every engine is held to. */
+export function isUsableKey(key: PublicKey): boolean {
+  let known = usable.get(key);
+  if (known === undefined) {
+    const checked = key.type === 'rsa' ? rsaPublicKey(key.n, key.e) : ecPublicKey(key.curve, key.x, key.y);
+    known = checked !== undefined;
+    usable.set(key, known);
+  }
+  return known;
+}
+
 /** An RSA key of big-endian numbers without leading zeros; undefined when it is out of bounds or even. */
 export function rsaPublicKey(n: Uint8Array, e: Uint8Array, bounds: RsaBounds = {}): PublicKey | undefined {
   const { minBits = MIN_RSA_BITS, maxBits = MAX_RSA_BITS, exponent } = bounds;

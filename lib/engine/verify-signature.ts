@@ -2,10 +2,11 @@ import { copyBytes } from '../base/bytes.js';
 import { DIGEST_BYTES } from '../base/sha2.js';
 import { CURVES, isScalar } from './curves.js';
 import type { PublicKey, SignatureEngine, SignatureScheme } from './engine.js';
+import { isUsableKey } from './public-key.js';
 
 /**
- * Whether `key`, which `lib/engine/public-key.ts` has checked, made `signature` over `message`. What engines are known to
- * differ in is decided here, before any of them is asked: lengths, the range of r and s, the size of a PSS salt, and that
+ * Whether `key` made `signature` over `message`; bytes never make it throw. What engines are known to differ in is decided
+ * here, before any of them is asked: the bounds of the key, lengths, the range of r and s, the size of a PSS salt, and that
  * scheme and key belong together.
  */
 export async function verifySignature(
@@ -15,7 +16,11 @@ export async function verifySignature(
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
-  return isWellFormed(key, scheme, signature) && (await engine.verify(key, scheme, still(message), still(signature)));
+  return (
+    isUsableKey(key) &&
+    isWellFormed(key, scheme, signature) &&
+    (await engine.verify(key, scheme, still(message), still(signature)))
+  );
 }
 
 /** Shared memory may change while it is read, so that engines refuse it: a copy is what is verified. */

@@ -4,7 +4,7 @@ import { thimCertificates } from '../imds/thim.js';
 import { type GuestEnvelope, openGuestEnvelope } from '../maa/guest-envelope.js';
 import { guestRequest, type IsolationEvidence, type OsInfo, type TpmEvidence } from '../maa/guest-request.js';
 import { postGuestEvidence } from '../maa/guest-service.js';
-import type { VerifyTokenOptions } from '../token/verify-token.js';
+import type { VerifyTokenOptions } from '../token/options.js';
 import type { HclReport } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';

@@ -1,8 +1,10 @@
 import { parseTpm2bPublic } from '../abi/tpm.js';
 import { untilAborted } from '../base/abort.js';
 import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
+import { nodeContext } from '../node/context.js';
 import { ephemeralKeyFromToken } from '../token/ephemeral-key.js';
-import { checkTokenOptions, type VerifyTokenOptions, verifyToken } from '../token/verify-token.js';
+import { checkTokenOptions, type VerifyTokenOptions } from '../token/options.js';
+import { verifyTokenIn } from '../token/verify-token.js';
 
 /** What a guest wants of its own token before it uses it or passes it on. */
 export type OwnTokenVerification = Partial<VerifyTokenOptions>;
@@ -44,7 +46,7 @@ export async function verifyOwnToken(
   signal?: AbortSignal,
 ): Promise<void> {
   try {
-    await untilAborted(verifyToken(token, options), signal);
+    await untilAborted(verifyTokenIn(nodeContext, token, options), signal);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     throw refused(`${error.code}: ${error.message}`, error);

@@ -1,9 +1,11 @@
 import { defaultEngine } from '../engine/choose.js';
-import type { VerificationContext } from '../engine/context.js';
+import { nodeTransport } from '../http/node-transport.js';
+import type { TokenContext } from '../token/context.js';
 
-/** Of `cvm-guest-attestation`, in Node: the addon's OpenSSL where it loads. It is looked for at the first verification. */
-export const nodeContext: VerificationContext = {
+/** Of `cvm-guest-attestation`, in Node: the addon's OpenSSL where it loads, looked for at the first verification. */
+export const nodeContext: TokenContext = {
   get engine() {
     return defaultEngine();
   },
+  ownTransport: nodeTransport,
 };

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { VerificationError } from '../base/errors.js';
+import { verifyToken } from '../node/token.js';
 import type { AttestationClaims } from '../token/claims.js';
 import { refuseToken, TOKEN_REFUSALS, type TokenErrorCode } from '../token/errors.js';
+import { checkTokenOptions, type VerifyTokenOptions } from '../token/options.js';
 import type { TokenPolicy } from '../token/policy.js';
-import { checkTokenOptions, type VerifyTokenOptions, verifyToken } from '../token/verify-token.js';
 
 export interface RequireAttestationOptions extends VerifyTokenOptions {
   /** Header that holds the bare token, in place of `Authorization: Bearer …`. */

@@ -1,4 +1,10 @@
-import type { RuntimeClaims, RuntimeClaimsKey } from '../verify/types.js';
+import type { RuntimeClaims, RuntimeClaimsKey } from '../abi/runtime-claims.js';
+import type { TdxClaims } from './tdx-claims.js';
+
+/** The three kinds of token: of a guest, or of the platform alone, on SEV-SNP or TDX. */
+export type AttestationType = 'azurevm' | 'sevsnpvm' | 'tdxvm';
+/** The hardware that a confidential VM runs on. */
+export type Tee = 'snp' | 'tdx';
 
 /** Claims about the SEV-SNP guest; digests and identities in lower-case hex. */
 export interface SevSnpClaims {
@@ -56,18 +62,27 @@ export interface GuestRuntimeClaims {
   [member: string]: unknown;
 }
 
-/** The hardware behind a guest attestation token: the platform's own claims, nested. */
-export interface IsolationTeeClaims extends SevSnpClaims {
+/** The SEV-SNP hardware behind a guest attestation token: the platform's own claims, nested. */
+export interface SnpIsolationClaims extends SevSnpClaims {
   'x-ms-attestation-type': 'sevsnpvm';
   [claim: string]: unknown;
 }
+
+/** The same on TDX. */
+export interface TdxIsolationClaims extends TdxClaims {
+  'x-ms-attestation-type': 'tdxvm';
+  [claim: string]: unknown;
+}
+
+/** The hardware behind a guest attestation token. */
+export type IsolationTeeClaims<T extends Tee = Tee> = { snp: SnpIsolationClaims; tdx: TdxIsolationClaims }[T];
 
 /**
  * Token of `POST /attest/AzureGuest`: the guest's boot, attested through the vTPM, with the hardware nested in it.
  *
  * Source: guest attestation for confidential VMs, "JSON web token".
  */
-export interface GuestAttestationClaims extends CommonClaims {
+export interface GuestAttestationClaims<T extends Tee = Tee> extends CommonClaims {
   'x-ms-attestation-type': 'azurevm';
   /** Secure boot as measured in the event log. */
   secureboot?: boolean;
@@ -92,7 +107,7 @@ export interface GuestAttestationClaims extends CommonClaims {
   'x-ms-azurevm-signingdisabled'?: boolean;
   'x-ms-azurevm-testsigning-enabled'?: boolean;
   'x-ms-azurevm-vmid'?: string;
-  'x-ms-isolation-tee': IsolationTeeClaims;
+  'x-ms-isolation-tee': IsolationTeeClaims<T>;
   'x-ms-runtime'?: GuestRuntimeClaims;
 }
 
@@ -107,5 +122,23 @@ export interface PlatformAttestationClaims extends CommonClaims, SevSnpClaims {
   nonce?: string;
 }
 
-/** Claims of a verified token; `x-ms-attestation-type` tells which of the two shapes it is. */
-export type AttestationClaims = GuestAttestationClaims | PlatformAttestationClaims;
+/**
+ * Token of `POST /attest/TdxVm`: the hardware's claims at top level.
+ *
+ * Source: Attestation - Attest Tdx Vm, REST API 2025-06-01.
+ */
+export interface TdxPlatformAttestationClaims extends CommonClaims, TdxClaims {
+  'x-ms-attestation-type': 'tdxvm';
+  /** The `nonce` of the request. */
+  nonce?: string;
+}
+
+/**
+ * Claims of a verified token. `x-ms-attestation-type` tells which of the three shapes it is; `verifyToken` narrows the type
+ * by the options `attestationType` and `tee`.
+ */
+export type AttestationClaims<Type extends AttestationType = AttestationType, T extends Tee = Tee> = {
+  azurevm: GuestAttestationClaims<T>;
+  sevsnpvm: PlatformAttestationClaims;
+  tdxvm: TdxPlatformAttestationClaims;
+}[Type];

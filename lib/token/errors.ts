@@ -1,3 +1,4 @@
+import type { CheckList } from '../base/checks.js';
 import { type Check, VerificationError } from '../base/errors.js';
 
 /** Every reason for which a token is refused: stable code and what it says. */
@@ -21,7 +22,7 @@ export const TOKEN_REFUSALS = Object.freeze({
   ERR_TOKEN_ISSUED_IN_FUTURE: 'The token says that it was issued in the future (`iat`).',
   ERR_TOKEN_TOO_OLD: 'The token was issued longer ago than `maxTokenAge` allows.',
   ERR_TOKEN_ATTESTATION_TYPE: 'The attestation type is not the expected one.',
-  ERR_TOKEN_ISOLATION: 'The token does not say that the machine is an SEV-SNP confidential VM.',
+  ERR_TOKEN_ISOLATION: 'The token does not say that the machine is a confidential VM on an accepted kind of hardware.',
   ERR_TOKEN_COMPLIANCE: 'The machine is not an `azure-compliant-cvm`.',
   ERR_TOKEN_DEBUG: 'The machine, its boot chain or its kernel may be debugged.',
   ERR_TOKEN_MIGRATION: 'The machine may be migrated by a migration agent.',
@@ -35,12 +36,20 @@ export const TOKEN_REFUSALS = Object.freeze({
   ERR_TOKEN_LAUNCH_MEASUREMENT: 'The launch measurement is not an expected one.',
   ERR_TOKEN_HOST_DATA: 'The host data is not the expected one.',
   ERR_TOKEN_ID_KEY: 'The image is not signed by an expected ID key.',
+  ERR_TOKEN_TCB_STATUS: 'The TDX platform’s firmware is not in an accepted state (`attester_tcb_status`).',
+  ERR_TOKEN_MRTD: 'The MRTD is not an expected one.',
+  ERR_TOKEN_MRCONFIGID: 'The MRCONFIGID is not an expected one.',
+  ERR_TOKEN_XFAM: 'The XFAM has other bits than expected.',
+  ERR_TOKEN_WINDOWS: 'The boot of Windows does not meet a demand, or the guest is not Windows.',
   ERR_TOKEN_SVN: 'A security version is missing or lower than demanded.',
   ERR_TOKEN_MISSING: 'The request carries no token.',
 } as const);
 
 /** Code of a token refusal, for instance `'ERR_TOKEN_SIGNATURE'`. */
 export type TokenErrorCode = keyof typeof TOKEN_REFUSALS;
+
+/** The checks of a token. */
+export type TokenChecks = CheckList<TokenErrorCode>;
 
 /** A refusal that is not a finding among the claims: the token is not even read further. */
 export function refuseToken(code: TokenErrorCode, because?: string, cause?: unknown): VerificationError {

@@ -1,18 +1,21 @@
 import type { JSONWebKeySet } from 'jose';
+import * as kinds from '../base/option-kinds.js';
+import type { OptionTable } from '../base/options.js';
+import { invalid } from '../base/options.js';
 import { parseStrictJson } from '../base/strict-json.js';
+import type { PublicKey } from '../engine/engine.js';
 import { fetchTransport } from '../http/fetch-transport.js';
-import { nodeTransport } from '../http/node-transport.js';
 import { isLoopback } from '../http/service-url.js';
 import { tracedExchange } from '../http/traced-exchange.js';
 import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
+import type { TokenContext } from './context.js';
 import { refuseToken } from './errors.js';
 import { checkKeySet } from './keys.js';
-import { invalid } from './policy.js';
 
 /** Largest key set that is read, in bytes. Each of the service's certificates carries its own attestation evidence. */
 export const MAX_KEY_SET_BYTES = 4 * 1024 * 1024;
 const MAX_REMEMBERED_SETS = 64;
-/** Unknown kids may cause this many fetches at once, and one more every 30 s: a stranger's tokens cost the issuer little. */
+/** Unknown kids may cause this many fetches at once, and one more every 30 s: untrusted tokens cost the issuer little. */
 const REFRESH_BURST = 5;
 const REFRESH_INTERVAL_MS = 30_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -20,11 +23,11 @@ const DEFAULT_LIFETIME_MS = 3_600_000;
 
 /** How an issuer's keys are fetched and for how long they are believed. */
 export interface KeyFetchOptions {
-  /** Instead of direct connections of this library's own: for a proxy. Keys fetched through one serve no other. */
+  /** Instead of this library's own connections: for a proxy. Keys fetched through one serve no other. */
   fetch?: typeof fetch;
-  /** Certificates in PEM that are trusted in place of the bundled roots, when no `fetch` is given. */
+  /** In Node: certificates in PEM that are trusted in place of the bundled roots, when no `fetch` is given. */
   ca?: string;
-  /** URL of an HTTP proxy, false for none; the environment's by default. Not with `fetch`. */
+  /** In Node: URL of an HTTP proxy, false for none; the environment's by default. Not with `fetch`. */
   proxy?: string | false;
   /** For the whole exchange, in milliseconds; 10,000 by default. */
   timeoutMs?: number;
@@ -33,6 +36,16 @@ export interface KeyFetchOptions {
   /** Allows plain http to other machines. Off by default; the loopback interface is always allowed. */
   allowInsecureHttp?: boolean;
 }
+
+/** Kinds of the members of {@link KeyFetchOptions}. */
+export const KEY_FETCH: OptionTable<KeyFetchOptions> = {
+  fetch: kinds.callable<typeof fetch>(),
+  ca: kinds.text,
+  proxy: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
+  timeoutMs: kinds.milliseconds,
+  lifetimeMs: kinds.integer(0, Number.MAX_SAFE_INTEGER),
+  allowInsecureHttp: kinds.flag,
+};
 
 /** The keys behind one URL: fetched when needed, one request at a time, however many tokens wait for it. */
 class RemoteKeySet {
@@ -83,12 +96,15 @@ class RemoteKeySet {
   }
 }
 
-/** Key sets by the `fetch` that they come through, then by certificates and URL. */
+/** Key sets by the `fetch` or the context that they come through, then by certificates and URL. */
 const remembered = new WeakMap<object, Map<string, RemoteKeySet>>();
-const DIRECT = {};
 
-function remoteKeySet(url: URL, { fetch: fetchFunction, ca, proxy }: KeyFetchOptions): RemoteKeySet {
-  const owner = fetchFunction ?? DIRECT;
+function remoteKeySet(
+  context: TokenContext,
+  url: URL,
+  { fetch: fetchFunction, ca, proxy }: KeyFetchOptions,
+): RemoteKeySet {
+  const owner = fetchFunction ?? context;
   let sets = remembered.get(owner);
   if (sets === undefined) {
     sets = new Map();
@@ -97,8 +113,9 @@ function remoteKeySet(url: URL, { fetch: fetchFunction, ca, proxy }: KeyFetchOpt
   const name = `${url.href}\n${fetchFunction === undefined ? `${proxy}\n${ca ?? ''}` : ''}`;
   let set = sets.get(name);
   if (set === undefined) {
-    const direct = nodeTransport({ ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) });
-    set = new RemoteKeySet(url, fetchFunction === undefined ? direct : fetchTransport(fetchFunction));
+    const own = { ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) };
+    const transport = fetchFunction === undefined ? context.ownTransport(own) : fetchTransport(fetchFunction);
+    set = new RemoteKeySet(url, transport);
   }
   // The map keeps the order of use, so that the set unused for longest goes when there are too many.
   sets.delete(name);
@@ -114,16 +131,17 @@ function remoteKeySet(url: URL, { fetch: fetchFunction, ca, proxy }: KeyFetchOpt
  * Looks something up in the keys behind `url`, fetching them when none are at hand or theirs is too old, and once more
  * when `find` comes back with nothing. Throws ERR_TOKEN_KEYS_UNAVAILABLE or ERR_TOKEN_KEY_SET.
  */
-export async function findInRemoteKeys<Found>(
+export async function findInRemoteKeys(
+  context: TokenContext,
   url: URL,
   options: KeyFetchOptions,
-  find: (set: JSONWebKeySet) => Found[],
-): Promise<Found[]> {
+  find: (set: JSONWebKeySet) => PublicKey[],
+): Promise<PublicKey[]> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = DEFAULT_LIFETIME_MS } = options;
   if (url.protocol !== 'https:' && !plainHttpAllowed(url, options.allowInsecureHttp)) {
     throw invalid('keys are fetched over https, except on the loopback interface or with allowInsecureHttp');
   }
-  const remote = remoteKeySet(url, options);
+  const remote = remoteKeySet(context, url, options);
   const current = remote.current(timeoutMs, lifetimeMs);
   const set = await current;
   const found = find(set);
@@ -158,7 +176,7 @@ async function fetchKeySet(url: URL, transport: Transport, timeoutMs: number): P
 }
 
 /** Reads the body of a key set. Throws ERR_TOKEN_KEY_SET. */
-export function parseKeySet(body: Buffer): JSONWebKeySet {
+export function parseKeySet(body: Uint8Array): JSONWebKeySet {
   let value: unknown;
   try {
     value = parseStrictJson(body);

@@ -1,6 +1,9 @@
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { JSONWebKeySet, JWK } from 'jose';
+import { parseCertificate } from '../abi/x509.js';
+import { decodeBase64 } from '../base/base64url.js';
 import { isJsonObject } from '../base/strict-json.js';
+import type { EcCurve, PublicKey, SignatureScheme } from '../engine/engine.js';
+import { publicKeyFromJwk } from '../engine/public-key.js';
 import { refuseToken } from './errors.js';
 
 export type { JSONWebKeySet } from 'jose';
@@ -9,27 +12,27 @@ export type { JSONWebKeySet } from 'jose';
 const MAX_KEYS = 1000;
 /** Most keys tried for one token: keys that share its `kid`. */
 const MAX_KEYS_PER_KID = 8;
-const MAX_RSA_BITS = 8192;
-const MIN_RSA_BITS = 2048;
 
 /** Algorithms that `verifyToken` can be told to accept. RS256 is what the service signs with. */
 export type TokenAlgorithm = 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512';
 
-/** Every algorithm that can be allowed; `none` and HMAC are not among them. */
-export const TOKEN_ALGORITHMS: readonly TokenAlgorithm[] = Object.freeze([
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-] as const);
+/** RFC 7518 section 3.1, with the curve of each ECDSA algorithm. `none` and HMAC cannot be allowed. */
+const ALGORITHMS: Readonly<Record<TokenAlgorithm, { scheme: SignatureScheme; curve?: EcCurve }>> = {
+  RS256: { scheme: { scheme: 'rsa-pkcs1', hash: 'SHA-256' } },
+  RS384: { scheme: { scheme: 'rsa-pkcs1', hash: 'SHA-384' } },
+  RS512: { scheme: { scheme: 'rsa-pkcs1', hash: 'SHA-512' } },
+  PS256: { scheme: { scheme: 'rsa-pss', hash: 'SHA-256', saltLength: 32 } },
+  PS384: { scheme: { scheme: 'rsa-pss', hash: 'SHA-384', saltLength: 48 } },
+  PS512: { scheme: { scheme: 'rsa-pss', hash: 'SHA-512', saltLength: 64 } },
+  ES256: { scheme: { scheme: 'ecdsa', hash: 'SHA-256' }, curve: 'P-256' },
+  ES384: { scheme: { scheme: 'ecdsa', hash: 'SHA-384' }, curve: 'P-384' },
+  ES512: { scheme: { scheme: 'ecdsa', hash: 'SHA-512' }, curve: 'P-521' },
+};
 
-/** Curve of each ECDSA algorithm, in OpenSSL's names. */
-const CURVES: Partial<Record<TokenAlgorithm, string>> = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' };
+/** Every algorithm that can be allowed. */
+export const TOKEN_ALGORITHMS = Object.freeze(Object.keys(ALGORITHMS)) as readonly TokenAlgorithm[];
+
+export const schemeOf = (algorithm: TokenAlgorithm): SignatureScheme => ALGORITHMS[algorithm].scheme;
 
 /** Accepts what looks like a key set within the limits; throws ERR_TOKEN_KEY_SET otherwise. */
 export function checkKeySet(value: unknown): JSONWebKeySet {
@@ -44,12 +47,12 @@ export function checkKeySet(value: unknown): JSONWebKeySet {
  * The keys of a set that may have made a signature: same `kid`, and usable with the algorithm. Several when the set has
  * more than one key of that name; empty when there is none.
  */
-export function findKeys(set: JSONWebKeySet, kid: string, algorithm: TokenAlgorithm): KeyObject[] {
+export function findKeys(set: JSONWebKeySet, kid: string, algorithm: TokenAlgorithm): PublicKey[] {
   const named = set.keys.filter((entry) => isJsonObject(entry) && entry.kid === kid);
   if (named.length > MAX_KEYS_PER_KID) {
     throw refuseToken('ERR_TOKEN_KEY_SET', `${named.length} keys share one kid, at most ${MAX_KEYS_PER_KID} are tried`);
   }
-  const found: KeyObject[] = [];
+  const found: PublicKey[] = [];
   for (const entry of named) {
     if (entry.use !== undefined && entry.use !== 'sig') continue;
     if (entry.alg !== undefined && entry.alg !== algorithm) continue;
@@ -59,46 +62,40 @@ export function findKeys(set: JSONWebKeySet, kid: string, algorithm: TokenAlgori
   return found;
 }
 
-interface Imported {
+interface Parsed {
   material: string;
-  key: KeyObject | undefined;
+  key: PublicKey | undefined;
 }
 
-/** Keys already imported, by entry; `material` notices an entry that its owner has changed since. */
-const imported = new WeakMap<JWK, Imported>();
+/** Keys already parsed, by entry; `material` notices an entry that its owner has changed since. */
+const parsed = new WeakMap<JWK, Parsed>();
 
-function publicKeyOf(entry: JWK): KeyObject | undefined {
+function publicKeyOf(entry: JWK): PublicKey | undefined {
   const material = `${entry.kty}|${entry.n}|${entry.e}|${entry.crv}|${entry.x}|${entry.y}|${entry.x5c?.[0]}`;
-  const known = imported.get(entry);
+  const known = parsed.get(entry);
   if (known?.material === material) return known.key;
-  const key = importPublicKey(entry);
-  imported.set(entry, { material, key });
+  const key = parseKey(entry);
+  parsed.set(entry, { material, key });
   return key;
 }
 
-function importPublicKey(entry: JWK): KeyObject | undefined {
-  const { kty, n, e, crv, x, y } = entry;
+/** Undefined for what is not a usable key: the others of the set stay usable. */
+function parseKey(entry: JWK): PublicKey | undefined {
+  const hasNumbers = entry.kty === 'RSA' ? entry.n !== undefined : entry.x !== undefined;
+  if (hasNumbers) return publicKeyFromJwk(entry);
+  // The service's entries may carry the key in their certificate only. It is trusted for being in the issuer's set, not
+  // for the certificate, which is self-signed.
+  const [certificate] = Array.isArray(entry.x5c) ? entry.x5c : [];
+  const der = typeof certificate === 'string' ? decodeBase64(certificate) : undefined;
+  if (der === undefined) return undefined;
   try {
-    if (kty === 'RSA' && typeof n === 'string' && typeof e === 'string') {
-      return createPublicKey({ format: 'jwk', key: { kty, n, e } });
-    }
-    if (kty === 'EC' && typeof crv === 'string' && typeof x === 'string' && typeof y === 'string') {
-      return createPublicKey({ format: 'jwk', key: { kty, crv, x, y } });
-    }
-    // The service's entries may carry the key in their certificate only. It is trusted for being in the issuer's set,
-    // not for the certificate, which is self-signed.
-    const certificate = entry.x5c?.[0];
-    if (typeof certificate === 'string') return new X509Certificate(Buffer.from(certificate, 'base64')).publicKey;
+    return parseCertificate(der).publicKey;
   } catch {
-    // Not a key: the others of the set stay usable.
+    return undefined;
   }
-  return undefined;
 }
 
-function fits(key: KeyObject, algorithm: TokenAlgorithm): boolean {
-  const curve = CURVES[algorithm];
-  const details = key.asymmetricKeyDetails;
-  if (curve !== undefined) return key.asymmetricKeyType === 'ec' && details?.namedCurve === curve;
-  const bits = details?.modulusLength ?? 0;
-  return key.asymmetricKeyType === 'rsa' && bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS;
+function fits(key: PublicKey, algorithm: TokenAlgorithm): boolean {
+  const { curve } = ALGORITHMS[algorithm];
+  return key.type === 'rsa' ? curve === undefined : key.curve === curve;
 }

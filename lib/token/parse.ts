@@ -1,3 +1,5 @@
+import { decodeBase64url } from '../base/base64url.js';
+import { utf8Bytes } from '../base/bytes.js';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import type { AttestationClaims } from './claims.js';
 import { refuseToken } from './errors.js';
@@ -16,40 +18,38 @@ export interface TokenHeader {
   [member: string]: unknown;
 }
 
-/** A token with its header decoded and its claims not yet. */
-export interface TokenParts {
-  header: TokenHeader;
-  /** The claims as they were signed: base64url. */
-  payload: string;
+/** A token as it came, decoded once. Nothing in it is proven. */
+export interface UnverifiedToken {
+  readonly header: TokenHeader;
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** What is signed: both parts in base64url with the dot between them, in ASCII. */
+  readonly signed: Uint8Array<ArrayBuffer>;
+  readonly signature: Uint8Array<ArrayBuffer>;
 }
 
-/** Splits a compact JWS and decodes its header without believing a word of it. Throws VerificationError. */
-export function splitToken(token: string): TokenParts {
-  if (typeof token !== 'string') throw refuseToken('ERR_TOKEN_FORMAT', 'it is not a string');
+/** Decodes a compact JWS without believing a word of it. Throws VerificationError. */
+export function parseToken(token: unknown): UnverifiedToken {
+  if (typeof token !== 'string') throw refuseToken('ERR_TOKEN_FORMAT', notText(token));
   if (token.length > MAX_TOKEN_LENGTH) throw refuseToken('ERR_TOKEN_SIZE', `it has ${token.length} characters`);
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
   if (first === -1 || second === -1 || token.includes('.', second + 1)) {
-    throw refuseToken('ERR_TOKEN_FORMAT', 'it does not have three parts');
+    throw refuseToken('ERR_TOKEN_FORMAT', mistaken(token) ?? 'it does not have three parts');
   }
-  decodePart(token.slice(second + 1), 'signature');
-  const header = parsePart(token.slice(0, first), 'header');
+  const signature = decodePart(token, token.slice(second + 1), 'signature');
+  const header = parsePart(token, token.slice(0, first), 'header');
   if (typeof header.alg !== 'string') throw refuseToken('ERR_TOKEN_ALGORITHM', 'the header names none');
   for (const name of ['kid', 'jku', 'typ']) {
     if (header[name] !== undefined && typeof header[name] !== 'string') {
       throw refuseToken('ERR_TOKEN_FORMAT', `the header’s ${name} is not a string`);
     }
   }
-  return { header: header as TokenHeader, payload: token.slice(first + 1, second) };
+  const claims = parsePart(token, token.slice(first + 1, second), 'claims');
+  return { header: header as TokenHeader, claims, signed: utf8Bytes(token.slice(0, second)), signature };
 }
 
-/** Decodes the claims, still without believing them. Throws VerificationError. */
-export function parseClaims({ payload }: TokenParts): Record<string, unknown> {
-  return parsePart(payload, 'claims');
-}
-
-function parsePart(part: string, what: string): Record<string, unknown> {
-  const bytes = decodePart(part, what);
+function parsePart(token: string, part: string, what: string): Record<string, unknown> {
+  const bytes = decodePart(token, part, what);
   try {
     const value = parseStrictJson(bytes, MAX_TOKEN_NESTING);
     if (isJsonObject(value)) return value;
@@ -62,28 +62,34 @@ function parsePart(part: string, what: string): Record<string, unknown> {
   throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is not a JSON object`);
 }
 
-/** RFC 7515 section 2: base64url, no padding, nothing else in between; one text only for the same bytes. */
-function decodePart(part: string, what: string): Buffer {
-  const bytes = Buffer.from(part, 'base64url');
-  // Node's decoder takes both alphabets, skips what is in neither, which leaves fewer bytes than the length promises, and
-  // ignores the unused bits of the last character.
-  const rest = part.length % 4;
-  const whole = rest !== 1 && bytes.length === Math.floor((part.length * 3) / 4);
-  const tail = rest === 0 ? '' : bytes.subarray(bytes.length - rest + 1).toString('base64url');
-  if (!whole || !part.endsWith(tail) || part.includes('+') || part.includes('/')) {
-    throw refuseToken('ERR_TOKEN_FORMAT', `the ${what} part is not base64url without padding`);
-  }
-  return bytes;
+function decodePart(token: string, part: string, what: string): Uint8Array<ArrayBuffer> {
+  const bytes = decodeBase64url(part);
+  if (bytes !== undefined) return bytes;
+  throw refuseToken('ERR_TOKEN_FORMAT', mistaken(token) ?? `the ${what} part is not base64url without padding`);
+}
+
+/** The commonest slips, named: each of them is a token with something around it. */
+function mistaken(token: string): string | undefined {
+  if (/^\s*bearer\s/i.test(token)) return 'it begins with “Bearer ”, which is not part of it';
+  if (/\s$/.test(token)) return 'it ends with a line end or another blank: trim it';
+  if (/^\s/.test(token)) return 'it begins with a blank: trim it';
+  if (token.split('.').length === 5) return 'it is encrypted (a JWE of five parts): decrypt it first';
+  return undefined;
+}
+
+function notText(value: unknown): string {
+  const isPromise = typeof value === 'object' && value !== null && 'then' in value;
+  return isPromise ? 'it is a promise, not a string: is an await missing?' : 'it is not a string';
 }
 
 /**
  * Decodes a token **without verifying anything**: for display and diagnosis. Decide nothing by what it returns; use
- * {@link verifyToken} for that.
+ * `verifyToken` for that.
  *
  * Bounded like verification: 64 KiB, 32 levels, no repeated member. Throws a {@link VerificationError} on what is not a
  * token at all.
  */
 export function decodeUnverifiedToken(token: string): { header: TokenHeader; claims: AttestationClaims } {
-  const parts = splitToken(token);
-  return { header: parts.header, claims: parseClaims(parts) as unknown as AttestationClaims };
+  const { header, claims } = parseToken(token);
+  return { header, claims: claims as unknown as AttestationClaims };
 }

@@ -1,10 +1,21 @@
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { OptionNames } from '../base/option-names.js';
+import { isBytes } from '../base/bytes.js';
+import { bytesFromHex, hex } from '../base/hex.js';
+import * as kinds from '../base/option-kinds.js';
+import { invalid, nested, type OptionKind, type OptionTable, recordOf } from '../base/options.js';
+import type { AttestationType, Tee } from './claims.js';
+
+export { invalid } from '../base/options.js';
 
 /** What a token must say. Each expectation that is given is checked; one that is given as `undefined` is an error. */
 export interface TokenPolicy {
-  /** Which token: `azurevm` (guest attestation, with the SEV-SNP claims nested) or `sevsnpvm` (platform). Default: either. */
-  attestationType?: 'azurevm' | 'sevsnpvm' | readonly ('azurevm' | 'sevsnpvm')[];
+  /**
+   * Which token: `azurevm` (guest attestation, with the hardware's claims nested), or `sevsnpvm` or `tdxvm` (platform).
+   * Default `azurevm`: a platform token proves nothing about who asked for it, since anybody can have an old report
+   * attested with a nonce of his own, so it is taken only when it is named.
+   */
+  attestationType?: AttestationType | readonly AttestationType[];
+  /** The hardware behind it. Default: SEV-SNP or TDX, and only that whose members the rest of the policy names. */
+  tee?: Tee | readonly Tee[];
   /** Demands `x-ms-compliance-status` `azure-compliant-cvm`. True by default. */
   requireCompliance?: boolean;
   /** Demands `secure-boot` in the VM configuration and, in a guest token, `secureboot` (the event log) as well. */
@@ -23,35 +34,19 @@ export interface TokenPolicy {
   policyHash?: string | readonly string[];
   /** VM id, a GUID, in any case. */
   vmId?: string;
-  /** Accepted launch measurements: 48 bytes, or hex. */
+  /** SEV-SNP: accepted launch measurements, 48 bytes or hex. */
   launchMeasurement?: HexValue | readonly HexValue[];
-  /** Accepted host data: 32 bytes, or hex. */
+  /** SEV-SNP: accepted host data, 32 bytes or hex. */
   hostData?: HexValue | readonly HexValue[];
-  /** Accepted digests of the key that signed the image's ID block: 48 bytes, or hex. */
+  /** SEV-SNP: accepted digests of the key that signed the image's ID block, 48 bytes or hex. */
   idKeyDigest?: HexValue | readonly HexValue[];
-  /** Lowest accepted security versions. */
+  /** SEV-SNP: lowest accepted security versions. */
   minimumSvn?: MinimumSvn;
+  /** TDX: what the hardware's claims must say. */
+  tdx?: TdxTokenPolicy;
+  /** What the boot of a Windows guest must say; demands a guest token of Windows. */
+  windows?: WindowsTokenPolicy;
 }
-
-export const POLICY_NAMES = {
-  attestationType: true,
-  requireCompliance: true,
-  requireSecureBoot: true,
-  requireTpm: true,
-  allowDebug: true,
-  allowMigration: true,
-  nonce: true,
-  clientPayload: true,
-  policyHash: true,
-  vmId: true,
-  launchMeasurement: true,
-  hostData: true,
-  idKeyDigest: true,
-  minimumSvn: true,
-} satisfies OptionNames<TokenPolicy>;
-
-/** Bytes, or the same in hex. */
-export type HexValue = string | Uint8Array;
 
 /** Lowest accepted security versions (SVNs) of the AMD firmware components and of the guest image. */
 export interface MinimumSvn {
@@ -62,9 +57,93 @@ export interface MinimumSvn {
   guest?: number;
 }
 
-/** A policy after its own checks, in the form in which claims are compared. */
+/** Demands on the TDX claims; names as in the `tdx` section of an evidence policy. */
+export interface TdxTokenPolicy {
+  /** Accepted `attester_tcb_status`. Default `UpToDate` and `SWHardeningNeeded`. */
+  acceptedTcbStatuses?: readonly string[];
+  /** Accepted MRTD, 48 bytes or hex. */
+  mrtd?: HexValue | readonly HexValue[];
+  /** Accepted MRCONFIGID, 48 bytes or hex. */
+  mrconfigid?: HexValue | readonly HexValue[];
+  /** Least `tdx_tee_tcb_svn`, 16 numbers: components 0 and 1 are a version, minor and major; the others each at least. */
+  minimumTeeTcbSvn?: readonly number[];
+  /** Accepted XFAM: those bits that `mask` names (default: all) are as in `value`. 8 bytes each in hex, in the order of the quote. */
+  xfam?: MaskedValue;
+}
+
+/** Bits of a field that must have certain values. */
+export interface MaskedValue {
+  value: string;
+  mask?: string;
+}
+
+/** Demands on the boot of a Windows guest. Each is false by default. */
+export interface WindowsTokenPolicy {
+  /** Neither test-signed nor flight-signed (pre-release) code may load. */
+  requireTestSigningOff?: boolean;
+  /** The kernel, boot and hypervisor debuggers are off, and cannot be turned on. */
+  requireDebuggersOff?: boolean;
+  /** Signatures of kernel code are enforced. */
+  requireCodeIntegrity?: boolean;
+  /** Hypervisor-protected code integrity is on. */
+  requireHvci?: boolean;
+}
+
+/** Bytes, or the same in hex. */
+export type HexValue = string | Uint8Array;
+
+const TYPES = ['azurevm', 'sevsnpvm', 'tdxvm'] as const satisfies readonly AttestationType[];
+const TEES = ['snp', 'tdx'] as const satisfies readonly Tee[];
+const svn = kinds.integer(0, Number.MAX_SAFE_INTEGER);
+const xfamBytes = kinds.textLike(/^[0-9a-fA-F]{16}$/, '8 bytes in hex');
+
+const hexValues = (size: number): OptionKind<string[]> =>
+  kinds.oneOrMore({ check: (value, name) => hexOf(value, name, size) });
+
+function hexOf(value: unknown, name: string, size: number): string {
+  const text = isBytes(value) ? hex(value) : typeof value === 'string' ? value.toLowerCase() : '';
+  if (text.length !== 2 * size || bytesFromHex(text) === undefined) {
+    throw invalid(`${name} must be ${size} bytes, or their hex`);
+  }
+  return text;
+}
+
+/** Kinds of the members of {@link TokenPolicy}. */
+export const TOKEN_POLICY: OptionTable<TokenPolicy> = {
+  attestationType: kinds.oneOrMore(kinds.oneOf(...TYPES)),
+  requireCompliance: kinds.flag,
+  requireSecureBoot: kinds.flag,
+  requireTpm: kinds.flag,
+  allowDebug: kinds.flag,
+  allowMigration: kinds.flag,
+  nonce: kinds.text,
+  clientPayload: recordOf(kinds.anyText),
+  policyHash: kinds.oneOrMore(kinds.text),
+  vmId: kinds.text,
+  launchMeasurement: hexValues(48),
+  hostData: hexValues(32),
+  idKeyDigest: hexValues(48),
+  minimumSvn: nested<MinimumSvn>({ bootloader: svn, tee: svn, snpfw: svn, microcode: svn, guest: svn }),
+  tee: kinds.oneOrMore(kinds.oneOf(...TEES)),
+  tdx: nested<TdxTokenPolicy>({
+    acceptedTcbStatuses: kinds.listOf(kinds.text, 1),
+    mrtd: hexValues(48),
+    mrconfigid: hexValues(48),
+    minimumTeeTcbSvn: kinds.listOf(kinds.integer(0, 255), 16, 16),
+    xfam: nested<MaskedValue>({ value: { ...xfamBytes, required: true }, mask: xfamBytes }),
+  }),
+  windows: nested<WindowsTokenPolicy>({
+    requireTestSigningOff: kinds.flag,
+    requireDebuggersOff: kinds.flag,
+    requireCodeIntegrity: kinds.flag,
+    requireHvci: kinds.flag,
+  }),
+};
+
+/** A policy in the form in which claims are compared. */
 export interface NormalisedPolicy {
-  attestationTypes: readonly string[];
+  attestationTypes: readonly AttestationType[];
+  tees: readonly Tee[];
   requireCompliance: boolean;
   requireSecureBoot: boolean;
   requireTpm: boolean;
@@ -78,109 +157,77 @@ export interface NormalisedPolicy {
   hostData: readonly string[] | undefined;
   idKeyDigests: readonly string[] | undefined;
   minimumSvn: readonly (readonly [keyof MinimumSvn, number])[];
+  tdx: NormalisedTdxPolicy;
+  windows: WindowsTokenPolicy | undefined;
 }
 
-const EXPECTATIONS = [
-  'attestationType',
-  'nonce',
-  'clientPayload',
-  'policyHash',
-  'vmId',
-  'launchMeasurement',
-  'hostData',
-  'idKeyDigest',
-  'minimumSvn',
-] as const satisfies readonly (keyof TokenPolicy)[];
+export interface NormalisedTdxPolicy {
+  acceptedTcbStatuses: readonly string[];
+  mrtd: readonly string[] | undefined;
+  mrconfigid: readonly string[] | undefined;
+  minimumTeeTcbSvn: readonly number[] | undefined;
+  xfam: { value: string; mask: string } | undefined;
+}
 
-const SVN_NAMES: readonly (keyof MinimumSvn)[] = ['bootloader', 'tee', 'snpfw', 'microcode', 'guest'];
+/** Statuses of a platform that needs nothing, or nothing but care in the software that runs on it. */
+const ACCEPTED_TCB_STATUSES: readonly string[] = ['UpToDate', 'SWHardeningNeeded'];
+const SNP_MEMBERS = ['launchMeasurement', 'hostData', 'idKeyDigest', 'minimumSvn'] as const;
 
-/** Checks the caller's side. Throws AttestationError 8, so that a mistake in it never reads as an accepted token. */
+/**
+ * Brings a checked policy into the form for comparing.
+ *
+ * @throws {AttestationError} 8 for members that contradict each other
+ */
 export function normalisePolicy(policy: TokenPolicy): NormalisedPolicy {
-  for (const name of EXPECTATIONS) {
-    // A nonce that a session has lost must not become a nonce that nobody checks.
-    if (name in policy && policy[name] === undefined) throw invalid(`${name} is given but undefined`);
-  }
-  const { nonce, vmId } = policy;
-  if (nonce !== undefined && (typeof nonce !== 'string' || nonce === '')) throw invalid('nonce must be a text');
-  if (vmId !== undefined && (typeof vmId !== 'string' || vmId === '')) throw invalid('vmId must be a text');
+  const { tdx = {} } = policy;
   return {
-    attestationTypes: attestationTypes(policy.attestationType),
+    attestationTypes: listed(policy.attestationType) ?? ['azurevm'],
+    tees: acceptedTees(policy),
     requireCompliance: policy.requireCompliance ?? true,
     requireSecureBoot: policy.requireSecureBoot ?? false,
     requireTpm: policy.requireTpm ?? false,
     allowDebug: policy.allowDebug ?? false,
     allowMigration: policy.allowMigration ?? false,
-    nonce,
-    clientPayload: clientPayload(policy.clientPayload),
-    policyHashes: texts('policyHash', policy.policyHash),
-    vmId: vmId?.toLowerCase(),
-    launchMeasurements: hexValues('launchMeasurement', policy.launchMeasurement, 48),
-    hostData: hexValues('hostData', policy.hostData, 32),
-    idKeyDigests: hexValues('idKeyDigest', policy.idKeyDigest, 48),
-    minimumSvn: minimumSvn(policy.minimumSvn),
+    nonce: policy.nonce,
+    clientPayload: Object.entries(policy.clientPayload ?? {}),
+    policyHashes: listed(policy.policyHash),
+    vmId: policy.vmId?.toLowerCase(),
+    launchMeasurements: hexList(policy.launchMeasurement),
+    hostData: hexList(policy.hostData),
+    idKeyDigests: hexList(policy.idKeyDigest),
+    minimumSvn: Object.entries(policy.minimumSvn ?? {}) as [keyof MinimumSvn, number][],
+    tdx: {
+      acceptedTcbStatuses: tdx.acceptedTcbStatuses ?? ACCEPTED_TCB_STATUSES,
+      mrtd: hexList(tdx.mrtd),
+      mrconfigid: hexList(tdx.mrconfigid),
+      minimumTeeTcbSvn: tdx.minimumTeeTcbSvn,
+      xfam: tdx.xfam && { value: tdx.xfam.value, mask: tdx.xfam.mask ?? 'f'.repeat(16) },
+    },
+    windows: policy.windows,
   };
 }
 
-function attestationTypes(given: TokenPolicy['attestationType']): readonly string[] {
-  const types = given === undefined ? ['azurevm', 'sevsnpvm'] : typeof given === 'string' ? [given] : given;
-  if (!Array.isArray(types) || types.length === 0 || types.some((type) => type !== 'azurevm' && type !== 'sevsnpvm')) {
-    throw invalid('attestationType must be azurevm, sevsnpvm or a list of these');
+/** A policy that names members of one TEE accepts only that TEE: on the other one nothing would check them. */
+function acceptedTees(policy: TokenPolicy): readonly Tee[] {
+  const snpMember = SNP_MEMBERS.find((name) => policy[name] !== undefined);
+  const named: Tee[] = [];
+  if (snpMember !== undefined) named.push('snp');
+  if (policy.tdx !== undefined) named.push('tdx');
+  if (named.length > 1) throw invalid(`${snpMember} is about SEV-SNP and tdx about TDX: no machine is both`);
+  const given = listed(policy.tee);
+  if (given === undefined) return named.length === 0 ? TEES : named;
+  const [only] = named;
+  if (only !== undefined && given.some((tee) => tee !== only)) {
+    throw invalid(`${only === 'snp' ? snpMember : 'tdx'} is about ${only}, and tee accepts ${given.join(' and ')}`);
   }
-  return types;
+  return given;
 }
 
-function clientPayload(given: TokenPolicy['clientPayload']): (readonly [string, string])[] {
-  if (given === undefined) return [];
-  if (typeof given !== 'object' || given === null) throw invalid('clientPayload must be an object');
-  const members = Object.entries(given);
-  if (members.some(([, value]) => typeof value !== 'string')) throw invalid('clientPayload must have texts as values');
-  return members;
+/** What `kinds.oneOrMore` has made a list of. */
+function listed<T extends string>(value: T | readonly T[] | undefined): readonly T[] | undefined {
+  return value === undefined || typeof value !== 'string' ? value : [value];
 }
 
-function texts(name: string, given: string | readonly string[] | undefined): readonly string[] | undefined {
-  if (given === undefined) return undefined;
-  const values = typeof given === 'string' ? [given] : given;
-  if (
-    !Array.isArray(values) ||
-    values.length === 0 ||
-    values.some((value) => typeof value !== 'string' || value === '')
-  ) {
-    throw invalid(`${name} must be a text or a list of texts`);
-  }
-  return values;
-}
-
-function hexValues(
-  name: string,
-  given: HexValue | readonly HexValue[] | undefined,
-  size: number,
-): string[] | undefined {
-  if (given === undefined) return undefined;
-  const values = typeof given === 'string' || given instanceof Uint8Array ? [given] : given;
-  if (!Array.isArray(values) || values.length === 0) throw invalid(`${name} must be one value or a list of values`);
-  return values.map((value: HexValue) => {
-    const hex = typeof value === 'string' ? value.toLowerCase() : Buffer.from(value).toString('hex');
-    if (hex.length !== 2 * size || !/^[0-9a-f]+$/.test(hex))
-      throw invalid(`${name} must be ${size} bytes, or their hex`);
-    return hex;
-  });
-}
-
-function minimumSvn(given: MinimumSvn | undefined): (readonly [keyof MinimumSvn, number])[] {
-  if (given === undefined) return [];
-  const minima: (readonly [keyof MinimumSvn, number])[] = [];
-  for (const name of Object.keys(given) as (keyof MinimumSvn)[]) {
-    const minimum = given[name];
-    if (!SVN_NAMES.includes(name)) throw invalid(`minimumSvn knows ${SVN_NAMES.join(', ')}`);
-    if (!Number.isSafeInteger(minimum) || (minimum as number) < 0) {
-      throw invalid(`minimumSvn.${name} must be a whole number`);
-    }
-    minima.push([name, minimum as number]);
-  }
-  return minima;
-}
-
-/** A mistake in the caller's options. */
-export function invalid(message: string): AttestationError {
-  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);
+function hexList(value: HexValue | readonly HexValue[] | undefined): readonly string[] | undefined {
+  return value as readonly string[] | undefined;
 }

@@ -1,139 +1,138 @@
-import type { KeyObject } from 'node:crypto';
 import type { JSONWebKeySet } from 'jose';
-import { JWSSignatureVerificationFailed } from 'jose/errors';
-import { compactVerify } from 'jose/jws/compact/verify';
-import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js';
+import { CheckList } from '../base/checks.js';
+import { type Check, VerificationError } from '../base/errors.js';
 import { traced } from '../base/tracing.js';
-import { checkClaims, type TimeRules } from './checks.js';
+import type { PublicKey, SignatureEngine } from '../engine/engine.js';
+import { verifySignature } from '../engine/verify-signature.js';
+import { webcryptoEngine } from '../engine/webcrypto.js';
+import { checkClaims } from './checks.js';
 import type { AttestationClaims } from './claims.js';
-import { refuseToken } from './errors.js';
-import { checkKeySet, findKeys, TOKEN_ALGORITHMS, type TokenAlgorithm } from './keys.js';
-import { findInRemoteKeys, type KeyFetchOptions } from './keys-remote.js';
-import { parseClaims, splitToken, type TokenHeader } from './parse.js';
-import { invalid, normalisePolicy, POLICY_NAMES, type TokenPolicy } from './policy.js';
+import type { TokenContext } from './context.js';
+import { refuseToken, TOKEN_REFUSALS, type TokenChecks, type TokenErrorCode } from './errors.js';
+import { checkKeySet, findKeys, schemeOf, type TokenAlgorithm } from './keys.js';
+import { findInRemoteKeys } from './keys-remote.js';
+import { type CheckedTokenOptions, checkTokenOptions, type VerifyTokenOptions } from './options.js';
+import { parseToken, type TokenHeader, type UnverifiedToken } from './parse.js';
 
-/** Whose tokens are accepted, by which keys, at which time, and what they must say. */
-export interface VerifyTokenOptions extends TokenPolicy {
-  /** The service's address as in `iss`, or several; a trailing slash makes no difference, everything else does. */
-  issuer: string | readonly string[];
-  /**
-   * The issuer's keys, or where they are. Default: `{issuer}/certs` of the issuer that the token names, once that is
-   * found among `issuer`. With several issuers, keys given here serve them all.
-   */
-  keys?: JSONWebKeySet | URL;
-  /**
-   * Accepted signature algorithms, `['RS256']` by default: what the service signs with. What its metadata lists
-   * (`id_token_signing_alg_values_supported`) may be given; `none` and HMAC cannot.
-   */
-  algorithms?: readonly TokenAlgorithm[];
-  /** The time to verify at; the current one by default. */
-  now?: Date;
-  /** How far the clocks may differ, in seconds; 60 by default, at most 3600. */
-  clockTolerance?: number;
-  /** Refuses tokens that were issued longer ago than this many seconds. Default: as long as `exp` says. */
-  maxTokenAge?: number;
-  /** How keys are fetched and for how long they are believed. */
-  keyFetch?: KeyFetchOptions;
+/** What became of a token, with every check that was made. */
+export type TokenVerification<Claims = AttestationClaims> = VerifiedToken<Claims> | RefusedToken;
+
+interface ExaminedToken {
+  checks: Check[];
+  /** What computed the signature's verdict. */
+  engine: SignatureEngine['name'];
 }
 
-const OPTION_NAMES = {
-  ...POLICY_NAMES,
-  issuer: true,
-  keys: true,
-  algorithms: true,
-  now: true,
-  clockTolerance: true,
-  maxTokenAge: true,
-  keyFetch: true,
-} satisfies OptionNames<VerifyTokenOptions>;
+export interface VerifiedToken<Claims = AttestationClaims> extends ExaminedToken {
+  ok: true;
+  header: TokenHeader;
+  claims: Claims;
+}
 
-const MAX_TOLERANCE_SECONDS = 3600;
-const DEFAULT_TOLERANCE_SECONDS = 60;
-const DEFAULT_ALGORITHMS: readonly TokenAlgorithm[] = ['RS256'];
+export interface RefusedToken extends ExaminedToken {
+  ok: false;
+  /** As found, for display: nothing in it may be believed. Absent when it is no token at all. */
+  header?: TokenHeader;
+  /** As found, for display: nothing in it may be believed. Absent when it is no token at all. */
+  claims?: AttestationClaims;
+}
+
+/** See `verifyToken` of the entry points. */
+export function verifyTokenIn(
+  context: TokenContext,
+  token: string,
+  options: VerifyTokenOptions,
+): Promise<AttestationClaims> {
+  return traced({ name: 'verifyToken' }, async () => {
+    const examined = await examineToken(context, token, checkTokenOptions(options));
+    if (examined.refusal !== undefined) throw examined.refusal;
+    return (examined.token as UnverifiedToken).claims as unknown as AttestationClaims;
+  });
+}
+
+/** See `explainToken` of the entry points. */
+export async function explainTokenIn(
+  context: TokenContext,
+  token: string,
+  options: VerifyTokenOptions,
+): Promise<TokenVerification> {
+  const examined = await examineToken(context, token, checkTokenOptions(options, 'explainToken'));
+  const found = examined.token && {
+    header: examined.token.header,
+    claims: examined.token.claims as unknown as AttestationClaims,
+  };
+  const { checks, engine } = examined;
+  if (examined.refusal === undefined && found !== undefined)
+    return { ok: true, checks: checks.checks, engine, ...found };
+  return { ok: false, checks: checks.checks, engine, ...found };
+}
+
+interface Examination {
+  checks: TokenChecks;
+  engine: SignatureEngine['name'];
+  token?: UnverifiedToken;
+  refusal?: VerificationError;
+}
 
 /**
- * Verifies an attestation token and returns its claims.
- *
- * The signature must be by a key of a configured issuer; key material and addresses in the token's header are never
- * used. A token must fit in 64 KiB, nest no deeper than 32 levels and name no claim twice. By default it must also
- * be about an SEV-SNP machine that is compliant, cannot be debugged or migrated, and reports from VMPL 0; the other
- * expectations are checked when given.
- *
- * @throws {VerificationError} with one of the `ERR_TOKEN_…` codes of {@link TOKEN_REFUSALS}; once the signature is good,
- *   `checks` lists every check that was made, not only the first that failed.
- * @throws {AttestationError} 8 when the options are wrong.
+ * Makes every check in order. What comes before the claims ends the examination, since nothing further in the token has been
+ * signed by the issuer then; the checks of the claims are all made.
  */
-export function verifyToken(token: string, options: VerifyTokenOptions): Promise<AttestationClaims> {
-  return traced({ name: 'verifyToken' }, () => verifiedClaims(token, options));
+async function examineToken(context: TokenContext, text: string, options: CheckedTokenOptions): Promise<Examination> {
+  const checks = new CheckList<TokenErrorCode>();
+  const examination: Examination = { checks, engine: 'webcrypto' };
+  try {
+    const token = parseToken(text);
+    examination.token = token;
+    checks.add(undefined, 'three parts of base64url with JSON objects', 'ERR_TOKEN_FORMAT', true);
+    const algorithm = checkHeader(checks, token.header, options.algorithms);
+    const engine = engineFor(context, algorithm);
+    examination.engine = engine.name;
+    const issuer = checkIssuer(checks, token, options);
+    const keys = await signatureKeys(context, token.header, algorithm, issuer, options);
+    await checkSignature(checks, engine, token, keys, algorithm);
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    const code = error.code as TokenErrorCode;
+    const { message, cause } = error;
+    checks.add(
+      undefined,
+      TOKEN_REFUSALS[code],
+      code,
+      false,
+      message === TOKEN_REFUSALS[code] ? {} : { actual: message },
+    );
+    examination.refusal = new VerificationError(code, message, checks.checks, cause);
+    return examination;
+  }
+  checkClaims(checks, examination.token.claims, options.policy, options.time);
+  if (!checks.ok) examination.refusal = claimsRefusal(checks);
+  return examination;
 }
 
-async function verifiedClaims(token: string, options: VerifyTokenOptions): Promise<AttestationClaims> {
-  const { policy, time, issuers, algorithms } = checkTokenOptions(options);
-  const parts = splitToken(token);
-  const { header } = parts;
+function checkHeader(checks: TokenChecks, header: TokenHeader, algorithms: readonly TokenAlgorithm[]): TokenAlgorithm {
   const algorithm = algorithms.find((allowed) => allowed === header.alg);
   if (algorithm === undefined) {
     throw refuseToken('ERR_TOKEN_ALGORITHM', `alg is ${JSON.stringify(header.alg.slice(0, 32))}`);
   }
-  // jose understands `b64` (RFC 7797), which makes another payload of the same text than the one parsed here.
+  checks.add(undefined, 'algorithm is allowed', 'ERR_TOKEN_ALGORITHM', true, { actual: algorithm });
+  // `b64` (RFC 7797) would make another payload of the same text than the one parsed here.
   if (header.crit !== undefined || header.b64 !== undefined) throw refuseToken('ERR_TOKEN_CRITICAL_HEADER');
-  const claims = parseClaims(parts);
-  const issuer = issuerOf(claims, issuers);
-  if (!jkuBelongsTo(header, issuer, options.keys)) throw refuseToken('ERR_TOKEN_JKU');
-  const keys = await signatureKeys(header, algorithm, issuer, options);
-  await checkSignature(token, keys, algorithm);
-  const refusal = checkClaims(claims, policy, time);
-  if (refusal !== undefined) throw refusal;
-  return claims as unknown as AttestationClaims;
-}
-
-/** Checks the caller's side. Throws AttestationError 8. */
-export function checkTokenOptions(options: VerifyTokenOptions) {
-  if (typeof options !== 'object' || options === null) throw invalid('the options must be an object with the issuer');
-  refuseUnknownOptions(options, OPTION_NAMES);
-  return {
-    policy: normalisePolicy(options),
-    time: timeRules(options),
-    issuers: configuredIssuers(options.issuer),
-    algorithms: configuredAlgorithms(options.algorithms),
-  };
-}
-
-function configuredIssuers(issuer: VerifyTokenOptions['issuer']): readonly string[] {
-  const issuers = typeof issuer === 'string' ? [issuer] : issuer;
-  if (!Array.isArray(issuers) || issuers.length === 0 || issuers.some((one) => typeof one !== 'string' || one === '')) {
-    throw invalid('issuer must be the service’s address or a list of them');
-  }
-  return issuers.map(withoutSlash);
-}
-
-function configuredAlgorithms(algorithms: VerifyTokenOptions['algorithms']): readonly TokenAlgorithm[] {
-  if (algorithms === undefined) return DEFAULT_ALGORITHMS;
-  if (algorithms.length === 0 || !algorithms.every((algorithm) => TOKEN_ALGORITHMS.includes(algorithm))) {
-    throw invalid(`algorithms must be a list out of ${TOKEN_ALGORITHMS.join(', ')}`);
-  }
-  return algorithms;
-}
-
-/** The clock and the tolerances of the options. Throws AttestationError 8. */
-export function timeRules(options: VerifyTokenOptions): TimeRules {
-  const { now = new Date(), clockTolerance: tolerance = DEFAULT_TOLERANCE_SECONDS, maxTokenAge } = options;
-  if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw invalid('now must be a valid Date');
-  if (!Number.isFinite(tolerance) || tolerance < 0 || tolerance > MAX_TOLERANCE_SECONDS) {
-    throw invalid(`clockTolerance must be 0 to ${MAX_TOLERANCE_SECONDS} seconds`);
-  }
-  if (maxTokenAge !== undefined && (!Number.isFinite(maxTokenAge) || maxTokenAge < 0)) {
-    throw invalid('maxTokenAge must be a number of seconds');
-  }
-  return { now: Math.floor(now.getTime() / 1000), tolerance, maxTokenAge };
+  return algorithm;
 }
 
 /** The configured issuer that an unverified token names: chooses the keys, so it comes before the signature. */
-function issuerOf(claims: Record<string, unknown>, issuers: readonly string[]): string {
+function checkIssuer(
+  checks: TokenChecks,
+  { header, claims }: UnverifiedToken,
+  { issuers, keys }: CheckedTokenOptions,
+): string {
   const named = claims.iss;
   if (typeof named !== 'string') throw refuseToken('ERR_TOKEN_ISSUER', 'iss is missing or not a string');
-  const issuer = withoutSlash(named);
+  const issuer = named.endsWith('/') ? named.slice(0, -1) : named;
   if (!issuers.includes(issuer)) throw refuseToken('ERR_TOKEN_ISSUER', `iss is ${JSON.stringify(named.slice(0, 200))}`);
+  checks.add(undefined, 'issuer is the one that was asked for', 'ERR_TOKEN_ISSUER', true, { actual: named });
+  if (!jkuBelongsTo(header, issuer, keys)) throw refuseToken('ERR_TOKEN_JKU');
   return issuer;
 }
 
@@ -141,7 +140,7 @@ function issuerOf(claims: Record<string, unknown>, issuers: readonly string[]): 
 function jkuBelongsTo({ jku }: TokenHeader, issuer: string, keys: VerifyTokenOptions['keys']): boolean {
   if (jku === undefined || jku === `${issuer}/certs`) return true;
   if (keys instanceof URL && jku === keys.href) return true;
-  return URL.canParse(jku) && URL.canParse(issuer) && sameOrigin(new URL(jku), new URL(issuer));
+  return URL.canParse(jku) && sameOrigin(new URL(jku), new URL(issuer));
 }
 
 function sameOrigin(one: URL, other: URL): boolean {
@@ -150,38 +149,49 @@ function sameOrigin(one: URL, other: URL): boolean {
 }
 
 async function signatureKeys(
+  context: TokenContext,
   { kid }: TokenHeader,
   algorithm: TokenAlgorithm,
   issuer: string,
-  { keys, keyFetch = {} }: VerifyTokenOptions,
-): Promise<KeyObject[]> {
+  { keys, keyFetch }: CheckedTokenOptions,
+): Promise<PublicKey[]> {
   if (kid === undefined || kid === '') throw refuseToken('ERR_TOKEN_KEY_ID');
-  const find = (set: JSONWebKeySet): KeyObject[] => findKeys(set, kid, algorithm);
-  const given = keys !== undefined && !(keys instanceof URL);
-  const found = given ? find(checkKeySet(keys)) : await findInRemoteKeys(keys ?? certsUrl(issuer), keyFetch, find);
+  const find = (set: JSONWebKeySet): PublicKey[] => findKeys(set, kid, algorithm);
+  const found =
+    keys !== undefined && !(keys instanceof URL)
+      ? find(checkKeySet(keys))
+      : await findInRemoteKeys(context, keys ?? new URL(`${issuer}/certs`), keyFetch, find);
   if (found.length === 0) throw refuseToken('ERR_TOKEN_KEY_UNKNOWN', `kid is ${JSON.stringify(kid.slice(0, 100))}`);
   return found;
 }
 
-function certsUrl(issuer: string): URL {
-  if (!URL.canParse(issuer)) throw invalid('issuer is not a URL, so keys must be given');
-  return new URL(`${issuer}/certs`);
+/** Curves whose verification takes milliseconds are computed off the thread, whatever the engine. */
+function engineFor({ engine }: TokenContext, algorithm: TokenAlgorithm): SignatureEngine {
+  return algorithm === 'ES384' || algorithm === 'ES512' ? webcryptoEngine : engine;
 }
 
 /** Throws unless one of the keys has made the signature. */
-async function checkSignature(token: string, keys: readonly KeyObject[], algorithm: TokenAlgorithm): Promise<void> {
+async function checkSignature(
+  checks: TokenChecks,
+  engine: SignatureEngine,
+  { header, signed, signature }: UnverifiedToken,
+  keys: readonly PublicKey[],
+  algorithm: TokenAlgorithm,
+): Promise<void> {
+  const scheme = schemeOf(algorithm);
   for (const key of keys) {
-    try {
-      await compactVerify(token, key, { algorithms: [algorithm] });
-      return;
-    } catch (error) {
-      if (!(error instanceof JWSSignatureVerificationFailed))
-        throw refuseToken('ERR_TOKEN_SIGNATURE', undefined, error);
-    }
+    if (!(await verifySignature(engine, key, scheme, signed, signature))) continue;
+    const actual = `${algorithm}, key ${header.kid}`;
+    checks.add(undefined, 'signed with one of the issuer’s keys', 'ERR_TOKEN_SIGNATURE', true, { actual });
+    return;
   }
   throw refuseToken('ERR_TOKEN_SIGNATURE');
 }
 
-function withoutSlash(issuer: string): string {
-  return issuer.endsWith('/') ? issuer.slice(0, -1) : issuer;
+/** The first of the claims' failures, with the values that were compared. */
+function claimsRefusal(checks: CheckList<TokenErrorCode>): VerificationError {
+  const failed = checks.firstFailure;
+  const code = failed?.code as TokenErrorCode;
+  const values = failed?.expected === undefined ? '' : ` (expected ${failed.expected}, found ${failed.actual})`;
+  return new VerificationError(code, `${TOKEN_REFUSALS[code].slice(0, -1)}${values}.`, checks.checks);
 }

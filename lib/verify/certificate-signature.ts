@@ -4,6 +4,7 @@ import { namesIssuer } from '../abi/x509.js';
 import { fieldSize, rawEcdsaSignature, type SignatureAlgorithm } from '../abi/x509-key.js';
 import { equalBytes } from '../base/bytes.js';
 import type { PublicKey, SignatureEngine } from '../engine/engine.js';
+import { verifySignature } from '../engine/verify-signature.js';
 
 /** Whether `issuer` is named as the certificate's issuer and its key made the signature. Says nothing of dates or trust. */
 export async function isIssuedBy(
@@ -40,7 +41,7 @@ export async function verifySigned(
   const { scheme } = signatureAlgorithm;
   if (key === undefined || scheme === undefined || (scheme.scheme === 'ecdsa') !== (key.type === 'ec')) return false;
   const raw = key.type === 'ec' ? rawSignature(signature, fieldSize(key.curve)) : signature;
-  return raw !== undefined && engine.verify(key, scheme, tbs, raw);
+  return raw !== undefined && verifySignature(engine, key, scheme, tbs, raw);
 }
 
 function rawSignature(der: Uint8Array, size: number): Uint8Array | undefined {

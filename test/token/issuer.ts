@@ -117,6 +117,38 @@ export const platformClaims = (more: Claims = {}): Claims => ({
   ...more,
 });
 
+/** Claims about TDX hardware, as in the published example. */
+export const tdxClaims = (): Claims => ({
+  'x-ms-attestation-type': 'tdxvm',
+  'x-ms-compliance-status': 'azure-compliant-cvm',
+  attester_tcb_status: 'UpToDate',
+  dbgstat: 'disabled',
+  eat_profile: 'https://aka.ms/maa-eat-profile-tdxvm',
+  intuse: 'generic',
+  tdx_mrtd: 'c7'.repeat(48),
+  tdx_mrconfigid: '00'.repeat(48),
+  tdx_td_attributes: '0000001000000000',
+  tdx_td_attributes_debug: false,
+  tdx_tee_tcb_svn: `0d01${'05'.repeat(14)}`,
+  tdx_xfam: 'e718060000000000',
+  'x-ms-runtime': {
+    keys: [{ e: 'AQAB', key_ops: ['sign'], kid: 'HCLAkPub', kty: 'RSA', n: 'AQAB' }],
+    'vm-configuration': { 'console-enabled': true, 'secure-boot': true, 'tpm-enabled': true, vmUniqueId: VM_ID },
+  },
+});
+
+/** Claims of a guest attestation token of a TDX machine. */
+export const tdxGuestClaims = (more: Claims = {}, tee: Claims = {}): Claims =>
+  guestClaims({ 'x-ms-isolation-tee': { ...tdxClaims(), ...tee }, ...more });
+
+/** Claims of a platform attestation token of a TDX machine. */
+export const tdxPlatformClaims = (more: Claims = {}): Claims => ({
+  ...commonClaims(),
+  nonce: '011510062022',
+  ...tdxClaims(),
+  ...more,
+});
+
 /** An issuer's web server on the loopback interface; `respond` may be exchanged at any time. */
 export class TestIssuer implements AsyncDisposable {
   readonly keys = rsaKeys();

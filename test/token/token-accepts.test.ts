@@ -24,7 +24,6 @@ describe('verifyToken', () => {
   it('returns the claims of a guest token, the documented ones by name and the others as they came', async () => {
     const token = signToken(guestClaims({ 'x-custom': { deep: [1, null, 'ü'] } }), keys.privateKey);
     const claims = await verifyToken(token, options);
-    if (claims['x-ms-attestation-type'] !== 'azurevm') throw new Error('expected a guest token');
     const vmId: string | undefined = claims['x-ms-azurevm-vmid'];
     const compliance: string | undefined = claims['x-ms-isolation-tee']['x-ms-compliance-status'];
     const configuration = claims['x-ms-isolation-tee']['x-ms-runtime']?.['vm-configuration'];
@@ -38,8 +37,10 @@ describe('verifyToken', () => {
   });
 
   it('returns the claims of a platform token', async () => {
-    const claims = await verifyToken(signToken(platformClaims(), keys.privateKey), options);
-    if (claims['x-ms-attestation-type'] !== 'sevsnpvm') throw new Error('expected a platform token');
+    const claims = await verifyToken(signToken(platformClaims(), keys.privateKey), {
+      ...options,
+      attestationType: 'sevsnpvm',
+    });
     const svn: number | undefined = claims['x-ms-sevsnpvm-microcode-svn'];
     expect({ svn, nonce: claims.nonce }).toEqual({ svn: 219, nonce: '011510062022' });
   });

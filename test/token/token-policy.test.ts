@@ -12,12 +12,18 @@ import {
   platformClaims,
   rsaKeys,
   signToken,
+  tdxPlatformClaims,
   VM_ID,
 } from './issuer.js';
 import { refusal } from './refusal.js';
 
 const keys = rsaKeys();
-const options = { issuer: ISSUER, keys: { keys: [jwkOf(keys)] }, now: NOW };
+const options = {
+  issuer: ISSUER,
+  keys: { keys: [jwkOf(keys)] },
+  now: NOW,
+  attestationType: ['azurevm', 'sevsnpvm', 'tdxvm'] as const,
+};
 type Policy = Partial<VerifyTokenOptions>;
 
 const verify = (claims: Claims, policy: Policy = {}) =>
@@ -37,16 +43,22 @@ const withPayload = (payload: unknown): Claims =>
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 describe('attestation type', () => {
-  it('is either by default and one of those given otherwise', async () => {
-    await accepted(guestClaims());
-    await accepted(platformClaims());
+  it('verifyToken takes a guest’s token only, unless a platform token is named', async () => {
+    const { attestationType: _, ...byDefault } = options;
+    const sign = (claims: Claims): string => signToken(claims, keys.privateKey);
+    await expect(verifyToken(sign(guestClaims()), byDefault)).resolves.toBeDefined();
+    for (const claims of [platformClaims(), tdxPlatformClaims()]) {
+      await refusal(verifyToken(sign(claims), byDefault), 'ERR_TOKEN_ATTESTATION_TYPE');
+      // The nonce of a platform token is anybody's: an old report and a new nonce make a new token.
+      await refusal(verifyToken(sign(claims), { ...byDefault, nonce: '011510062022' }), 'ERR_TOKEN_ATTESTATION_TYPE');
+    }
     await accepted(guestClaims(), { attestationType: 'azurevm' });
     await accepted(platformClaims(), { attestationType: ['sevsnpvm'] });
     await refused(guestClaims(), 'ERR_TOKEN_ATTESTATION_TYPE', { attestationType: 'sevsnpvm' });
     await refused(platformClaims(), 'ERR_TOKEN_ATTESTATION_TYPE', { attestationType: 'azurevm' });
   });
 
-  it.each(['sgx', 'tdxvm', '', undefined, null, 7, ['azurevm']])('%j is refused', async (type) => {
+  it.each(['sgx', '', undefined, null, 7, ['azurevm']])('%j is refused', async (type) => {
     await refused(platformClaims({ 'x-ms-attestation-type': type }), 'ERR_TOKEN_ATTESTATION_TYPE');
   });
 
@@ -54,7 +66,8 @@ describe('attestation type', () => {
     undefined,
     null,
     'sevsnpvm',
-    { 'x-ms-attestation-type': 'tdxvm' },
+    { 'x-ms-attestation-type': 'azurevm' },
+    { 'x-ms-attestation-type': 'sgx' },
     [{ 'x-ms-attestation-type': 'sevsnpvm' }],
   ])('a guest token with %j as isolation is not about a confidential VM', async (tee) => {
     await refused(guestClaims({ 'x-ms-isolation-tee': tee }), 'ERR_TOKEN_ISOLATION');

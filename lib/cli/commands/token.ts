@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import { decodeUnverifiedToken, explainToken } from '../../index.js';
-import type { AttestationClaims } from '../../token/claims.js';
 import type { Context } from '../context.js';
 import { Exit } from '../exit.js';
 import { readToken } from '../input/token.js';
@@ -64,7 +63,7 @@ async function showVerified(context: Context, token: string, options: TokenOptio
     explainToken(token, await tokenVerification(options)),
   );
   if (!ok) context.exitCode = Exit.refused;
-  if (options.html !== undefined) {
+  if (options.html !== undefined && claims !== undefined) {
     const subject = argument.startsWith('eyJ') || argument === '-' ? (options.issuer?.[0] ?? '') : argument;
     await writeTokenPage(options.html, { ok, checks, claims }, subject);
   }
@@ -72,7 +71,7 @@ async function showVerified(context: Context, token: string, options: TokenOptio
     terminal.json({ ok, verified: ok, checks, header, claims });
     return;
   }
-  printSections(terminal, tokenSections(claims as AttestationClaims));
+  if (claims !== undefined) printSections(terminal, tokenSections(claims));
   terminal.print();
   printChecks(terminal, checks);
   terminal.print();

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { JSONWebKeySet } from 'jose';
-import type { VerifyTokenOptions } from '../../token/verify-token.js';
+import type { VerifyTokenOptions } from '../../token/options.js';
 import { CliError, UsageError } from '../exit.js';
 import { collect } from '../options.js';
 import { parseInteger } from './bytes.js';

@@ -5,7 +5,6 @@ import type { Terminal } from './terminal.js';
 
 /** What checks are about, in the order in which trust flows. */
 const SUBJECTS: Readonly<Record<CheckSubject, string>> = {
-  token: 'Token',
   root: 'AMD root key (ARK)',
   intermediate: 'Signing key (ASK, ASVK)',
   leaf: 'Chip key (VCEK, VLEK)',
