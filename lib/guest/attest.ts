@@ -65,6 +65,7 @@ export async function attest(
       [quoteAndKey] = await together(signal, (s) => collectQuoteAndKey(guest.tpm, QUOTE_REQUEST, s));
       continue;
     }
+    await guest.akCertificate.accepted(akCertificate);
     if (service.verification !== undefined) {
       await verifyOwnToken(token, quoteAndKey.ephemeralKey.publicArea, service.verification, signal);
     }

@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto';
+import { parseCertificates } from '../abi/x509.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
+import { invalid } from '../base/options.js';
 import { KeyCache, type KeyCacheOptions } from '../content/key-cache.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import { nodeTransport } from '../http/node-transport.js';
@@ -9,8 +11,10 @@ import { type Imds, imdsOf } from '../imds/imds.js';
 import { MAX_SERVICE_ANSWER_BYTES } from '../maa/guest-service.js';
 import type { KeyFetchOptions } from '../token/keys-remote.js';
 import type { NativeTpmOptions } from '../tpm/native-tpm.js';
+import { azureVtpmAuthorities } from '../verify/azure-roots.js';
 import { type AttestationClientOptions, checkClientOptions } from './client-options.js';
 import { DEFAULT_EVENT_LOG_PATH } from './event-log-file.js';
+import type { IssuerSources } from './issuer-certificates.js';
 
 /** A client's options, checked, with their defaults, and made into what its parts take. */
 export interface ClientSettings {
@@ -24,7 +28,8 @@ export interface ClientSettings {
   eventLogPath: string;
   osReleasePath: string;
   renewAkCertificate: boolean | 'nv';
-  trustedRoots: readonly (Uint8Array | string)[] | undefined;
+  /** What a renewed certificate of the attestation key has to chain to. */
+  vtpmAuthorities: IssuerSources;
   keyCache: KeyCache | undefined;
 }
 
@@ -66,9 +71,18 @@ export function clientSettings(given: AttestationClientOptions): ClientSettings 
     eventLogPath: options.eventLogPath ?? DEFAULT_EVENT_LOG_PATH,
     osReleasePath: options.osReleasePath ?? '/etc/os-release',
     renewAkCertificate: options.renewAkCertificate ?? true,
-    trustedRoots: options.trustedRoots,
+    vtpmAuthorities: vtpmAuthorities(options.trustedRoots),
     keyCache: keyCache(options.keyCache),
   };
+}
+
+function vtpmAuthorities(trustedRoots: AttestationClientOptions['trustedRoots']): IssuerSources {
+  if (trustedRoots === undefined) return { ...azureVtpmAuthorities(), simulated: false };
+  try {
+    return { roots: trustedRoots.flatMap((root) => parseCertificates(root)), intermediates: [], simulated: true };
+  } catch (cause) {
+    throw invalid('AttestationClient: a certificate in trustedRoots cannot be parsed', cause);
+  }
 }
 
 function keyCache(option: KeyCacheOptions | boolean = false): KeyCache | undefined {

@@ -30,10 +30,12 @@ import {
   type EncryptResult,
   encryptionType,
 } from '../content/options.js';
+import { defaultEngine } from '../engine/choose.js';
 import { parseServiceUrl } from '../http/service-url.js';
 import { encodeClientPayload } from '../maa/client-payload.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import { NativeTpm } from '../tpm/native-tpm.js';
+import type { GuestTpm } from '../tpm/tpm.js';
 import type { Evidence } from '../verify/types.js';
 import { AkCertificate } from './ak-certificate.js';
 import { attest } from './attest.js';
@@ -52,6 +54,7 @@ import type { AttestationClientOptions } from './client-options.js';
 import { type ClientSettings, clientSettings } from './client-settings.js';
 import { collectEvidence, type EvidenceOptions } from './evidence.js';
 import { registerInternalEvidence } from './internal-evidence.js';
+import { IssuerCertificates } from './issuer-certificates.js';
 import { type OwnTokenVerification, ownTokenOptions } from './token-verification.js';
 import { UserDataReports } from './user-data.js';
 
@@ -102,8 +105,7 @@ export class AttestationClient implements AsyncDisposable {
     this.#settings = clientSettings(options);
     this.#tpm = new NativeTpm(this.#settings.tpm);
     setMaxListeners(0, this.#closing.signal);
-    const { imds, logger, renewAkCertificate } = this.#settings;
-    this.#akCertificate = new AkCertificate({ tpm: this.#tpm, imds, logger, renew: renewAkCertificate !== false });
+    this.#akCertificate = akCertificateOf(this.#tpm, this.#settings);
     registerInternalEvidence(this, (evidenceOptions) => this.#evidence(evidenceOptions, 'own protocol'));
   }
 
@@ -321,6 +323,12 @@ export class AttestationClient implements AsyncDisposable {
   #untilClosed<T>({ signal }: { signal?: AbortSignal }, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return withSignals(signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal], work);
   }
+}
+
+function akCertificateOf(tpm: GuestTpm, settings: ClientSettings): AkCertificate {
+  const { imds, logger, renewAkCertificate: renew, vtpmAuthorities, service } = settings;
+  const issuers = new IssuerCertificates(vtpmAuthorities, service, logger);
+  return new AkCertificate({ tpm, imds, logger, renew, issuers, engine: defaultEngine });
 }
 
 const closedUnderWay = (cause: unknown): AttestationError =>

@@ -4,13 +4,12 @@ import { AttestationError, ErrorCode } from '../base/errors.js';
 import { qualifyingData } from '../base/qualifying-data.js';
 import { thimCertificates } from '../imds/thim.js';
 import type { Evidence, EvidenceCertificates } from '../verify/types.js';
-import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
+import { ATTESTED_PCRS } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';
 import type { Guest } from './guest.js';
 import { collectHclReport } from './hcl-report.js';
 import { together } from './together.js';
 import { collectQuote, collectQuoteAndKey } from './tpm-evidence.js';
-import { tpmCall } from './tpm-failure.js';
 import type { UserDataReports } from './user-data.js';
 
 export interface EvidenceOptions {
@@ -108,13 +107,11 @@ async function certificatesFor(
 }
 
 async function tpmEvidence(
-  { tpm }: Guest,
+  { tpm, akCertificate }: Guest,
   request: { qualifyingData: Uint8Array; pcrs: readonly number[] } | undefined,
   signal: AbortSignal,
-): Promise<Pick<Evidence, 'akCertificate' | 'quote' | 'ephemeralKey'>> {
-  const what = "the attestation key's certificate cannot be read";
-  const akCertificate = await tpmCall(what, tpm.nvReadIfDefined(AzureTpm.AK_CERTIFICATE, { signal }), { signal });
-  const evidence = { ...(akCertificate && { akCertificate }) };
+): Promise<Pick<Evidence, 'akCertificate' | 'akCertificateChain' | 'quote' | 'ephemeralKey'>> {
+  const evidence = await akCertificate.evidence(signal);
   if (request === undefined) return evidence;
 
   // A verifier can tell that the key is bound to PCRs 0–7 only when it sees them quoted.

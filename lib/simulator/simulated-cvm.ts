@@ -213,6 +213,7 @@ export class SimulatedCvm implements AsyncDisposable {
       eventLogPath: this.eventLogPath,
       osReleasePath: this.osReleasePath,
       ...(ca === undefined || options.fetch ? {} : { ca }),
+      trustedRoots: [this.vtpmAuthority.certificate.pem],
       ...options,
     });
   }

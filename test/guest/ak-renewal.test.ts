@@ -1,8 +1,9 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseDerCertificate } from '../../lib/guest/ak-certificate.js';
+import { parseDerCertificate } from '../../lib/guest/ak-certificate-index.js';
 import type { AttestationClient, AttestationClientOptions } from '../../lib/index.js';
 import { type Behaviour, imdsPaths, SimulatedCvm, type SimulatedCvmOptions } from '../../lib/simulator/index.js';
+import { VtpmAuthority } from '../../lib/simulator/pki/vtpm.js';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
 import { clientOf } from './client.js';
 
@@ -22,12 +23,14 @@ async function machineWith(akCertificate: CertificateOptions, options: Attestati
   const add = (message: string) => log.push(message);
   const client = clientOf(cvm, { logger: { debug: add, info: add, warn: add, error: add }, ...options });
   cleanUp.push(() => client.close());
-  const contents = async (): Promise<Buffer> => {
-    const tpm = new NativeTpm({ tcti: cvm.tcti });
-    return tpm.nvRead(AK_CERTIFICATE).finally(() => tpm.close());
-  };
+  const contents = () => contentsOf(cvm);
   const renewals = () => cvm.imds.requests.filter(({ url }) => url.pathname === imdsPaths.akRenewal).length;
   return { cvm, client, log, contents, renewals };
+}
+
+async function contentsOf(cvm: SimulatedCvm): Promise<Buffer> {
+  const tpm = new NativeTpm({ tcti: cvm.tcti });
+  return tpm.nvRead(AK_CERTIFICATE).finally(() => tpm.close());
 }
 
 const attest = (cvm: SimulatedCvm, client: AttestationClient) => client.attest({ attestationUrl: cvm.attestationUrl });
@@ -40,15 +43,40 @@ describe("the attestation key's certificate", () => {
     expect(renewals()).toBe(0);
   });
 
-  it.each([90.5, 1, -2])('is renewed %d days before its end, and sent', async (daysToExpiry) => {
-    const { cvm, client, renewals, contents } = await machineWith({ daysToExpiry });
+  it.each([90.5, 1, -2])(
+    'is renewed %d days before its end and used from memory: NV stays as it was',
+    async (daysToExpiry) => {
+      const { cvm, client, renewals, contents } = await machineWith({ daysToExpiry });
+      const old = await contents();
+      await attest(cvm, client);
+      expect(renewals()).toBe(1);
+      const renewed = sentCertificate(cvm);
+      expect(days(parseDerCertificate(renewed))).toBeGreaterThan(300);
+      expect((await contents()).equals(old)).toBe(true);
+      await attest(cvm, client);
+      expect(sentCertificate(cvm)).toEqual(renewed);
+      expect(Buffer.from((await client.getEvidence()).akCertificate ?? [])).toEqual(renewed);
+      expect(renewals()).toBe(1);
+    },
+  );
+
+  it('is renewed for evidence, too', async () => {
+    const { client, renewals, contents } = await machineWith({ daysToExpiry: 30 });
+    const old = await contents();
+    const { akCertificate } = await client.getEvidence();
+    expect(days(parseDerCertificate(akCertificate ?? new Uint8Array()))).toBeGreaterThan(300);
+    expect([renewals(), await contents()]).toEqual([1, old]);
+  });
+
+  it('that the platform wrote anew takes the place of a renewed one in memory', async () => {
+    const { cvm, client } = await machineWith({ daysToExpiry: 30 });
     await attest(cvm, client);
-    expect(renewals()).toBe(1);
-    const renewed = await contents();
-    expect(days(parseDerCertificate(renewed))).toBeGreaterThan(300);
-    expect(sentCertificate(cvm)).toEqual(renewed);
+    const key = parseDerCertificate(sentCertificate(cvm)).publicKey;
+    const { der } = cvm.vtpmAuthority.issueAkCertificate(key, cvm.vmId, { daysToExpiry: 200 });
+    const tpm = new NativeTpm({ tcti: cvm.tcti });
+    await tpm.nvReplace(AK_CERTIFICATE, der).finally(() => tpm.close());
     await attest(cvm, client);
-    expect(renewals()).toBe(1);
+    expect(sentCertificate(cvm)).toEqual(der);
   });
 
   it('is renewed as the host wants to be asked', async () => {
@@ -69,7 +97,7 @@ describe("the attestation key's certificate", () => {
   });
 
   it('comes by a ticket from hosts that do not answer at once', async () => {
-    const { cvm, client, contents } = await machineWith({ daysToExpiry: 30 });
+    const { cvm, client } = await machineWith({ daysToExpiry: 30 });
     cvm.imds.respond(imdsPaths.akRenewal, { kind: 'answer', body: '' });
     cvm.imds.respond(imdsPaths.akQuery, { kind: 'answer', status: 404 });
     await attest(cvm, client);
@@ -77,11 +105,11 @@ describe("the attestation key's certificate", () => {
       .filter(({ url }) => url.pathname === imdsPaths.akRenewal)
       .map(({ url }) => url.searchParams.get('api-version'));
     expect(versions).toEqual(['2023-07-01', '2021-12-01']);
-    expect(days(parseDerCertificate(await contents()))).toBeGreaterThan(300);
+    expect(days(parseDerCertificate(sentCertificate(cvm)))).toBeGreaterThan(300);
   });
 
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  it.each<[string, Behaviour | ((cvm: SimulatedCvm) => Behaviour)]>([
+  it.each<[string, Behaviour | ((cvm: SimulatedCvm) => Behaviour | Promise<Behaviour>)]>([
     ['is no certificate', { kind: 'answer', body: { AkCertPem: 'garbage', CertQueryId: '1' } }],
     ['is no JSON', { kind: 'answer', body: '<html>' }],
     ['is an object', { kind: 'answer', body: { AkCertPem: {} } }],
@@ -94,12 +122,28 @@ describe("the attestation key's certificate", () => {
         return { kind: 'answer', body: { AkCertPem: pem } };
       },
     ],
+    [
+      'is by another authority of the same name',
+      async (cvm) => {
+        const forger = await VtpmAuthority.create('forger');
+        const ak = parseDerCertificate(await contentsOf(cvm)).publicKey;
+        return { kind: 'answer', body: { AkCertPem: forger.issueAkCertificate(ak, cvm.vmId).pem } };
+      },
+    ],
+    [
+      'is not valid yet',
+      async (cvm) => {
+        const ak = parseDerCertificate(await contentsOf(cvm)).publicKey;
+        const { pem } = cvm.vtpmAuthority.issueAkCertificate(ak, cvm.vmId, { daysToExpiry: 400 });
+        return { kind: 'answer', body: { AkCertPem: pem } };
+      },
+    ],
   ])('stays as it is when the renewed one %s, and the attestation goes on', async (_, behaviour) => {
     const { cvm, client, log, contents, renewals } = await machineWith({ daysToExpiry: 30 }, { timeoutMs: 3_000 });
     const old = await contents();
-    cvm.imds.respond(imdsPaths.akRenewal, typeof behaviour === 'function' ? behaviour(cvm) : behaviour);
+    cvm.imds.respond(imdsPaths.akRenewal, typeof behaviour === 'function' ? await behaviour(cvm) : behaviour);
     await attest(cvm, client);
-    expect(await contents()).toEqual(old);
+    expect((await contents()).equals(old)).toBe(true);
     expect(sentCertificate(cvm)).toEqual(old);
     expect(log).toContainEqual(expect.stringMatching(/^code 32: .*not renewed/));
     // The next attestation does not wait for another try.
@@ -112,7 +156,7 @@ describe("the attestation key's certificate", () => {
     const old = await contents();
     cvm.imds.renewedCertificate = { daysToExpiry: 20 };
     await attest(cvm, client);
-    expect(await contents()).toEqual(old);
+    expect((await contents()).equals(old)).toBe(true);
   });
 
   it('is not asked for where its index belongs to the platform, or the caller does not want it', async () => {
@@ -132,6 +176,41 @@ describe("the attestation key's certificate", () => {
     expect(log).toContainEqual(expect.stringMatching(/^code 31: /));
     expect(sentCertificate(cvm).subarray(0, 14).toString()).toBe('no certificate');
   });
+});
+
+describe("with renewAkCertificate: 'nv'", () => {
+  const NV = { renewAkCertificate: 'nv' } as const;
+
+  it('a renewed certificate is written after the service accepted it, and read back', async () => {
+    const { cvm, client, contents, log } = await machineWith({ daysToExpiry: 30 }, NV);
+    const old = await contents();
+    await client.getEvidence();
+    expect((await contents()).equals(old)).toBe(true);
+    await attest(cvm, client);
+    expect(await contents()).toEqual(sentCertificate(cvm));
+    expect(days(parseDerCertificate(await contents()))).toBeGreaterThan(300);
+    expect(log).toContainEqual(expect.stringContaining('was written to NV'));
+  });
+
+  it('nothing is written when the service refuses the evidence that carries it', async () => {
+    const { cvm, client, contents } = await machineWith({ daysToExpiry: 30 }, NV);
+    const old = await contents();
+    cvm.attestation.respond('/attest/AzureGuest', { kind: 'answer', status: 400 });
+    await expect(attest(cvm, client)).rejects.toMatchObject({ code: 6 });
+    expect((await contents()).equals(old)).toBe(true);
+  });
+
+  it.each(['NV_DefineSpace', 'NV_Write', 'NV_UndefineSpace'] as const)(
+    'the old bytes are there again when %s failed half-way, and the token is returned all the same',
+    async (command) => {
+      const { cvm, client, contents, log } = await machineWith({ daysToExpiry: 30 }, NV);
+      const old = await contents();
+      cvm.tpm.injectFault({ command, action: { kind: 'error', responseCode: 0x101 } });
+      expect(await attest(cvm, client)).toMatch(/^ey/);
+      expect((await contents()).equals(old)).toBe(true);
+      expect(log).toContainEqual(expect.stringMatching(/^code 32: .*was not written/));
+    },
+  );
 });
 
 describe('a DER certificate in a longer index', () => {

@@ -9,6 +9,7 @@ export function clientOf(cvm: SimulatedCvm, options: AttestationClientOptions = 
     imdsUrl: cvm.imdsUrl,
     eventLogPath: cvm.eventLogPath,
     osReleasePath: cvm.osReleasePath,
+    trustedRoots: [cvm.vtpmAuthority.certificate.pem],
     retry: { retries: 3, baseDelayMs: 10, maxRetryAfterMs: 50 },
     ...options,
   });

@@ -1,0 +1,36 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { defaultEngine } from '../../lib/engine/choose.js';
+import { AZURE_VTPM_ROOT_KEYS, azureVtpmAuthorities } from '../../lib/verify/azure-roots.js';
+import { findPath } from '../../lib/verify/path.js';
+
+const { roots, intermediates } = azureVtpmAuthorities();
+
+describe('authorities of Azure’s virtual TPMs', () => {
+  it('the root is the pinned one, and the bundled intermediate is signed by it', async () => {
+    expect(roots).toHaveLength(1);
+    const root = new X509Certificate(roots[0]?.der ?? new Uint8Array());
+    const spki = root.publicKey.export({ type: 'spki', format: 'der' });
+    expect(createHash('sha256').update(spki).digest('hex')).toBe(AZURE_VTPM_ROOT_KEYS[0]);
+    expect(createHash('sha256').update(root.raw).digest('hex')).toBe(
+      'e6c596b17f8ffefba5c300f714cfb1260c6028704ecf7becc4ab5018efb00e95',
+    );
+    for (const { der } of intermediates) expect(new X509Certificate(der).verify(root.publicKey)).toBe(true);
+    expect(intermediates).toHaveLength(1);
+  });
+
+  it('no bundled certificate expires within 90 days', () => {
+    for (const { notAfter } of [...roots, ...intermediates]) {
+      expect(notAfter.getTime()).toBeGreaterThan(Date.now() + 90 * 86_400_000);
+    }
+  });
+
+  it('an intermediate has a path to the root, and none to another root', async () => {
+    const [intermediate] = intermediates;
+    if (intermediate === undefined) throw new Error('there is none');
+    const now = new Date('2026-06-01');
+    const asLeaf = { ...intermediate, keyUsage: new Set(['digitalSignature'] as const) };
+    expect(await findPath(defaultEngine(), asLeaf, [], { roots, now })).toMatchObject({ path: expect.any(Array) });
+    expect(await findPath(defaultEngine(), asLeaf, [], { roots: [], now })).toHaveProperty('problem');
+  });
+});
