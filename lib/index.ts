@@ -85,20 +85,20 @@ export type { EvidenceOptions } from './guest/evidence.js';
 export type { OwnTokenVerification } from './guest/token-verification.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
-export { type KdsCallOptions, KdsClient, type KdsOptions } from './imds/kds.js';
+export type { KdsCallOptions, KdsOptions } from './imds/kds.js';
 export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
-export { fetchThimCertificates } from './imds/thim.js';
 export { CloudError } from './maa/cloud-error.js';
-export {
-  type AttestationResponse,
-  type CallOptions,
-  MaaClient,
-  type MaaClientOptions,
-  type OpenIdConfiguration,
-  type TokenCredential,
+export type {
+  AttestationResponse,
+  CallOptions,
+  MaaClientOptions,
+  OpenIdConfiguration,
+  TokenCredential,
 } from './maa/maa-client.js';
-export { buildSevSnpVmRequest, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
+export { buildSevSnpVmRequest, type InitTimeData, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
+export { type AttestTdxVmRequest, buildTdxVmRequest, type TdxVmRequestOptions } from './maa/tdx-request.js';
+export { fetchThimCertificates, KdsClient, MaaClient } from './node/services.js';
 export { explainToken, type NodeEncryptionKey, tokenEncryptionKey, verifyToken } from './node/token.js';
 export type { ReleaseAlgorithm, RsaDecrypt } from './release/algorithm.js';
 export {

@@ -30,6 +30,8 @@ export interface Evidence {
   quote?: EvidenceQuote;
   /** SEV-SNP. */
   certificates?: EvidenceCertificates;
+  /** TDX: the TD quote, padding allowed. */
+  tdQuote?: Uint8Array;
   /** As read from NV 0x01C101D0. */
   akCertificate?: Uint8Array;
   /** Certificates between the AK certificate and its root, DER; fetched (AIA) by the guest, never by the verifier. */

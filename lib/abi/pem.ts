@@ -1,4 +1,4 @@
-import { decodeBase64 } from '../base/base64url.js';
+import { decodeBase64, encodeBase64 } from '../base/base64url.js';
 import { latin1Text } from '../base/bytes.js';
 import { malformed } from './input.js';
 
@@ -56,6 +56,12 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
 export function certificateInputs(input: string | Uint8Array): Uint8Array[] {
   const isDer = typeof input !== 'string' && input[0] === 0x30;
   return isDer ? [input] : splitPem(input, 'CERTIFICATE');
+}
+
+/** One block, 64 characters a line, with a line end behind it. */
+export function encodePem(label: string, der: Uint8Array): string {
+  const lines = encodeBase64(der).match(/.{1,64}/g) ?? [];
+  return [`${BEGIN}${label}${DASHES}`, ...lines, `${END}${label}${DASHES}`, ''].join('\n');
 }
 
 function decodeBody(text: string): Uint8Array {

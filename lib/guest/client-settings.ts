@@ -9,6 +9,7 @@ import { nodeTransport } from '../http/node-transport.js';
 import { HTTP_RETRIES, type HttpSettings, retrySettings } from '../http/retry.js';
 import { type Imds, imdsOf } from '../imds/imds.js';
 import { MAX_SERVICE_ANSWER_BYTES } from '../maa/guest-service.js';
+import { nodeContext } from '../node/context.js';
 import type { KeyFetchOptions } from '../token/keys-remote.js';
 import type { NativeTpmOptions } from '../tpm/native-tpm.js';
 import { azureVtpmAuthorities } from '../verify/azure-roots.js';
@@ -46,7 +47,7 @@ export function clientSettings(given: AttestationClientOptions): ClientSettings 
       ...(tpmTimeoutMs !== undefined && { commandTimeoutMs: tpmTimeoutMs }),
       ...(parameterEncryption !== undefined && { parameterEncryption }),
     },
-    imds: imdsOf({
+    imds: imdsOf(nodeContext, {
       timeoutMs,
       connectTimeoutMs,
       logger,

@@ -1,3 +1,4 @@
+import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type HttpSettings, isRepeated, sendWithRetry } from './retry.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from './transport.js';
@@ -26,7 +27,7 @@ export async function exchange(
   request: HttpRequest,
   peer: Peer,
   signal?: AbortSignal,
-): Promise<Buffer> {
+): Promise<Uint8Array> {
   let answer: HttpAnswer;
   try {
     answer = await sendWithRetry(settings, request, signal);
@@ -37,7 +38,7 @@ export async function exchange(
   }
   const { status, body } = answer;
   if (status === 200) return body;
-  const responseBody = body.toString('utf8');
+  const responseBody = readableText(body);
   const words = quotable(responseBody);
   const said = words === '' ? `${peer.name} answered ${status}` : `${peer.name} answered ${status}: ${words}`;
   throw new AttestationError(codeOf(status, isRepeated(settings, request, status), peer), said, {

@@ -44,7 +44,7 @@ export function fetchTransport(fetchFunction: typeof fetch): Transport {
   };
 }
 
-async function boundedBody(response: Response, limit: number): Promise<Buffer> {
+async function boundedBody(response: Response, limit: number): Promise<Uint8Array> {
   const body = new BoundedBody(limit);
   const reader = response.body?.getReader();
   if (reader === undefined) return body.bytes();

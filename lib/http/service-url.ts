@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 
 /**
@@ -38,10 +37,10 @@ export function parseServiceUrl(value: unknown, options: { allowInsecureHttp?: b
 
 /** Whether a URL's host name is this machine: `localhost`, 127.0.0.0/8 or ::1. */
 export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'));
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 /** An IPv6 address on its own gets the brackets that a URL needs. */
-const bracketed = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);
+const bracketed = (host: string): string => (URL.canParse(`http://[${host}]`) ? `[${host}]` : host);
 
 const invalid = (message: string): AttestationError => new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);

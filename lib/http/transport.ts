@@ -1,3 +1,5 @@
+import { concatBytes } from '../base/bytes.js';
+
 /** One HTTP request; redirects are never followed. */
 export interface HttpRequest {
   method: 'GET' | 'POST';
@@ -14,7 +16,7 @@ export interface HttpAnswer {
   status: number;
   /** Names in lower case. */
   headers: Readonly<Record<string, string>>;
-  body: Buffer;
+  body: Uint8Array;
 }
 
 export interface ExchangeLimits {
@@ -66,7 +68,7 @@ export class BoundedBody {
     if (size > this.limit) throw new HttpError('unreadable', `the answer is longer than ${this.limit} bytes`);
   }
 
-  bytes(): Buffer {
-    return Buffer.concat(this.#chunks, this.#size);
+  bytes(): Uint8Array<ArrayBuffer> {
+    return concatBytes(...this.#chunks);
   }
 }

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { delay } from '../base/abort.js';
+import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { askImds, type Imds } from './imds.js';
 
@@ -29,7 +29,7 @@ export async function renewAkCertificate(
   // The old certificate still serves: an outage is not waited out for a new one.
   const imds = { ...service, settings: { ...service.settings, retry: { ...service.settings.retry, outageMs: 0 } } };
   const vmId = await vmIdentifier(imds, signal);
-  const requestId = randomUUID();
+  const requestId = crypto.randomUUID();
   const renew = async (apiVersion: string): Promise<string> => {
     const query = new URLSearchParams({ 'api-version': apiVersion, vmId, requestId });
     const answer = await askImds(
@@ -42,7 +42,7 @@ export async function renewAkCertificate(
       },
       signal,
     );
-    return answer.toString('utf8').trim();
+    return readableText(answer).trim();
   };
 
   const renewed = certificateOf(await renew(SYNCHRONOUS));
@@ -51,24 +51,24 @@ export async function renewAkCertificate(
   const query = new URLSearchParams({ 'api-version': ASYNCHRONOUS, vmId, requestId, guid });
   for (const wait of queryWaitsMs) {
     await delay(wait, signal);
-    const pem = (await askQuery(imds, `${QUERY_PATH}?${query}`, signal)).toString('utf8').trim();
+    const pem = readableText(await askQuery(imds, `${QUERY_PATH}?${query}`, signal)).trim();
     if (pem !== '') return pem;
   }
   throw failed('the host has not issued a new certificate within a minute');
 }
 
 /** A 404 means that the certificate is not there yet, and this loop has its own waits. */
-function askQuery(imds: Imds, path: string, signal: AbortSignal | undefined): Promise<Buffer> {
+function askQuery(imds: Imds, path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const once = { ...imds, settings: { ...imds.settings, retry: { ...imds.settings.retry, retries: 0 } } };
   return askImds(once, { method: 'GET', path }, signal).catch((error: unknown) => {
-    if (error instanceof AttestationError && error.status === 404) return Buffer.alloc(0);
+    if (error instanceof AttestationError && error.status === 404) return new Uint8Array();
     throw error;
   });
 }
 
 async function vmIdentifier(imds: Imds, signal: AbortSignal | undefined): Promise<string> {
   const path = '/metadata/instance/compute/vmId?api-version=2019-03-11&format=text';
-  const vmId = (await askImds(imds, { method: 'GET', path }, signal)).toString('utf8').trim();
+  const vmId = readableText(await askImds(imds, { method: 'GET', path }, signal)).trim();
   if (!/^[0-9A-Fa-f-]{1,64}$/.test(vmId)) throw failed('instance metadata has no id of this VM');
   return vmId;
 }

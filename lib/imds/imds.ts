@@ -1,7 +1,7 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { exchange } from '../http/exchange.js';
-import { nodeTransport } from '../http/node-transport.js';
+import type { TransportContext } from '../http/own-transport.js';
 import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 
 /** Where every Azure VM finds its instance metadata: link-local, plain HTTP, unauthenticated. */
@@ -27,7 +27,7 @@ export interface Imds {
 }
 
 /** @throws AttestationError 8 for an option out of range. */
-export function imdsOf(options: ImdsOptions = {}): Imds {
+export function imdsOf(context: TransportContext, options: ImdsOptions = {}): Imds {
   const { imdsUrl = DEFAULT_IMDS_URL, timeoutMs = 60_000, connectTimeoutMs = 10_000 } = options;
   if (typeof imdsUrl !== 'string' || !URL.canParse(imdsUrl) || !/^https?:$/.test(new URL(imdsUrl).protocol)) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'imdsUrl must be an http or https URL');
@@ -35,7 +35,7 @@ export function imdsOf(options: ImdsOptions = {}): Imds {
   return {
     base: new URL(imdsUrl),
     settings: {
-      transport: nodeTransport({ proxy: false }),
+      transport: context.directTransport(),
       limits: { connectTimeoutMs, timeoutMs, maxBodyBytes: MAX_ANSWER_BYTES },
       retry: retrySettings(options.retry, HTTP_RETRIES.metadata.defaults),
       retryOn: HTTP_RETRIES.metadata.retryOn,
@@ -57,7 +57,7 @@ export interface ImdsRequest {
 }
 
 /** Sends it, down to the body of its 200. */
-export function askImds(imds: Imds, request: ImdsRequest, signal?: AbortSignal): Promise<Buffer> {
+export function askImds(imds: Imds, request: ImdsRequest, signal?: AbortSignal): Promise<Uint8Array> {
   const { path, contentType, ...rest } = request;
   return exchange(
     imds.settings,

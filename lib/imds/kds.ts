@@ -1,5 +1,6 @@
 import { parseRevocationList } from '../abi/crl.js';
 import { parseSnpReport } from '../abi/snp-report.js';
+import { latin1Text } from '../base/bytes.js';
 import type { Cache, FetchLock } from '../base/cache.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex } from '../base/hex.js';
@@ -8,12 +9,9 @@ import { bytes, oneOrMore, withMethods } from '../base/option-kinds.js';
 import { checkArgument } from '../base/options.js';
 import { type CachedDocument, DocumentCache } from '../http/document-cache.js';
 import { exchange } from '../http/exchange.js';
-import { fetchTransport } from '../http/fetch-transport.js';
-import { nodeTransport } from '../http/node-transport.js';
-import { proxyAddress } from '../http/proxy.js';
+import { serviceTransport, type TransportContext } from '../http/own-transport.js';
 import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 import { parseServiceUrl } from '../http/service-url.js';
-import { defaultCacheDirectory, fileCache } from '../node/file-cache.js';
 import { loadCertificates } from '../verify/certificate.js';
 import { TCB_COMPONENTS } from '../verify/check-report.js';
 import { type Product, SigningKey, type SnpReport, type Tcb } from '../verify/types.js';
@@ -27,7 +25,7 @@ const MAXIMUM_AGE = { vcek: Number.POSITIVE_INFINITY, chain: 7 * DAY_MS, crl: DA
 export interface KdsOptions {
   /** Default: `https://kdsintf.amd.com`; a mirror, or a simulated service. */
   baseUrl?: string;
-  /** Folder for answers. Default: `$XDG_CACHE_HOME/cvm-guest-attestation/kds`; false keeps them in memory only. */
+  /** In Node: folder for answers. Default: `$XDG_CACHE_HOME/cvm-guest-attestation/kds`; false keeps them in memory only. */
   cacheDirectory?: string | false;
   /** Where answers are shared with other processes, in place of a folder. Verified again after each read. */
   cache?: Cache;
@@ -46,6 +44,17 @@ export interface KdsOptions {
   logger?: Logger;
 }
 
+/** What the client takes from the program that it runs in. */
+export interface KdsContext extends TransportContext {
+  /**
+   * The cache in a folder; undefined where there are no folders and none is asked for.
+   *
+   * @param directory default: that of the user, by `name`
+   * @throws AttestationError 8 for a folder where there are none
+   */
+  readonly folderCache: (directory: string | undefined, name: string) => Cache | undefined;
+}
+
 export interface KdsCallOptions {
   signal?: AbortSignal;
 }
@@ -57,26 +66,26 @@ export interface KdsCallOptions {
  * at the same time share one request, because the service throttles. Nothing it returns is trusted before it verifies to
  * a pinned root.
  */
-export class KdsClient {
+export class KdsServiceClient {
   readonly #base: URL;
   readonly #settings: HttpSettings;
   readonly #documents: DocumentCache;
 
   /** @throws {AttestationError} 8 for options out of range. */
-  constructor(options: KdsOptions = {}) {
+  constructor(options: KdsOptions, context: KdsContext) {
     if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
     if (options.fetch !== undefined && typeof options.fetch !== 'function') throw invalid('fetch must be a function');
     const { logger = silentLogger, timeoutMs = 30_000 } = options;
     this.#base = parseServiceUrl(options.baseUrl ?? DEFAULT_KDS_URL);
     this.#settings = {
-      transport: transportOf(options),
+      transport: transportOf(context, options),
       limits: { connectTimeoutMs: Math.min(timeoutMs, 10_000), timeoutMs, maxBodyBytes: MAXIMUM_ANSWER },
       retry: retrySettings(options.retry, HTTP_RETRIES.certificates.defaults),
       retryOn: HTTP_RETRIES.certificates.retryOn,
       logger,
     };
     this.#documents = new DocumentCache({
-      cache: cacheOf(options),
+      cache: cacheOf(context, options),
       secrets: secretsOf(options),
       lock: options.lock === undefined ? undefined : checkArgument('KdsClient', 'lock', options.lock, LOCK),
       lockKey: 'lock:kds',
@@ -112,7 +121,7 @@ export class KdsClient {
    * @throws {AttestationError} 8 for arguments out of range; 2 or 18 for an answer that is not this certificate; 4, 5 (404
    * for a chip or TCB that AMD does not know) and 7 as for every exchange.
    */
-  vcek(product: Product, chipId: Uint8Array, tcb: Tcb, options: KdsCallOptions = {}): Promise<Buffer> {
+  vcek(product: Product, chipId: Uint8Array, tcb: Tcb, options: KdsCallOptions = {}): Promise<Uint8Array> {
     const url = vcekUrl(product, chipId, tcb, this.#base);
     return this.#get(
       url,
@@ -124,13 +133,13 @@ export class KdsClient {
   /** ASK (ASVK for `vlek`) and ARK of a product, PEM. @throws as {@link vcek} */
   async chain(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<string> {
     const url = chainUrl(product, kind, this.#base);
-    return (await this.#get(url, { maxAgeMs: MAXIMUM_AGE.chain, check: requireCertificates }, options.signal)).toString(
-      'latin1',
+    return latin1Text(
+      await this.#get(url, { maxAgeMs: MAXIMUM_AGE.chain, check: requireCertificates }, options.signal),
     );
   }
 
   /** Revocation list (DER) of a product's root, at most a day old. @throws as {@link vcek} */
-  crl(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<Buffer> {
+  crl(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<Uint8Array> {
     return this.#get(
       crlUrl(product, kind, this.#base),
       { maxAgeMs: MAXIMUM_AGE.crl, check: requireRevocationList, issuedAt: revocationListTime },
@@ -146,23 +155,19 @@ export class KdsClient {
   }
 
   /** From memory, from the cache, or from the service. */
-  async #get(url: URL, document: DocumentRules, signal?: AbortSignal): Promise<Buffer> {
+  async #get(url: URL, document: DocumentRules, signal?: AbortSignal): Promise<Uint8Array> {
     const peer = { name: "AMD's key service", unreadable: ErrorCode.RESPONSE_PARSING };
     const fetchDocument = async (): Promise<Uint8Array> => {
       const body = await exchange(this.#settings, { method: 'GET', url }, peer);
       if (body.length === 0) throw new AttestationError(ErrorCode.EMPTY_RESPONSE, "AMD's key service returned nothing");
       return Uint8Array.from(body);
     };
-    return Buffer.from(await this.#documents.get({ name: cacheName(url), fetch: fetchDocument, ...document }, signal));
+    return this.#documents.get({ name: cacheName(url), fetch: fetchDocument, ...document }, signal);
   }
 }
 
-function transportOf({ fetch: fetchFunction, proxy }: KdsOptions): HttpSettings['transport'] {
-  if (fetchFunction === undefined) {
-    return nodeTransport(proxy === undefined ? {} : { proxy: proxyAddress(proxy, 'proxy') });
-  }
-  if (proxy !== undefined) throw invalid('proxy has no effect on a fetch of your own, which has its own');
-  return fetchTransport(fetchFunction);
+function transportOf(context: KdsContext, { fetch, proxy }: KdsOptions): HttpSettings['transport'] {
+  return serviceTransport(context, { ...(fetch !== undefined && { fetch }), ...(proxy !== undefined && { proxy }) });
 }
 
 type DocumentRules = Pick<CachedDocument, 'maxAgeMs' | 'issuedAt' | 'check' | 'isThrottled'>;
@@ -176,12 +181,12 @@ function secretsOf({ cache, cacheSecret }: KdsOptions): readonly Uint8Array[] | 
   return cache === undefined ? [] : undefined;
 }
 
-function cacheOf({ cache, cacheDirectory }: KdsOptions): Cache | undefined {
+function cacheOf(context: KdsContext, { cache, cacheDirectory }: KdsOptions): Cache | undefined {
   if (cache !== undefined) {
     if (cacheDirectory !== undefined) throw invalid('cache takes the place of cacheDirectory: give one of them');
     return checkArgument('KdsClient', 'cache', cache, CACHE);
   }
-  return cacheDirectory === false ? undefined : fileCache(cacheDirectory ?? defaultCacheDirectory('kds'));
+  return cacheDirectory === false ? undefined : context.folderCache(cacheDirectory, 'kds');
 }
 
 /** Path and query of the request as a file name: product, chip id and every patch level are in it, the host is not. */

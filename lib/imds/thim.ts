@@ -1,4 +1,6 @@
+import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { TransportContext } from '../http/own-transport.js';
 import { askImds, type Imds, type ImdsOptions, imdsOf } from './imds.js';
 
 /** What the host's certificate service (THIM) knows about its chip. Unverified: a verifier checks it against AMD's root. */
@@ -29,20 +31,21 @@ export async function thimCertificates(imds: Imds, signal?: AbortSignal): Promis
  *
  * @throws AttestationError as {@link thimCertificates}, and 8 for an option out of range.
  */
-export async function fetchThimCertificates(
+export async function fetchThimCertificatesIn(
+  context: TransportContext,
   options: ImdsOptions & { signal?: AbortSignal } = {},
 ): Promise<{ vcek: string; chain: string }> {
   if (typeof options !== 'object' || options === null) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
   }
-  const { vcekCert, certificateChain } = await thimCertificates(imdsOf(options), options.signal);
+  const { vcekCert, certificateChain } = await thimCertificates(imdsOf(context, options), options.signal);
   return { vcek: vcekCert, chain: certificateChain };
 }
 
-function jsonObject(body: Buffer): Record<string, unknown> {
+function jsonObject(body: Uint8Array): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = JSON.parse(readableText(body));
   } catch (cause) {
     throw notJson(cause);
   }

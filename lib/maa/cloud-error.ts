@@ -23,7 +23,7 @@ export class CloudError extends Error {
 }
 
 /** The CloudError in the body of an answer, or undefined when it holds none. */
-export function cloudErrorIn(body: Buffer, status: number): CloudError | undefined {
+export function cloudErrorIn(body: Uint8Array, status: number): CloudError | undefined {
   let value: unknown;
   try {
     value = parseStrictJson(body);

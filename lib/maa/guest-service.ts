@@ -1,3 +1,4 @@
+import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { exchange } from '../http/exchange.js';
 import type { HttpSettings } from '../http/retry.js';
@@ -36,10 +37,10 @@ export async function postGuestEvidence(
   return parseGuestEnvelope(tokenOf(answer));
 }
 
-function tokenOf(body: Buffer): string {
+function tokenOf(body: Uint8Array): string {
   let answer: unknown;
   try {
-    answer = JSON.parse(body.toString('utf8'));
+    answer = JSON.parse(readableText(body));
   } catch {
     // The parser's message would quote the answer, which may hold a token.
     throw unparsable('no JSON');

@@ -1,10 +1,11 @@
 import type { JSONWebKeySet } from 'jose';
+import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
+import * as kinds from '../base/option-kinds.js';
+import { checkOptions, invalid, type OptionTable } from '../base/options.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
-import { fetchTransport } from '../http/fetch-transport.js';
-import { nodeTransport } from '../http/node-transport.js';
-import { proxyAddress } from '../http/proxy.js';
+import { serviceTransport, type TransportContext } from '../http/own-transport.js';
 import {
   HTTP_RETRIES,
   type HttpSettings,
@@ -16,9 +17,9 @@ import {
 import { isLoopback, parseServiceUrl } from '../http/service-url.js';
 import { type HttpAnswer, HttpError, type HttpRequest } from '../http/transport.js';
 import { MAX_KEY_SET_BYTES, parseKeySet } from '../token/keys-remote.js';
-import { invalid } from '../token/policy.js';
 import { type CloudError, cloudErrorIn } from './cloud-error.js';
 import { type AttestSevSnpVmRequest, checkBinding } from './sev-snp-request.js';
+import { type AttestTdxVmRequest, checkTdxBinding } from './tdx-request.js';
 
 /** Whoever can get bearer tokens: the credentials of `@azure/identity` have this shape. */
 export interface TokenCredential {
@@ -28,9 +29,9 @@ export interface TokenCredential {
 export interface MaaClientOptions {
   /** For instances that demand a bearer token, with scope `https://attest.azure.net/.default`. Asked before every call. */
   credential?: TokenCredential;
-  /** `2022-08-01` by default. */
+  /** By default `2022-08-01` for SEV-SNP and `2025-06-01`, the first with TDX, for TDX. */
   apiVersion?: string;
-  /** Instead of direct connections of this library's own: for a proxy. */
+  /** Instead of this library's own connections. */
   fetch?: typeof fetch;
   /** URL of an HTTP proxy, false for none; the environment's by default. Not with `fetch`. */
   proxy?: string | false;
@@ -42,7 +43,7 @@ export interface MaaClientOptions {
   timeoutMs?: number;
   /** Allows plain http to other machines, never with a credential. The loopback interface is always allowed. */
   allowInsecureHttp?: boolean;
-  logger?: Logger;
+  logger?: Logger | undefined;
 }
 
 /** Result of an attestation. */
@@ -63,11 +64,24 @@ export interface OpenIdConfiguration {
 }
 
 export interface CallOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
+const OPTIONS: OptionTable<MaaClientOptions> = {
+  credential: kinds.withMethods<TokenCredential>('getToken'),
+  apiVersion: kinds.text,
+  fetch: kinds.callable<typeof fetch>(),
+  proxy: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
+  ca: kinds.text,
+  retry: kinds.unchecked<RetryOptions>(),
+  timeoutMs: kinds.milliseconds,
+  allowInsecureHttp: kinds.flag,
+  logger: kinds.logger,
+};
+const CALL: OptionTable<CallOptions> = { signal: kinds.abortSignal };
+
 const SCOPE = 'https://attest.azure.net/.default';
-const DEFAULT_API_VERSION = '2022-08-01';
+const API_VERSIONS = { SevSnpVm: '2022-08-01', TdxVm: '2025-06-01' } as const;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
@@ -77,39 +91,34 @@ const DEFAULT_TIMEOUT_MS = 30_000;
  * 18 or 28; 3 when the credential yields no token) when there is no usable answer, and with an `AbortError` when the
  * caller's signal aborts.
  */
-export class MaaClient {
+export class MaaServiceClient {
   /** Base address of the instance, without a trailing slash. */
   readonly instanceUrl: string;
-  readonly #apiVersion: string;
+  readonly #apiVersion: string | undefined;
   readonly #credential: TokenCredential | undefined;
   readonly #settings: HttpSettings;
 
   /** @throws {AttestationError} 8 or 27 when the address or an option is wrong. */
-  constructor(instanceUrl: string, options: MaaClientOptions = {}) {
-    if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
-    if (options.credential !== undefined && typeof options.credential?.getToken !== 'function') {
-      throw invalid('credential must have the method getToken');
-    }
-    if (options.fetch !== undefined && typeof options.fetch !== 'function') throw invalid('fetch must be a function');
-    const url = parseServiceUrl(instanceUrl, { allowInsecureHttp: options.allowInsecureHttp ?? false });
-    if (options.credential !== undefined && url.protocol !== 'https:' && !isLoopback(url.hostname)) {
+  constructor(instanceUrl: string, options: MaaClientOptions, context: TransportContext) {
+    const checked = checkOptions('MaaClient', options, OPTIONS);
+    const { credential, timeoutMs = DEFAULT_TIMEOUT_MS, fetch, ca, proxy } = checked;
+    const url = parseServiceUrl(instanceUrl, { allowInsecureHttp: checked.allowInsecureHttp ?? false });
+    if (credential !== undefined && url.protocol !== 'https:' && !isLoopback(url.hostname)) {
       throw invalid('a bearer token is never sent over plain http to another machine');
     }
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, ca } = options;
-    const proxy = options.proxy === undefined ? undefined : proxyAddress(options.proxy, 'proxy');
-    if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw invalid('timeoutMs must be a number above 0');
     this.instanceUrl = url.origin;
-    this.#apiVersion = options.apiVersion ?? DEFAULT_API_VERSION;
-    this.#credential = options.credential;
+    this.#apiVersion = checked.apiVersion;
+    this.#credential = credential;
     this.#settings = {
-      transport:
-        options.fetch === undefined
-          ? nodeTransport({ ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) })
-          : fetchTransport(options.fetch),
+      transport: serviceTransport(context, {
+        ...(fetch !== undefined && { fetch }),
+        ...(ca !== undefined && { ca }),
+        ...(proxy !== undefined && { proxy }),
+      }),
       limits: { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES },
-      retry: retrySettings(options.retry, HTTP_RETRIES.attestation.defaults),
+      retry: retrySettings(checked.retry, HTTP_RETRIES.attestation.defaults),
       retryOn: HTTP_RETRIES.attestation.retryOn,
-      logger: options.logger ?? silentLogger,
+      logger: checked.logger ?? silentLogger,
     };
   }
 
@@ -118,31 +127,55 @@ export class MaaClient {
    *
    * Runtime and init-time data that do not hash to what the report says are refused here, with AttestationError 9.
    */
-  async attestSevSnpVm(request: AttestSevSnpVmRequest, options: CallOptions = {}): Promise<AttestationResponse> {
+  async attestSevSnpVm(request: AttestSevSnpVmRequest, options?: CallOptions): Promise<AttestationResponse> {
+    const { signal } = checkOptions<CallOptions>('attestSevSnpVm', options, CALL);
     if (!isJsonObject(request) || typeof request.report !== 'string') throw invalid('the request has no report');
     checkBinding(request);
-    const url = this.#url('/attest/SevSnpVm');
-    url.searchParams.set('api-version', this.#apiVersion);
-    const headers = { 'Content-Type': 'application/json', ...(await this.#authorization(options.signal)) };
-    const body = await this.#send({ method: 'POST', url, headers, body: JSON.stringify(request) }, options.signal);
-    const { token } = answerObject(body);
-    if (typeof token !== 'string' || token === '') throw unreadable('it holds no token');
-    return { token };
+    return this.#attest('SevSnpVm', request, signal);
+  }
+
+  /**
+   * Shows a TD quote to the service: `POST /attest/TdxVm`.
+   *
+   * Runtime data that does not hash to what the quote says is refused here, with AttestationError 9.
+   */
+  async attestTdxVm(request: AttestTdxVmRequest, options?: CallOptions): Promise<AttestationResponse> {
+    const { signal } = checkOptions<CallOptions>('attestTdxVm', options, CALL);
+    if (!isJsonObject(request) || typeof request.quote !== 'string') throw invalid('the request has no quote');
+    checkTdxBinding(request);
+    return this.#attest('TdxVm', request, signal);
   }
 
   /** The instance's keys: `GET /certs`. Throws VerificationError ERR_TOKEN_KEY_SET when they are no key set. */
-  async signingKeys(options: CallOptions = {}): Promise<JSONWebKeySet> {
-    return parseKeySet(await this.#send({ method: 'GET', url: this.#url('/certs') }, options.signal));
+  async signingKeys(options?: CallOptions): Promise<JSONWebKeySet> {
+    const { signal } = checkOptions<CallOptions>('signingKeys', options, CALL);
+    return parseKeySet(await this.#send({ method: 'GET', url: this.#url('/certs') }, signal));
   }
 
   /** The instance's metadata: `GET /.well-known/openid-configuration`. */
-  async openIdConfiguration(options: CallOptions = {}): Promise<OpenIdConfiguration> {
+  async openIdConfiguration(options?: CallOptions): Promise<OpenIdConfiguration> {
+    const { signal } = checkOptions<CallOptions>('openIdConfiguration', options, CALL);
     const url = this.#url('/.well-known/openid-configuration');
-    const configuration = answerObject(await this.#send({ method: 'GET', url }, options.signal));
+    const configuration = answerObject(await this.#send({ method: 'GET', url }, signal));
     if (typeof configuration.issuer !== 'string' || typeof configuration.jwks_uri !== 'string') {
       throw unreadable('it holds no issuer or jwks_uri');
     }
     return configuration as OpenIdConfiguration;
+  }
+
+  async #attest(
+    kind: keyof typeof API_VERSIONS,
+    request: object,
+    signal: AbortSignal | undefined,
+  ): Promise<AttestationResponse> {
+    const url = this.#url(`/attest/${kind}`);
+    url.searchParams.set('api-version', this.#apiVersion ?? API_VERSIONS[kind]);
+    const headers = { 'Content-Type': 'application/json', ...(await this.#authorization(signal)) };
+    const { token } = answerObject(
+      await this.#send({ method: 'POST', url, headers, body: JSON.stringify(request) }, signal),
+    );
+    if (typeof token !== 'string' || token === '') throw unreadable('it holds no token');
+    return { token };
   }
 
   #url(path: string): URL {
@@ -164,7 +197,7 @@ export class MaaClient {
     return { Authorization: `Bearer ${token.token}` };
   }
 
-  async #send(request: HttpRequest, signal: AbortSignal | undefined): Promise<Buffer> {
+  async #send(request: HttpRequest, signal: AbortSignal | undefined): Promise<Uint8Array> {
     let answer: HttpAnswer;
     try {
       answer = await sendWithRetry(this.#settings, request, signal);
@@ -186,12 +219,12 @@ function refusal({ status, body }: HttpAnswer): CloudError | AttestationError {
   const code = exhausted ? ErrorCode.HTTP_REQUEST_EXCEEDED_RETRIES : ErrorCode.HTTP_REQUEST_FAILED;
   return new AttestationError(code, `the attestation service answered with status ${status}`, {
     status,
-    responseBody: body.toString('utf8'),
+    responseBody: readableText(body),
     ...(error !== undefined && { cause: error }),
   });
 }
 
-function answerObject(body: Buffer): Record<string, unknown> {
+function answerObject(body: Uint8Array): Record<string, unknown> {
   if (body.length === 0)
     throw new AttestationError(ErrorCode.EMPTY_RESPONSE, 'the attestation service’s answer is empty');
   let value: unknown;

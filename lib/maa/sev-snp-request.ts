@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto';
+import { decodeBase64url } from '../base/base64url.js';
+import { equalBytes, utf8Text } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { sha2 } from '../base/sha2.js';
 import { isJsonObject } from '../base/strict-json.js';
 
 /** How the service reads data: as bytes only, or as JSON whose members it repeats in the token. */
@@ -46,30 +48,33 @@ export function checkBinding(request: AttestSevSnpVmRequest): void {
   const { runtimeData, initTimeData } = request;
   // The service takes empty data for none.
   if (runtimeData !== undefined && runtimeData.data !== '') {
-    const reportData = report.subarray(REPORT_DATA.offset, REPORT_DATA.offset + REPORT_DATA.size);
-    const expected = Buffer.alloc(REPORT_DATA.size);
-    sha256(runtimeData).copy(expected);
-    if (!reportData.equals(expected)) throw notAttestable('the runtime data does not hash to the report’s report_data');
+    if (!isBoundBy(runtimeData, report.subarray(REPORT_DATA.offset, REPORT_DATA.offset + REPORT_DATA.size))) {
+      throw notAttestable('the runtime data does not hash to the report’s report_data');
+    }
   }
   if (initTimeData !== undefined && initTimeData.data !== '') {
-    const hostData = report.subarray(HOST_DATA.offset, HOST_DATA.offset + HOST_DATA.size);
-    if (!hostData.equals(sha256(initTimeData))) {
+    if (!isBoundBy(initTimeData, report.subarray(HOST_DATA.offset, HOST_DATA.offset + HOST_DATA.size))) {
       throw notAttestable('the init-time data does not hash to the report’s host_data');
     }
   }
 }
 
-function sha256(data: AttestedData): Buffer {
-  return createHash('sha256').update(Buffer.from(data.data, 'base64url')).digest();
+/** Whether a field of a report is the SHA-256 of the data, followed by zeros. Data that cannot be decoded is not. */
+export function isBoundBy({ data }: AttestedData, field: Uint8Array): boolean {
+  const bytes = typeof data === 'string' ? decodeBase64url(data) : undefined;
+  if (bytes === undefined) return false;
+  const expected = new Uint8Array(field.length);
+  expected.set(sha2('SHA-256', bytes));
+  return equalBytes(expected, field);
 }
 
-function snpReportIn(report: string): Buffer | undefined {
+function snpReportIn(report: string): Uint8Array | undefined {
   if (report.length > MAX_REPORT_LENGTH) return undefined;
   try {
-    const proof: unknown = JSON.parse(Buffer.from(report, 'base64url').toString('utf8'));
+    const proof: unknown = JSON.parse(utf8Text(decodeBase64url(report) ?? new Uint8Array()) ?? '');
     if (!isJsonObject(proof) || typeof proof.SnpReport !== 'string') return undefined;
-    const bytes = Buffer.from(proof.SnpReport, 'base64url');
-    return bytes.length === SNP_REPORT_BYTES ? bytes : undefined;
+    const bytes = decodeBase64url(proof.SnpReport);
+    return bytes?.length === SNP_REPORT_BYTES ? bytes : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { defaultEngine } from '../engine/choose.js';
 import { nodeTransport } from '../http/node-transport.js';
+import { proxyAddress } from '../http/proxy.js';
 import type { TokenContext } from '../token/context.js';
 
 /** Of `cvm-guest-attestation`, in Node: the addon's OpenSSL where it loads, looked for at the first verification. */
@@ -7,5 +8,10 @@ export const nodeContext: TokenContext = {
   get engine() {
     return defaultEngine();
   },
-  ownTransport: nodeTransport,
+  ownTransport: ({ ca, proxy }) =>
+    nodeTransport({
+      ...(ca !== undefined && { ca }),
+      ...(proxy !== undefined && { proxy: proxyAddress(proxy, 'proxy') }),
+    }),
+  directTransport: () => nodeTransport({ proxy: false }),
 };

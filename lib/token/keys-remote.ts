@@ -4,7 +4,7 @@ import type { OptionTable } from '../base/options.js';
 import { invalid } from '../base/options.js';
 import { parseStrictJson } from '../base/strict-json.js';
 import type { PublicKey } from '../engine/engine.js';
-import { fetchTransport } from '../http/fetch-transport.js';
+import { serviceTransport } from '../http/own-transport.js';
 import { isLoopback } from '../http/service-url.js';
 import { tracedExchange } from '../http/traced-exchange.js';
 import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
@@ -114,7 +114,7 @@ function remoteKeySet(
   let set = sets.get(name);
   if (set === undefined) {
     const own = { ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) };
-    const transport = fetchFunction === undefined ? context.ownTransport(own) : fetchTransport(fetchFunction);
+    const transport = serviceTransport(context, { fetch: fetchFunction, ...(fetchFunction === undefined && own) });
     set = new RemoteKeySet(url, transport);
   }
   // The map keeps the order of use, so that the set unused for longest goes when there are too many.

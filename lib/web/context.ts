@@ -3,13 +3,17 @@ import { webContext } from '../engine/context.js';
 import { fetchTransport } from '../http/fetch-transport.js';
 import type { TokenContext } from '../token/context.js';
 
+/** Looked up at each call: tests and service workers replace it. */
+const globalFetch = fetchTransport((...request) => globalThis.fetch(...request));
+
 /** Of `cvm-guest-attestation/verify`, in any runtime: WebCrypto and the global `fetch`. */
 export const webTokenContext: TokenContext = {
   ...webContext,
   ownTransport: ({ ca, proxy }) => {
     if (ca !== undefined || proxy !== undefined) {
-      throw invalid('keyFetch.ca and keyFetch.proxy cannot be had here: give a fetch of your own that has them');
+      throw invalid('ca and proxy cannot be had in this runtime: give a fetch of your own that has them');
     }
-    return fetchTransport((...request) => globalThis.fetch(...request));
+    return globalFetch;
   },
+  directTransport: () => globalFetch,
 };

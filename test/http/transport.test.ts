@@ -19,7 +19,11 @@ describe.each<[string, Transport]>([
       { method: 'POST', url: new URL('/a?b=c', server.url), headers: { Metadata: 'true' }, body: 'héllo' },
       limits,
     );
-    expect(answer).toMatchObject({ status: 418, headers: { 'retry-after': '7' }, body: Buffer.from('teapot') });
+    expect(answer).toMatchObject({
+      status: 418,
+      headers: { 'retry-after': '7' },
+      body: Uint8Array.from(Buffer.from('teapot')),
+    });
     expect(server.seen).toMatchObject([{ method: 'POST', url: '/a?b=c', body: Buffer.from('héllo') }]);
     expect(server.seen[0]?.headers).toMatchObject({ metadata: 'true', accept: '*/*', 'content-length': '6' });
   });
@@ -119,7 +123,7 @@ describe('own connections', () => {
     vi.stubEnv('NODE_USE_ENV_PROXY', '1');
     try {
       const answer = await nodeTransport({ proxy: false })({ method: 'GET', url: server.url }, limits);
-      expect(answer.body.toString()).toBe('direct');
+      expect(Buffer.from(answer.body).toString()).toBe('direct');
     } finally {
       vi.unstubAllEnvs();
     }

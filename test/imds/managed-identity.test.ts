@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RetryOptions } from '../../lib/http/retry.js';
 import { imdsOf } from '../../lib/imds/imds.js';
 import { ManagedIdentityCredential } from '../../lib/imds/managed-identity.js';
+import { nodeContext } from '../../lib/node/context.js';
 import { type SeenRequest, serve } from '../http/server.js';
 
 const SCOPE = 'https://vault.azure.net/.default';
@@ -27,7 +28,7 @@ async function outage(retry: RetryOptions, ...answers: [status: number, body: ob
     const [status, body] = answers[Math.min(next++, answers.length - 1)] as [number, object | string];
     response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   });
-  const imds = imdsOf({
+  const imds = imdsOf(nodeContext, {
     imdsUrl: server.url.href,
     retry: { baseDelayMs: 2, maxRetryAfterMs: 5, retries: 2, ...retry },
   });
@@ -135,7 +136,7 @@ describe('a managed identity', () => {
   );
 
   it('ManagedIdentityCredential takes one way to name an identity', async () => {
-    const imds = imdsOf();
+    const imds = imdsOf(nodeContext);
     for (const identity of [{ clientId: 'a', objectId: 'b' }, { clientID: 'a' }, { clientId: '' }, { clientId: 5 }]) {
       expect(() => new ManagedIdentityCredential(imds, identity as object)).toThrow(
         expect.objectContaining({ code: 8 }),
@@ -145,7 +146,7 @@ describe('a managed identity', () => {
 
   it('ManagedIdentityCredential ends its wait when the signal aborts', async () => {
     await using server = await serve(() => {});
-    const credential = new ManagedIdentityCredential(imdsOf({ imdsUrl: server.url.href }));
+    const credential = new ManagedIdentityCredential(imdsOf(nodeContext, { imdsUrl: server.url.href }));
     const waiting = credential.getToken(SCOPE, { abortSignal: AbortSignal.timeout(20) });
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
   });

@@ -57,7 +57,11 @@ describe('platform attestation, from evidence to verified claims', () => {
     const request = buildSevSnpVmRequest(evidence, { initTimeData: data });
     const binary = { ...request, runtimeData: { data: request.runtimeData?.data ?? '', dataType: 'Binary' as const } };
     const { token } = await service.attestSevSnpVm(binary);
-    const claims = await verifyToken(token, { issuer: cvm.attestationUrl, keys: cvm.tokenKeys });
+    const claims = await verifyToken(token, {
+      issuer: cvm.attestationUrl,
+      keys: cvm.tokenKeys,
+      attestationType: 'sevsnpvm',
+    });
     expect(claims['x-ms-runtime']).toBeUndefined();
   });
 

@@ -124,9 +124,9 @@ function skewFinding(answers: readonly (Asked | undefined)[]): Finding {
   });
 }
 
-function jsonObject(body: Buffer): Record<string, unknown> | undefined {
+function jsonObject(body: Uint8Array): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
+    const value: unknown = JSON.parse(new TextDecoder().decode(body));
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined;
