@@ -99,6 +99,7 @@ export { buildSevSnpVmRequest, type InitTimeData, type SevSnpVmRequestOptions } 
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
 export { type AttestTdxVmRequest, buildTdxVmRequest, type TdxVmRequestOptions } from './maa/tdx-request.js';
 export { fetchThimCertificates, KdsClient, MaaClient } from './node/services.js';
+export { explainTdQuote, verifyTdQuote } from './node/td-quote.js';
 export { explainToken, type NodeEncryptionKey, tokenEncryptionKey, verifyToken } from './node/token.js';
 export type { ReleaseAlgorithm, RsaDecrypt } from './release/algorithm.js';
 export {
@@ -191,7 +192,11 @@ export type {
   VerificationResult,
   VerificationSuccess,
 } from './verify/result.js';
-export { AMD_ROOT_KEYS, type TrustedRootInput } from './verify/roots.js';
+export { AMD_ROOT_KEYS, INTEL_ROOT_KEY, type TrustedRootInput } from './verify/roots.js';
+export type { TdQuoteOptions } from './verify/tdx/options.js';
+export type { MaskedField, TdxPolicy } from './verify/tdx/policy.js';
+export type { RefusedTdQuote, TdQuoteVerification, TdxTcb, VerifiedTdQuote } from './verify/tdx/result.js';
+export type { TcbShortfall, TcbStatus } from './verify/tdx/tcb-evaluation.js';
 export {
   type Evidence,
   type EvidenceCertificates,

@@ -3,9 +3,9 @@ import { type DocumentHead, type IsvLevel, readDocumentHead, readIsvLevels } fro
 
 /** Identity of Intel's TD quoting enclave, version 2 (Intel PCS API v4, "Get TDX QE Identity"), its levels highest first. */
 export interface QeIdentity extends DocumentHead {
-  /** 4 bytes each, big-endian as the document writes them. */
-  readonly miscselect: number;
-  readonly miscselectMask: number;
+  /** 4 bytes each, in the order of the report. */
+  readonly miscselect: Uint8Array;
+  readonly miscselectMask: Uint8Array;
   /** 16 bytes each. */
   readonly attributes: Uint8Array;
   readonly attributesMask: Uint8Array;
@@ -24,16 +24,12 @@ export function readQeIdentity(value: unknown): QeIdentity {
   const json = new IntelJson(value, 'QE identity');
   return {
     ...readDocumentHead(json),
-    miscselect: number32(json, 'miscselect'),
-    miscselectMask: number32(json, 'miscselectMask'),
+    miscselect: json.hex('miscselect', 4),
+    miscselectMask: json.hex('miscselectMask', 4),
     attributes: json.hex('attributes', 16),
     attributesMask: json.hex('attributesMask', 16),
     mrsigner: json.hex('mrsigner', 32),
     isvprodid: json.number('isvprodid', 65_535),
     levels: readIsvLevels(json, 65_535),
   };
-}
-
-function number32(json: IntelJson, name: string): number {
-  return json.hex(name, 4).reduce((sum, byte) => sum * 256 + byte, 0);
 }

@@ -63,6 +63,11 @@ export class CheckList<Code extends string = string> {
     return this.#findings.every(({ ok }) => ok);
   }
 
+  /** How many checks have failed so far: two of these numbers say whether anything between them has. */
+  get failures(): number {
+    return this.#findings.reduce((count, { ok }) => (ok ? count : count + 1), 0);
+  }
+
   /** Every check in words. */
   get checks(): Check[] {
     return this.#findings.map(inWords);

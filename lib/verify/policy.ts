@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import type { TdxPolicy } from './tdx/policy.js';
 import type { GuestPolicy, PlatformInfo, Product, Tcb } from './types.js';
 
 /** Hex digits, or a list of which any will do. */
@@ -59,6 +60,8 @@ export interface VerificationPolicy {
   requireSecureBoot?: boolean;
   /** Expected SHA-256 values by PCR index. */
   pcrs?: Record<string, HexValues>;
+  /** What is demanded of a TD. */
+  tdx?: TdxPolicy;
 }
 
 const require = createRequire(import.meta.url);

@@ -2,9 +2,12 @@ import type { Product } from '../abi/tcb.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type ChainCertificate, loadCertificates } from './certificate.js';
 
+/** What a root is the root of: AMD's product lines, and Intel's platforms. */
+export type RootOf = Product | 'IntelSgx';
+
 /** A root key that chains may end in: what `trustedRoots` takes besides certificates. */
 export interface TrustedRoot {
-  product: Product;
+  product: RootOf;
   /** SHA-256 of the DER SubjectPublicKeyInfo, hex. */
   publicKeySha256: string;
 }
@@ -12,7 +15,13 @@ export interface TrustedRoot {
 /** A root in any of the shapes that callers have it in: certificate (DER, PEM) or product and key digest. */
 export type TrustedRootInput = Uint8Array | string | TrustedRoot;
 
-const PRODUCTS: readonly Product[] = ['Milan', 'Genoa', 'Turin'];
+/** What each root certificate is called: that decides what it is trusted for. */
+const COMMON_NAMES: readonly (readonly [RootOf, string])[] = [
+  ['Milan', 'ARK-Milan'],
+  ['Genoa', 'ARK-Genoa'],
+  ['Turin', 'ARK-Turin'],
+  ['IntelSgx', 'Intel SGX Root CA'],
+];
 
 /**
  * AMD's root keys (ARK): SHA-256 of the DER SubjectPublicKeyInfo, recomputed from the chains that AMD publishes at
@@ -24,22 +33,28 @@ export const AMD_ROOT_KEYS: Readonly<Record<Product, string>> = Object.freeze({
   Turin: '4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08',
 });
 
+/** Intel SGX Root CA: SHA-256 of the DER SubjectPublicKeyInfo, recomputed from the certificate in genuine quotes. */
+export const INTEL_ROOT_KEY = 'a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e';
+
 /** What a chain may end in. */
 export interface TrustAnchors {
-  /** Public key digests trusted for a product. */
-  keysOf(product: Product): readonly string[];
+  /** Public key digests trusted as the roots of something. */
+  keysOf(root: RootOf): readonly string[];
   /** Root certificates that the caller gave: they complete a chain that comes without its root. */
   certificates: readonly ChainCertificate[];
 }
 
-const AMD_ANCHORS: TrustAnchors = { keysOf: (product) => [AMD_ROOT_KEYS[product]], certificates: [] };
+const PINNED: TrustAnchors = {
+  keysOf: (root) => [root === 'IntelSgx' ? INTEL_ROOT_KEY : AMD_ROOT_KEYS[root]],
+  certificates: [],
+};
 
 /**
- * Roots given by the caller replace AMD's pins altogether: with a simulated machine's root, genuine evidence is refused,
- * and the reverse. A certificate is for the product in its common name (`ARK-Milan`, `ARK-Genoa`, `ARK-Turin`).
+ * Roots given by the caller replace all pins together: with a simulated machine's root, genuine evidence is refused,
+ * and the reverse. A certificate is for the product in its common name (`ARK-Milan`, `ARK-Genoa`, `ARK-Turin`, `Intel SGX Root CA`).
  */
 export function trustAnchors(roots: readonly TrustedRootInput[] | undefined): TrustAnchors {
-  if (roots === undefined) return AMD_ANCHORS;
+  if (roots === undefined) return PINNED;
   if (!Array.isArray(roots) || roots.length === 0) throw invalid('is an array of one or more roots');
   const pins: TrustedRoot[] = [];
   const certificates: ChainCertificate[] = [];
@@ -53,7 +68,7 @@ export function trustAnchors(roots: readonly TrustedRootInput[] | undefined): Tr
     }
   }
   return {
-    keysOf: (product) => pins.filter((pin) => pin.product === product).map((pin) => pin.publicKeySha256),
+    keysOf: (root) => pins.filter((pin) => pin.product === root).map((pin) => pin.publicKeySha256),
     certificates,
   };
 }
@@ -67,20 +82,20 @@ function rootCertificates(input: Uint8Array | string): ChainCertificate[] {
     throw invalid('holds something that is no certificate', cause);
   }
   if (certificates.flatMap(pinOfCertificate).length === 0) {
-    throw invalid('holds a certificate that is not of ARK-Milan, ARK-Genoa or ARK-Turin');
+    throw invalid('holds a certificate that is not of ARK-Milan, ARK-Genoa, ARK-Turin or Intel SGX Root CA');
   }
   return certificates;
 }
 
 function pinOfCertificate({ info }: ChainCertificate): TrustedRoot[] {
-  const product = PRODUCTS.find((candidate) => info.subject === `ARK-${candidate}`);
+  const [product] = COMMON_NAMES.find(([, name]) => info.subject === name) ?? [];
   return product === undefined ? [] : [{ product, publicKeySha256: info.publicKeyDigest }];
 }
 
 function pinOf(root: TrustedRoot): TrustedRoot {
   const { product, publicKeySha256 } = root ?? {};
   if (
-    !PRODUCTS.includes(product) ||
+    !COMMON_NAMES.some(([known]) => known === product) ||
     typeof publicKeySha256 !== 'string' ||
     !/^[0-9a-fA-F]{64}$/.test(publicKeySha256)
   ) {

@@ -5,10 +5,13 @@ import type { Terminal } from './terminal.js';
 
 /** What checks are about, in the order in which trust flows. */
 const SUBJECTS: Readonly<Record<CheckSubject, string>> = {
-  root: 'AMD root key (ARK)',
-  intermediate: 'Signing key (ASK, ASVK)',
-  leaf: 'Chip key (VCEK, VLEK)',
-  report: 'SEV-SNP report',
+  root: 'Root key',
+  intermediate: 'Signing key (ASK, ASVK, PCK CA)',
+  leaf: 'Chip key (VCEK, VLEK, PCK)',
+  'quoting-enclave': 'Quoting enclave',
+  report: 'Hardware report',
+  collateral: 'Collateral',
+  tcb: 'TCB of the platform',
   'runtime-data': 'Runtime data',
   ak: 'Attestation key',
   quote: 'Quote',

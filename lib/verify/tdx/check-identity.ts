@@ -1,0 +1,115 @@
+import type { QeIdentity } from '../../abi/qe-identity.js';
+import type { TcbInfo, TdxModule } from '../../abi/tcb-info.js';
+import type { TdQuote } from '../../abi/td-quote.js';
+import { equalBytes, isZero } from '../../base/bytes.js';
+import type { CheckSubject } from '../../base/errors.js';
+import { hex } from '../../base/hex.js';
+import type { CheckList } from '../check-list.js';
+
+const SGX_DEBUG = 0x02;
+
+/** What the checks below need of the collateral, and why it is not there. */
+export interface Absence {
+  /** The relying party asked for none: nothing failed. */
+  readonly skipped: boolean;
+  readonly why: string;
+}
+
+/** Adds a check that nothing could be compared for. */
+export function addAbsent(list: CheckList, subject: CheckSubject, name: string, absence: Absence): void {
+  if (absence.skipped) list.skipped(subject, name, absence.why);
+  else list.notChecked(subject, name, absence.why);
+}
+
+/**
+ * Row 14: the enclave that made the attestation key is Intel's TD quoting enclave. Any enclave on a genuine machine gets its
+ * report signed by the PCK key, so without this row anyone who has such a machine can sign any quote.
+ */
+export function checkQuotingEnclave(
+  list: CheckList,
+  { qeReport }: TdQuote,
+  identity: QeIdentity | undefined,
+  absence: Absence,
+): boolean {
+  const debug = ((qeReport.attributes[0] ?? 0) & SGX_DEBUG) !== 0;
+  const sealed = list.add('quoting-enclave', 'quoting enclave cannot be debugged', 'ERR_QE_IDENTITY', !debug, {
+    expected: 'not in debug mode',
+    actual: debug ? 'in debug mode' : 'not in debug mode',
+  });
+  if (identity === undefined) {
+    for (const name of ['MRSIGNER', 'ISVPRODID', 'MISCSELECT', 'ATTRIBUTES']) {
+      addAbsent(list, 'quoting-enclave', `quoting enclave ${name}`, absence);
+    }
+    return false;
+  }
+  const add = (name: string, ok: boolean, expected: string, actual: string): boolean =>
+    list.add('quoting-enclave', `quoting enclave ${name}`, 'ERR_QE_IDENTITY', ok, { expected, actual });
+  const { miscselectMask, attributesMask } = identity;
+  const miscselect = qeReport.raw.subarray(16, 20);
+  const results = [
+    add('MRSIGNER', equalBytes(qeReport.mrsigner, identity.mrsigner), hex(identity.mrsigner), hex(qeReport.mrsigner)),
+    add('ISVPRODID', qeReport.isvprodid === identity.isvprodid, String(identity.isvprodid), String(qeReport.isvprodid)),
+    add(
+      'MISCSELECT',
+      equalUnder(miscselectMask, miscselect, identity.miscselect),
+      `${hex(identity.miscselect)} under the mask ${hex(miscselectMask)}`,
+      hex(miscselect),
+    ),
+    add(
+      'ATTRIBUTES',
+      equalUnder(attributesMask, qeReport.attributes, identity.attributes),
+      `${hex(identity.attributes)} under the mask ${hex(attributesMask)}`,
+      hex(qeReport.attributes),
+    ),
+  ];
+  return sealed && results.every(Boolean);
+}
+
+/** Version of the TDX module in an SVN; 0 for modules that have none. */
+export function moduleVersion(teeTcbSvn: Uint8Array): number {
+  return teeTcbSvn[1] ?? 0;
+}
+
+/** Id of the module's identity in the TCB info. */
+export function moduleId(teeTcbSvn: Uint8Array): string {
+  return `TDX_${hex(teeTcbSvn.subarray(1, 2)).toUpperCase()}`;
+}
+
+/** Row 15: the TDX module is Intel's. Gives whether the TCB may be evaluated. */
+export function checkModule(list: CheckList, quote: TdQuote, tcbInfo: TcbInfo | undefined, absence: Absence): boolean {
+  const module = tcbInfo === undefined ? undefined : identityOf(list, quote, tcbInfo);
+  if (tcbInfo === undefined) addAbsent(list, 'tcb', 'TDX module identity', absence);
+  const { mrsignerseam, seamAttributes } = quote;
+  // Intel's modules are signed by a key whose hash is written as zeros; attributes other than zero are of test modules.
+  const expected = module?.mrsigner ?? new Uint8Array(48);
+  const signer = list.add(
+    'tcb',
+    'TDX module signer',
+    'ERR_TDX_MODULE',
+    isZero(mrsignerseam) && equalBytes(mrsignerseam, expected),
+    { expected: hex(expected), actual: hex(mrsignerseam) },
+  );
+  const allowed = module === undefined || equalUnder(module.attributesMask, seamAttributes, module.attributes);
+  const attributes = list.add('tcb', 'TDX module attributes', 'ERR_TDX_MODULE', isZero(seamAttributes) && allowed, {
+    expected: hex(module?.attributes ?? new Uint8Array(8)),
+    actual: hex(seamAttributes),
+  });
+  return signer && attributes && module !== undefined;
+}
+
+function identityOf(list: CheckList, { teeTcbSvn, teeTcbSvn2 }: TdQuote, tcbInfo: TcbInfo): TdxModule | undefined {
+  const svns = teeTcbSvn2 === undefined ? [teeTcbSvn] : [teeTcbSvn, teeTcbSvn2];
+  const wanted = svns.filter((svn) => moduleVersion(svn) > 0).map(moduleId);
+  const missing = wanted.filter((id) => !tcbInfo.moduleIdentities.some((identity) => identity.id === id));
+  const found = list.add('tcb', 'TDX module identity', 'ERR_TDX_MODULE', missing.length === 0, {
+    expected: wanted.join(' and ') || 'none, for a module without a version',
+    actual: missing.length === 0 ? 'present' : `${missing.join(' and ')} is not in the TCB info`,
+  });
+  if (!found) return undefined;
+  if (moduleVersion(teeTcbSvn) === 0) return tcbInfo.module;
+  return tcbInfo.moduleIdentities.find((identity) => identity.id === moduleId(teeTcbSvn));
+}
+
+function equalUnder(mask: Uint8Array, one: Uint8Array, other: Uint8Array): boolean {
+  return mask.every((bits, index) => (((one[index] ?? 0) ^ (other[index] ?? 0)) & bits) === 0);
+}

@@ -1,0 +1,173 @@
+import type { RevocationList } from '../../abi/crl.js';
+import { IntelJson } from '../../abi/intel-json.js';
+import { type QeIdentity, readQeIdentity } from '../../abi/qe-identity.js';
+import { readSignedJson } from '../../abi/signed-json.js';
+import { type DocumentHead, readDocumentHead, readTcbInfo, type TcbInfo } from '../../abi/tcb-info.js';
+import { parseIntelCrl, type TdxCollateral } from '../../abi/tdx-collateral.js';
+import { type Certificate, namesIssuer, parseCertificates } from '../../abi/x509.js';
+import { utf8Bytes } from '../../base/bytes.js';
+import type { SignatureEngine } from '../../engine/engine.js';
+import { verifySignature } from '../../engine/verify-signature.js';
+import { isListIssuedBy } from '../certificate-signature.js';
+import { certificateFaults, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
+import { Remembered } from './remembered.js';
+
+/** What became of one part of the collateral: what it holds, or why nothing can be said about it. */
+export type Opened<Value> = { readonly value: Value; readonly fault?: undefined } | { readonly fault: string };
+
+/** The certificates behind a signed document. */
+export interface DocumentSigner {
+  readonly certificate: Certificate;
+  readonly root: Certificate;
+  /** SHA-256 of the root's DER SubjectPublicKeyInfo, hex. */
+  readonly rootKey: string;
+  readonly faults: readonly string[];
+}
+
+/** A document of Intel's: who signed it, and its content once the signature is good. */
+export interface SignedDocument<Content> {
+  readonly signer: Opened<DocumentSigner>;
+  readonly signed: Opened<true>;
+  /** Id, version, dates and number; only of a document that is signed. */
+  readonly head?: Opened<DocumentHead>;
+  /** Only of a document of the right id and version. */
+  readonly content?: Opened<Content>;
+}
+
+export interface OpenedCollateral {
+  readonly rootCrl: Opened<RevocationList>;
+  readonly pckCrl: Opened<RevocationList>;
+  readonly tcbInfo: SignedDocument<TcbInfo>;
+  readonly qeIdentity: SignedDocument<QeIdentity>;
+}
+
+/** Id and version that each document must have. */
+export const TCB_INFO = Object.freeze({ id: 'TDX', version: 3 });
+export const QE_IDENTITY = Object.freeze({ id: 'TD_QE', version: 2 });
+
+const known = new Remembered<OpenedCollateral>(32, 256 * 1024);
+
+/** Forgets all collateral, so that the next verification pays for its signatures again. For measurements. */
+export function forgetCollateral(): void {
+  known.clear();
+}
+
+/**
+ * Opens collateral for a chain: parses its parts and verifies their signatures, the revocation lists' by the certificates of
+ * the chain. Collateral whose signatures are all good is remembered; dates, revocation and trust in the root are for the
+ * caller to look at.
+ */
+export async function openCollateral(
+  engine: SignatureEngine,
+  collateral: TdxCollateral,
+  chain: PckChain,
+): Promise<OpenedCollateral> {
+  const inputs = [
+    collateral.tcbInfo,
+    collateral.tcbInfoSignature ?? '',
+    collateral.tcbInfoIssuerChain,
+    collateral.qeIdentity,
+    collateral.qeIdentitySignature ?? '',
+    collateral.qeIdentityIssuerChain,
+    collateral.rootCaCrl,
+    collateral.pckCrl,
+    chain.root.der,
+    chain.ca.der,
+  ];
+  const remembered = known.find(engine, inputs);
+  if (remembered !== undefined) return remembered;
+  const opened: OpenedCollateral = {
+    rootCrl: await openList(engine, collateral.rootCaCrl, chain.root),
+    pckCrl: await openList(engine, collateral.pckCrl, chain.ca),
+    tcbInfo: await openDocument(engine, {
+      text: collateral.tcbInfo,
+      member: 'tcbInfo',
+      signature: collateral.tcbInfoSignature,
+      signer: await openSigner(engine, collateral.tcbInfoIssuerChain),
+      kind: TCB_INFO,
+      read: readTcbInfo,
+    }),
+    qeIdentity: await openDocument(engine, {
+      text: collateral.qeIdentity,
+      member: 'enclaveIdentity',
+      signature: collateral.qeIdentitySignature,
+      signer: await openSigner(engine, collateral.qeIdentityIssuerChain),
+      kind: QE_IDENTITY,
+      read: readQeIdentity,
+    }),
+  };
+  const parts = [opened.rootCrl, opened.pckCrl, ...[opened.tcbInfo, opened.qeIdentity].map(({ signed }) => signed)];
+  if (parts.every(({ fault }) => fault === undefined)) known.add(engine, inputs, opened);
+  return opened;
+}
+
+async function openList(
+  engine: SignatureEngine,
+  bytes: Uint8Array,
+  issuer: Certificate,
+): Promise<Opened<RevocationList>> {
+  const list = attempt(() => parseIntelCrl(bytes));
+  if (list.fault !== undefined) return list;
+  const { value } = list;
+  if (value.unknownCritical.length > 0) return { fault: 'a critical extension that is not understood' };
+  if (await isListIssuedBy(engine, value, issuer)) return list;
+  return { fault: `a list of ${value.issuer.commonName} that ${issuer.subject.commonName} has not signed` };
+}
+
+/** PEM of the TCB signing certificate and its root. */
+async function openSigner(engine: SignatureEngine, pem: string): Promise<Opened<DocumentSigner>> {
+  const chain = attempt(() => parseCertificates(pem));
+  if (chain.fault !== undefined) return chain;
+  const [certificate, root] = chain.value;
+  if (certificate === undefined || root === undefined || chain.value.length > 2) {
+    return { fault: 'not the TCB signing certificate and its root' };
+  }
+  if (!isNamed(certificate, /SGX TCB Signing$/) || !isNamed(root, /SGX Root CA$/) || !namesIssuer(certificate, root)) {
+    return { fault: 'not the TCB signing certificate and its root' };
+  }
+  const faults = [
+    ...(await certificateFaults(engine, certificate, root)),
+    ...(await certificateFaults(engine, root, root)),
+  ];
+  return { value: { certificate, root, rootKey: publicKeyDigest(root), faults } };
+}
+
+interface DocumentInput<Content> {
+  readonly text: string;
+  readonly member: string;
+  readonly signature: Uint8Array | undefined;
+  readonly signer: Opened<DocumentSigner>;
+  readonly kind: { readonly id: string; readonly version: number };
+  readonly read: (value: unknown) => Content;
+}
+
+async function openDocument<Content>(
+  engine: SignatureEngine,
+  { text, member, signature, signer, kind, read }: DocumentInput<Content>,
+): Promise<SignedDocument<Content>> {
+  if (signer.fault !== undefined) return { signer, signed: { fault: 'no signing certificate' } };
+  const document = attempt(() => readSignedJson(text, member));
+  if (document.fault !== undefined) return { signer, signed: document };
+  const { certificate, faults } = signer.value;
+  const mark = signature ?? document.value.signature;
+  const key = certificate.publicKey;
+  if (mark === undefined) return { signer, signed: { fault: 'no signature' } };
+  if (faults.length > 0 || key === undefined) return { signer, signed: { fault: faults.join(', ') } };
+  const message = utf8Bytes(document.value.text);
+  const isSigned = await verifySignature(engine, key, { scheme: 'ecdsa', hash: 'SHA-256' }, message, mark);
+  if (!isSigned) return { signer, signed: { fault: 'the signature is not valid' } };
+  const signed = { value: true } as const;
+  const head = attempt(() => readDocumentHead(new IntelJson(document.value.value, member)));
+  if (head.fault !== undefined || head.value.id !== kind.id || head.value.version !== kind.version) {
+    return { signer, signed, head };
+  }
+  return { signer, signed, head, content: attempt(() => read(document.value.value)) };
+}
+
+function attempt<Value>(work: () => Value): Opened<Value> {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { fault: error instanceof Error ? error.message : String(error) };
+  }
+}

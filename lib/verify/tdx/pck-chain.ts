@@ -1,0 +1,99 @@
+import { malformed } from '../../abi/input.js';
+import { type PckExtension, parsePckExtension } from '../../abi/pck-extension.js';
+import { type Certificate, isCertificateAuthority, namesIssuer, parseCertificates } from '../../abi/x509.js';
+import { hex } from '../../base/hex.js';
+import { sha2 } from '../../base/sha2.js';
+import type { SignatureEngine } from '../../engine/engine.js';
+import { isIssuedBy } from '../certificate-signature.js';
+import { Remembered } from './remembered.js';
+
+/** PCK certificate, its CA and the root, with the outcome of their signatures. */
+export interface PckChain {
+  readonly leaf: Certificate;
+  readonly ca: Certificate;
+  readonly root: Certificate;
+  /** SHA-256 of the root's DER SubjectPublicKeyInfo, hex. */
+  readonly rootKey: string;
+  readonly leafFaults: readonly string[];
+  readonly caFaults: readonly string[];
+  readonly rootFaults: readonly string[];
+  /** Intel's extension of the PCK certificate, or why it cannot be read. */
+  readonly extension?: PckExtension;
+  readonly extensionError?: string;
+}
+
+const MAXIMUM_CERTIFICATES = 8;
+const known = new Remembered<PckChain>(64, 16 * 1024);
+
+/** Forgets every chain, so that the next verification pays for its signatures again. For measurements. */
+export function forgetPckChains(): void {
+  known.clear();
+}
+
+/**
+ * Opens the chain of a TD quote: PCK certificate, PCK CA, root, in this order. A chain whose signatures are all good is
+ * remembered; dates, revocation and trust in the root are for the caller to look at.
+ *
+ * @throws {AttestationError} 20 or 21 when a certificate cannot be read.
+ * @returns undefined when these are not the three certificates in their order.
+ */
+export async function openPckChain(engine: SignatureEngine, pem: Uint8Array | string): Promise<PckChain | undefined> {
+  const remembered = known.find(engine, [pem]);
+  if (remembered !== undefined) return remembered;
+  const certificates = parseCertificates(pem);
+  if (certificates.length > MAXIMUM_CERTIFICATES) throw malformed('PCK certificate chain', 'more than 8 certificates');
+  const [leaf, ca, root] = certificates;
+  if (leaf === undefined || ca === undefined || root === undefined || certificates.length > 3) return undefined;
+  if (!isNamed(leaf, / ?SGX PCK Certificate$/) || !isNamed(ca, /SGX PCK (Platform|Processor) CA$/)) return undefined;
+  if (!isNamed(root, /SGX Root CA$/) || !namesIssuer(leaf, ca) || !namesIssuer(ca, root)) return undefined;
+  const chain: PckChain = {
+    leaf,
+    ca,
+    root,
+    rootKey: publicKeyDigest(root),
+    leafFaults: await certificateFaults(engine, leaf, ca),
+    caFaults: await certificateFaults(engine, ca, root),
+    rootFaults: await certificateFaults(engine, root, root),
+    ...readExtension(leaf),
+  };
+  if (![...chain.leafFaults, ...chain.caFaults, ...chain.rootFaults].length) known.add(engine, [pem], chain);
+  return chain;
+}
+
+export function isNamed({ subject }: Certificate, name: RegExp): boolean {
+  return name.test(subject.commonName ?? '');
+}
+
+/** SHA-256 of the DER SubjectPublicKeyInfo, hex: what roots are pinned by. */
+export function publicKeyDigest({ spki }: Certificate): string {
+  return hex(sha2('SHA-256', spki));
+}
+
+/**
+ * What is wrong with a certificate of Intel's hierarchy and its issuer: P-256 with SHA-256 everywhere, CAs that say so, leaves
+ * that are not CAs, no critical extension that is not understood. Empty when nothing is.
+ */
+export async function certificateFaults(
+  engine: SignatureEngine,
+  certificate: Certificate,
+  issuer: Certificate,
+): Promise<string[]> {
+  const faults: string[] = [];
+  const { publicKey, signatureAlgorithm, unknownCritical, hasNameConstraints } = certificate;
+  const { scheme } = signatureAlgorithm;
+  if (scheme?.scheme !== 'ecdsa' || scheme.hash !== 'SHA-256') faults.push('not signed with ECDSA and SHA-256');
+  if (publicKey?.type !== 'ec' || publicKey.curve !== 'P-256') faults.push('no key on P-256');
+  if (unknownCritical.length > 0 || hasNameConstraints) faults.push('a critical extension that is not understood');
+  if (!isCertificateAuthority(issuer)) faults.push('the issuer is not a CA');
+  if (!isNamed(certificate, / CA$/) && isCertificateAuthority(certificate)) faults.push('a leaf that is a CA');
+  if (!(await isIssuedBy(engine, certificate, issuer))) faults.push('the signature is not valid');
+  return faults;
+}
+
+function readExtension(leaf: Certificate): Pick<PckChain, 'extension' | 'extensionError'> {
+  try {
+    return { extension: parsePckExtension(leaf) };
+  } catch (error) {
+    return { extensionError: error instanceof Error ? error.message : String(error) };
+  }
+}
