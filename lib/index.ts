@@ -76,12 +76,17 @@ export {
 } from './content/options.js';
 export {
   AttestationClient,
+  type AttestOptions,
   type AttestParameters,
+  type GuestDecryptOptions,
   type GuestDecryptorOptions,
+  type GuestJweOptions,
   type GuestStreamOptions,
+  type KeyTemplateOption,
 } from './guest/client.js';
 export type { AttestationClientOptions } from './guest/client-options.js';
 export type { EvidenceOptions } from './guest/evidence.js';
+export type { ExtendPcrOptions } from './guest/extend-pcr.js';
 export type { OwnTokenVerification } from './guest/token-verification.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
@@ -180,6 +185,7 @@ export type { TdxClaims } from './token/tdx-claims.js';
 export type { AlreadyVerified } from './token/token-key.js';
 export type { RefusedToken, TokenVerification, VerifiedToken } from './token/verify-token.js';
 export type { ParameterEncryption } from './tpm/native-tpm.js';
+export type { KeyTemplate, PcrBank } from './tpm/types.js';
 export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
 export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './verify/check-event-log.js';
 export type { EncryptionKeyJwk } from './verify/encryption-key.js';

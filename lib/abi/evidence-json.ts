@@ -47,6 +47,7 @@ function jsonMembers(evidence: Evidence): object {
       vcek: encodeCertificate(certificates.vcek),
       chain: Array.isArray(certificates.chain) ? certificates.chain.map(encodeBase64url) : certificates.chain,
     },
+    tdQuote: evidence.tdQuote && encodeBase64url(evidence.tdQuote),
     akCertificate: evidence.akCertificate && encodeBase64url(evidence.akCertificate),
     akCertificateChain: evidence.akCertificateChain?.map(encodeBase64url),
     eventLog: evidence.eventLog && encodeBase64url(evidence.eventLog),
@@ -74,6 +75,7 @@ export function evidenceFromJson(json: string | Uint8Array | object): Evidence {
   const evidence: Evidence = { version: 1, hclReport: members.base64url('hclReport') };
   if (members.has('quote')) evidence.quote = readQuote(members.object('quote'));
   if (members.has('certificates')) evidence.certificates = readCertificates(members.object('certificates'));
+  if (members.has('tdQuote')) evidence.tdQuote = members.base64url('tdQuote');
   if (members.has('akCertificate')) evidence.akCertificate = members.base64url('akCertificate');
   if (members.has('akCertificateChain')) {
     const chain = members.array('akCertificateChain');

@@ -30,9 +30,9 @@ export interface Evidence {
   quote?: EvidenceQuote;
   /** SEV-SNP. */
   certificates?: EvidenceCertificates;
-  /** TDX: the TD quote, padding allowed. */
+  /** TDX: the quote that the host made of the TDREPORT in `hclReport`, padding allowed. */
   tdQuote?: Uint8Array;
-  /** As read from NV 0x01C101D0. */
+  /** DER; bytes after its end are ignored, as an NV index is longer. */
   akCertificate?: Uint8Array;
   /** Certificates between the AK certificate and its root, DER; fetched (AIA) by the guest, never by the verifier. */
   akCertificateChain?: Uint8Array[];

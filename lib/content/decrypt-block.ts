@@ -3,6 +3,7 @@ import { AttestationError, ErrorCode } from '../base/errors.js';
 import { ATTESTED_PCRS } from '../guest/azure-tpm.js';
 import { tpmCall } from '../guest/tpm-failure.js';
 import type { GuestTpm } from '../tpm/tpm.js';
+import type { KeyTemplate } from '../tpm/types.js';
 import { type DecryptOptions, rsaScheme } from './options.js';
 
 /** One block of the TPM's RSA-2048 key. */
@@ -16,7 +17,11 @@ const MAX_RSA_BYTES = 512;
  * @throws AttestationError 8 for no bytes, 12 for more than a TPM takes, 26 for any other length than 256 and whenever
  * the TPM refuses (wrong key, wrong padding, changed PCRs) or fails; 24 for an unknown scheme or hash.
  */
-export async function decryptRsaBlock(tpm: GuestTpm, ciphertext: Uint8Array, options: DecryptOptions): Promise<Buffer> {
+export async function decryptRsaBlock(
+  tpm: GuestTpm,
+  ciphertext: Uint8Array,
+  options: DecryptOptions & { keyTemplate?: KeyTemplate },
+): Promise<Buffer> {
   if (!types.isUint8Array(ciphertext) || ciphertext.length === 0) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the encrypted data must be a non-empty Uint8Array');
   }
@@ -26,10 +31,10 @@ export async function decryptRsaBlock(tpm: GuestTpm, ciphertext: Uint8Array, opt
       ciphertext.length > MAX_RSA_BYTES ? ErrorCode.TPM_INTERNAL_FAILURE : ErrorCode.DATA_DECRYPTION_TPM_ERROR;
     throw new AttestationError(code, `one RSA block has ${BLOCK_BYTES} bytes, not ${ciphertext.length}`);
   }
-  const { signal } = options;
+  const { signal, keyTemplate = 'zeros' } = options;
   return tpmCall(
     'the data cannot be decrypted',
-    tpm.rsaDecrypt({ ciphertext, pcrs: ATTESTED_PCRS, scheme }, { ...(signal && { signal }) }),
+    tpm.rsaDecrypt({ ciphertext, pcrs: ATTESTED_PCRS, keyTemplate, scheme }, { ...(signal && { signal }) }),
     { code: ErrorCode.DATA_DECRYPTION_TPM_ERROR, signal },
   );
 }

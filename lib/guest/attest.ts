@@ -5,12 +5,12 @@ import { type GuestEnvelope, openGuestEnvelope } from '../maa/guest-envelope.js'
 import { guestRequest, type IsolationEvidence, type OsInfo, type TpmEvidence } from '../maa/guest-request.js';
 import { postGuestEvidence } from '../maa/guest-service.js';
 import type { VerifyTokenOptions } from '../token/options.js';
-import type { HclReport } from '../verify/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';
 import type { Guest } from './guest.js';
 import { collectHclReport } from './hcl-report.js';
 import { readOsInfo } from './os-release.js';
+import { collectTdQuote } from './td-quote.js';
 import { together } from './together.js';
 import { verifyOwnToken } from './token-verification.js';
 import { collectQuoteAndKey } from './tpm-evidence.js';
@@ -65,6 +65,7 @@ export async function attest(
       [quoteAndKey] = await together(signal, (s) => collectQuoteAndKey(guest.tpm, QUOTE_REQUEST, s));
       continue;
     }
+    guest.keyTemplates.learn('zeros', quoteAndKey.ephemeralKey.publicArea);
     await guest.akCertificate.accepted(akCertificate);
     if (service.verification !== undefined) {
       await verifyOwnToken(token, quoteAndKey.ephemeralKey.publicArea, service.verification, signal);
@@ -109,31 +110,29 @@ function validOsInfo(os: OsInfo): OsInfo {
   return os;
 }
 
-/** What a confidential VM shows besides its TPM; undefined on a trusted launch VM. */
+/**
+ * What a confidential VM shows besides its TPM; undefined on a trusted launch VM.
+ *
+ * @throws AttestationError 9 for any other kind of machine.
+ */
 async function isolationEvidence(guest: Guest, signal: AbortSignal): Promise<IsolationEvidence | undefined> {
   const hcl = await collectHclReport(guest.tpm, signal);
-  if (hcl === undefined || !isSevSnp(hcl.report)) return undefined;
-  const { vcekCert, certificateChain } = await thimCertificates(guest.imds, signal);
-  return {
-    snpReport: hcl.report.hardwareReport,
-    vcekCertChain: vcekCert + certificateChain,
-    runtimeData: hcl.report.variableData,
-  };
-}
-
-/** Whether the VM is attested as SEV-SNP (or else as trusted launch). @throws AttestationError 9 for any other kind. */
-function isSevSnp(report: HclReport): boolean {
-  switch (report.reportType) {
-    case 'snp':
-      return true;
-    case 'tvm':
-      return false;
+  if (hcl === undefined) return undefined;
+  const { reportType, hardwareReport, variableData: runtimeData } = hcl.report;
+  switch (reportType) {
+    case 'snp': {
+      const { vcekCert, certificateChain } = await thimCertificates(guest.imds, signal);
+      return { type: 'SevSnp', snpReport: hardwareReport, vcekCertChain: vcekCert + certificateChain, runtimeData };
+    }
     case 'tdx':
-      throw notSupported(
-        'this is an Intel TDX confidential VM, which the guest attestation protocol here cannot attest',
-      );
+      return { type: 'Tdx', tdQuote: await collectTdQuote(guest, hardwareReport, signal), runtimeData };
+    case 'tvm':
+      return undefined;
     case 'vbs':
-      throw notSupported('this VM is isolated by VBS, which the guest attestation protocol here cannot attest');
+      throw new AttestationError(
+        ErrorCode.ATTESTATION_PARAMETERS_VALIDATION_FAILED,
+        'this VM is isolated by VBS, which the guest attestation protocol here cannot attest',
+      );
     case 'invalid':
       throw new AttestationError(ErrorCode.HCL_REPORT_PARSING_FAILURE, 'the HCL report has no report type');
   }
@@ -167,6 +166,3 @@ async function openToken({ tpm }: Guest, envelope: GuestEnvelope, signal: AbortS
     innerKey.fill(0);
   }
 }
-
-const notSupported = (message: string): AttestationError =>
-  new AttestationError(ErrorCode.ATTESTATION_PARAMETERS_VALIDATION_FAILED, message);

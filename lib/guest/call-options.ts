@@ -7,14 +7,23 @@ import {
   flag,
   integer,
   listOf,
+  oneOf,
   unchecked,
 } from '../base/option-kinds.js';
 import { invalid, nested, type OptionKind, type OptionTable, recordOf, required } from '../base/options.js';
 import { contextName, isLikeQualifyingData, isReservedContext } from '../base/qualifying-data.js';
-import type { DecryptOptions } from '../content/options.js';
+import type { KeyTemplate, PcrBank } from '../tpm/types.js';
 import type { EvidenceCertificates } from '../verify/types.js';
-import type { AttestOptions, AttestParameters, GuestDecryptorOptions, GuestStreamOptions } from './client.js';
+import type {
+  AttestOptions,
+  AttestParameters,
+  GuestDecryptOptions,
+  GuestDecryptorOptions,
+  GuestJweOptions,
+  GuestStreamOptions,
+} from './client.js';
 import type { EvidenceOptions } from './evidence.js';
+import type { ExtendPcrOptions } from './extend-pcr.js';
 import type { OwnTokenVerification } from './token-verification.js';
 import { USER_DATA_BYTES } from './user-data.js';
 
@@ -24,7 +33,16 @@ import { USER_DATA_BYTES } from './user-data.js';
 const MAX_NONCE_BYTES = 64;
 const PCR_COUNT = 24;
 
-export const SIGNAL_ONLY: OptionTable<{ signal?: AbortSignal }> = { signal: abortSignal };
+const KEY_TEMPLATE = oneOf<KeyTemplate>('zeros', 'empty');
+
+export const JWE_OPTIONS: OptionTable<GuestJweOptions> = { keyTemplate: KEY_TEMPLATE, signal: abortSignal };
+
+export const EXTEND_PCR_OPTIONS: OptionTable<ExtendPcrOptions> = {
+  bank: oneOf<PcrBank>('sha1', 'sha256', 'sha384', 'sha512'),
+  signal: abortSignal,
+};
+export const PCR_INDEX = integer(0, 23);
+export const MEASURED_DATA = bytes(1);
 
 export const ATTEST_PARAMETERS: OptionTable<AttestParameters> = {
   version: custom((value) => {
@@ -46,7 +64,7 @@ const BULK = { output: unchecked<Uint8Array>(), threads: unchecked<number>() };
  * `scheme` and `hash` are refused with code 24, the type with words of its own. What `encrypt` returned may be passed whole,
  * so that `encryptedData` is a name, too.
  */
-export const DECRYPT_OPTIONS: OptionTable<DecryptOptions & { encryptedData?: Uint8Array }> = {
+export const DECRYPT_OPTIONS: OptionTable<GuestDecryptOptions & { encryptedData?: Uint8Array }> = {
   encryptedData: unchecked(),
   ...BULK,
   type: unchecked(),
@@ -54,6 +72,7 @@ export const DECRYPT_OPTIONS: OptionTable<DecryptOptions & { encryptedData?: Uin
   scheme: unchecked(),
   hash: unchecked(),
   additionalData: bytes(),
+  keyTemplate: KEY_TEMPLATE,
   signal: abortSignal,
 };
 
@@ -61,10 +80,15 @@ export const DECRYPTOR_OPTIONS: OptionTable<GuestDecryptorOptions> = {
   additionalData: bytes(),
   ordered: flag,
   replayWindow: integer(0, 65_536),
+  keyTemplate: KEY_TEMPLATE,
   signal: abortSignal,
 };
 
-export const STREAM_OPTIONS: OptionTable<GuestStreamOptions> = { additionalData: bytes(), signal: abortSignal };
+export const STREAM_OPTIONS: OptionTable<GuestStreamOptions> = {
+  additionalData: bytes(),
+  keyTemplate: KEY_TEMPLATE,
+  signal: abortSignal,
+};
 
 const CERTIFICATES: OptionKind<EvidenceCertificates> = nested<EvidenceCertificates>({
   vcek: required(bytesOrText),

@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { abortError, throwIfAborted, withSignals } from '../base/abort.js';
 import { observed } from '../base/diagnostics.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { checkOptions, type OptionTable } from '../base/options.js';
+import { checkArgument, checkOptions, type OptionTable } from '../base/options.js';
 import { decryptRsaBlock } from '../content/decrypt-block.js';
 import { encrypt } from '../content/encrypt.js';
 import {
@@ -20,7 +20,6 @@ import {
   type RandomAccessSource,
   type SealedFile,
   type StreamDecryptOptions,
-  type UnwrapContext,
   type UnwrapKey,
 } from '../content/index.js';
 import {
@@ -36,10 +35,10 @@ import { encodeClientPayload } from '../maa/client-payload.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import { NativeTpm } from '../tpm/native-tpm.js';
 import type { GuestTpm } from '../tpm/tpm.js';
+import type { KeyTemplate } from '../tpm/types.js';
 import type { Evidence } from '../verify/types.js';
 import { AkCertificate } from './ak-certificate.js';
 import { attest } from './attest.js';
-import { ATTESTED_PCRS } from './azure-tpm.js';
 import {
   ATTEST_OPTIONS,
   ATTEST_PARAMETERS,
@@ -47,14 +46,19 @@ import {
   DECRYPT_OPTIONS,
   DECRYPTOR_OPTIONS,
   EVIDENCE_OPTIONS,
-  SIGNAL_ONLY,
+  EXTEND_PCR_OPTIONS,
+  JWE_OPTIONS,
+  MEASURED_DATA,
+  PCR_INDEX,
   STREAM_OPTIONS,
 } from './call-options.js';
 import type { AttestationClientOptions } from './client-options.js';
 import { type ClientSettings, clientSettings } from './client-settings.js';
 import { collectEvidence, type EvidenceOptions } from './evidence.js';
+import { type ExtendPcrOptions, extendPcr } from './extend-pcr.js';
 import { registerInternalEvidence } from './internal-evidence.js';
 import { IssuerCertificates } from './issuer-certificates.js';
+import { KeyTemplates, unwrapKeyOf } from './key-templates.js';
 import { type OwnTokenVerification, ownTokenOptions } from './token-verification.js';
 import { UserDataReports } from './user-data.js';
 
@@ -71,9 +75,23 @@ export interface AttestParameters {
   clientPayload?: string | Record<string, unknown>;
 }
 
+/** Which of the TPM's ephemeral keys a message is for. */
+export interface KeyTemplateOption {
+  /**
+   * `'zeros'`: the key in tokens of this package and of the reference library; `'empty'`: that in tokens of Microsoft's Rust
+   * and Python clients. Default: the one that the message names (`jkt` in its header), else `'zeros'`. The other one is never
+   * tried after a failure.
+   */
+  keyTemplate?: KeyTemplate;
+}
+
 /** As for the functions of any receiver; the key cache is the client's own. */
-export type GuestDecryptorOptions = Omit<DecryptorOptions, 'keyCache'>;
-export type GuestStreamOptions = Omit<StreamDecryptOptions, 'keyCache'>;
+export type GuestDecryptOptions = DecryptOptions & KeyTemplateOption;
+export type GuestDecryptorOptions = Omit<DecryptorOptions, 'keyCache'> & KeyTemplateOption;
+export type GuestStreamOptions = Omit<StreamDecryptOptions, 'keyCache'> & KeyTemplateOption;
+export interface GuestJweOptions extends KeyTemplateOption {
+  signal?: AbortSignal;
+}
 
 export interface AttestOptions {
   signal?: AbortSignal;
@@ -96,6 +114,7 @@ export class AttestationClient implements AsyncDisposable {
   readonly #tpm: NativeTpm;
   readonly #akCertificate: AkCertificate;
   readonly #userDataReports = new UserDataReports();
+  readonly #keyTemplates: KeyTemplates;
   #closed = false;
   /** Ends the HTTP exchanges of calls under way, which closing the TPM does not reach. */
   readonly #closing = new AbortController();
@@ -105,6 +124,7 @@ export class AttestationClient implements AsyncDisposable {
     this.#settings = clientSettings(options);
     this.#tpm = new NativeTpm(this.#settings.tpm);
     setMaxListeners(0, this.#closing.signal);
+    this.#keyTemplates = new KeyTemplates(this.#tpm);
     this.#akCertificate = akCertificateOf(this.#tpm, this.#settings);
     registerInternalEvidence(this, (evidenceOptions) => this.#evidence(evidenceOptions, 'own protocol'));
   }
@@ -143,7 +163,7 @@ export class AttestationClient implements AsyncDisposable {
    * @throws AttestationError 8 for wrong arguments, 24 for an unknown scheme or hash, 26 when the TPM cannot decrypt
    * (another key, changed data, changed PCRs, no TPM), 12 for more than 512 bytes with {@link EncryptionType.None}
    */
-  decrypt(encryptedData: Uint8Array, options: DecryptOptions = {}): Promise<Buffer> {
+  decrypt(encryptedData: Uint8Array, options: GuestDecryptOptions = {}): Promise<Buffer> {
     return observed('decrypt', () =>
       this.#guarded('decrypt', options, DECRYPT_OPTIONS, async (checked) => {
         if (encryptionType(checked) === EncryptionType.None) {
@@ -156,17 +176,15 @@ export class AttestationClient implements AsyncDisposable {
             'encryptionMetadata is needed; data of the reference library has none and needs type None',
           );
         }
-        return decryptEnvelope(encryptedData, encryptionMetadata, this.#unwrapKey, this.#cached(checked));
+        return decryptEnvelope(encryptedData, encryptionMetadata, ...this.#opening(checked));
       }),
     );
   }
 
   /** Decrypts a compact JWE made by `encryptJwe` or by any JOSE library with the token's key (RSA-OAEP-256, A256GCM). */
-  decryptJwe(jwe: string, options: { signal?: AbortSignal } = {}): Promise<Buffer> {
+  decryptJwe(jwe: string, options: GuestJweOptions = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded('decryptJwe', options, SIGNAL_ONLY, (checked) =>
-        decryptJwe(jwe, this.#unwrapKey, this.#cached(checked)),
-      ),
+      this.#guarded('decryptJwe', options, JWE_OPTIONS, (checked) => decryptJwe(jwe, ...this.#opening(checked))),
     );
   }
 
@@ -179,7 +197,7 @@ export class AttestationClient implements AsyncDisposable {
   createDecryptor(metadata: Uint8Array, options: GuestDecryptorOptions = {}): Promise<Decryptor> {
     return observed('decrypt', () =>
       this.#guarded('createDecryptor', options, DECRYPTOR_OPTIONS, (checked) =>
-        createDecryptor(metadata, this.#unwrapKey, this.#cached(checked)),
+        createDecryptor(metadata, ...this.#opening(checked)),
       ),
     );
   }
@@ -188,7 +206,7 @@ export class AttestationClient implements AsyncDisposable {
   createDecryptStream(options: GuestStreamOptions = {}): Transform {
     this.#requireOpen();
     const checked = checkOptions('createDecryptStream', options, STREAM_OPTIONS);
-    return createDecryptStream(this.#unwrapKey, this.#cached(checked));
+    return createDecryptStream(...this.#opening(checked));
   }
 
   /** {@link createDecryptStream} for anything that yields bytes: `for await (const plain of client.decryptChunks(source))`. */
@@ -198,7 +216,7 @@ export class AttestationClient implements AsyncDisposable {
   ): AsyncGenerator<Buffer, void, undefined> {
     this.#requireOpen();
     const checked = checkOptions('decryptChunks', options, STREAM_OPTIONS);
-    return decryptChunks(source, this.#unwrapKey, this.#cached(checked));
+    return decryptChunks(source, ...this.#opening(checked));
   }
 
   /**
@@ -209,7 +227,7 @@ export class AttestationClient implements AsyncDisposable {
   openRandomAccess(source: RandomAccessSource, options: GuestStreamOptions = {}): Promise<SealedFile> {
     return observed('decrypt', () =>
       this.#guarded('openRandomAccess', options, STREAM_OPTIONS, (checked) =>
-        openRandomAccess(source, this.#unwrapKey, this.#cached(checked)),
+        openRandomAccess(source, ...this.#opening(checked)),
       ),
     );
   }
@@ -232,6 +250,20 @@ export class AttestationClient implements AsyncDisposable {
    */
   getEvidence(options: EvidenceOptions = {}): Promise<Evidence> {
     return this.#evidence(options, 'anyone');
+  }
+
+  /**
+   * Measures data into a PCR: TPM2_PCR_Event, or TPM2_PCR_Extend where `options.bank` says that the data is a digest. After a
+   * change of PCRs 0–7 what was encrypted to earlier tokens no longer decrypts.
+   *
+   * @param index 0 to 23; the platform keeps 17 to 22 for itself
+   * @throws AttestationError 8 for an index or data out of range, 13 when the TPM refuses, and says why
+   */
+  async extendPcr(index: number, data: Uint8Array, options: ExtendPcrOptions = {}): Promise<void> {
+    return this.#guarded('extendPcr', options, EXTEND_PCR_OPTIONS, (checked) => {
+      const pcr = checkArgument('extendPcr', 'index', index, PCR_INDEX);
+      return extendPcr(this.#tpm, pcr, checkArgument('extendPcr', 'data', data, MEASURED_DATA), checked);
+    });
   }
 
   #evidence(options: EvidenceOptions, caller: 'anyone' | 'own protocol'): Promise<Evidence> {
@@ -262,7 +294,8 @@ export class AttestationClient implements AsyncDisposable {
 
   #guest() {
     const { imds, logger, eventLogPath, osReleasePath } = this.#settings;
-    return { tpm: this.#tpm, akCertificate: this.#akCertificate, imds, logger, eventLogPath, osReleasePath };
+    const [akCertificate, keyTemplates] = [this.#akCertificate, this.#keyTemplates];
+    return { tpm: this.#tpm, akCertificate, keyTemplates, imds, logger, eventLogPath, osReleasePath };
   }
 
   #checked(params: AttestParameters) {
@@ -276,19 +309,13 @@ export class AttestationClient implements AsyncDisposable {
     };
   }
 
-  /** The TPM as the envelope formats see it. Its failures go up as they are: what they mean is decided there. */
-  readonly #unwrapKey: UnwrapKey = Object.assign(
-    (wrapped: Uint8Array, { signal }: UnwrapContext) =>
-      this.#tpm.unwrapKey({ wrapped, pcrs: ATTESTED_PCRS }, { ...(signal && { signal }) }),
-    {
-      confirm: ({ signal }: UnwrapContext) =>
-        this.#tpm.confirmKey({ pcrs: ATTESTED_PCRS }, { ...(signal && { signal }) }),
-    },
-  );
-
-  #cached<T extends object>(options: T): T & { keyCache?: KeyCache } {
+  /** What opens a message: the TPM with one of its keys, and the options that are for the format alone. */
+  #opening<T extends KeyTemplateOption>({
+    keyTemplate,
+    ...options
+  }: T): [UnwrapKey, typeof options & { keyCache?: KeyCache }] {
     const { keyCache } = this.#settings;
-    return keyCache === undefined ? options : { ...options, keyCache };
+    return [unwrapKeyOf(this.#keyTemplates, keyTemplate), keyCache === undefined ? options : { ...options, keyCache }];
   }
 
   #requireOpen(): void {

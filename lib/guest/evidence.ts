@@ -3,13 +3,14 @@ import { parseHclReport } from '../abi/hcl-report.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { qualifyingData } from '../base/qualifying-data.js';
 import { thimCertificates } from '../imds/thim.js';
-import type { Evidence, EvidenceCertificates } from '../verify/types.js';
+import type { Evidence, EvidenceCertificates, EvidenceQuote } from '../verify/types.js';
 import { ATTESTED_PCRS } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';
 import type { Guest } from './guest.js';
-import { collectHclReport } from './hcl-report.js';
+import { type CollectedHclReport, collectHclReport } from './hcl-report.js';
+import { collectTdQuote } from './td-quote.js';
 import { together } from './together.js';
-import { collectQuote, collectQuoteAndKey } from './tpm-evidence.js';
+import { collectQuote, collectQuoteAndKey, type QuotedPcrs } from './tpm-evidence.js';
 import type { UserDataReports } from './user-data.js';
 
 export interface EvidenceOptions {
@@ -45,7 +46,8 @@ const ALL_PCRS = Array.from({ length: 24 }, (_, index) => index);
  *
  * @param options checked already
  * @throws AttestationError 13 when the TPM fails or has no HCL report; 9, 20, 21 when what it
- * returns is no evidence; 4, 5, 7, 16, 17, 18 when the certificates cannot be had; an `AbortError` when `signal` aborts.
+ * returns is no evidence; 4, 5, 7, 16, 17, 18 when the certificates cannot be had, 30 when the TD quote
+ * cannot; an `AbortError` when `signal` aborts.
  */
 export async function collectEvidence(
   guest: Guest & { userDataReports: UserDataReports },
@@ -54,10 +56,11 @@ export async function collectEvidence(
   const { signal, userData, pcrs = ALL_PCRS } = options;
   const request = options.quote === false ? undefined : { qualifyingData: quotedData(options), pcrs };
 
-  const { bytes, isSevSnp } = await hclReport(guest, userData, signal);
-  const [certificates, fromTpm] = await together(
+  const { bytes, report } = await hclReport(guest, userData, signal);
+  const [certificates, tdQuote, fromTpm] = await together(
     signal,
-    (s) => certificatesFor(guest, isSevSnp ? options.certificates : false, s),
+    (s) => certificatesFor(guest, report.reportType === 'snp' ? options.certificates : false, s),
+    async (s) => (report.reportType === 'tdx' ? collectTdQuote(guest, report.hardwareReport, s) : undefined),
     (s) => tpmEvidence(guest, request, s),
   );
   const eventLog = await readEventLog(guest.eventLogPath, guest.logger, signal);
@@ -66,6 +69,7 @@ export async function collectEvidence(
     hclReport: bytes,
     ...fromTpm,
     ...(certificates && { certificates }),
+    ...(tdQuote && { tdQuote }),
     ...(eventLog.length > 0 && { eventLog }),
   });
 }
@@ -79,20 +83,20 @@ async function hclReport(
   guest: Guest & { userDataReports: UserDataReports },
   userData: Uint8Array | undefined,
   signal: AbortSignal | undefined,
-): Promise<{ bytes: Buffer; isSevSnp: boolean }> {
+): Promise<CollectedHclReport> {
   if (userData !== undefined) {
     const bytes = await guest.userDataReports.collect(guest.tpm, userData, signal);
-    return { bytes, isSevSnp: parseHclReport(bytes).reportType === 'snp' };
+    return { bytes, report: parseHclReport(bytes) };
   }
   const hcl = await collectHclReport(guest.tpm, signal);
   if (hcl === undefined) {
     throw new AttestationError(
       ErrorCode.TPM_OPERATION_FAILURE,
-      'NV index 0x01400001 is not defined: this is no confidential VM',
+      'NV index 0x01400001 is not defined: this is not a confidential VM',
       { tpmErrorCode: RC_NO_SUCH_INDEX },
     );
   }
-  return { bytes: hcl.bytes, isSevSnp: hcl.report.reportType === 'snp' };
+  return hcl;
 }
 
 async function certificatesFor(
@@ -107,15 +111,31 @@ async function certificatesFor(
 }
 
 async function tpmEvidence(
-  { tpm, akCertificate }: Guest,
+  guest: Guest,
   request: { qualifyingData: Uint8Array; pcrs: readonly number[] } | undefined,
   signal: AbortSignal,
 ): Promise<Pick<Evidence, 'akCertificate' | 'akCertificateChain' | 'quote' | 'ephemeralKey'>> {
-  const evidence = await akCertificate.evidence(signal);
-  if (request === undefined) return evidence;
+  const [certificate, quoted] = await together(
+    signal,
+    (s) => guest.akCertificate.evidence(s),
+    async (s) => (request === undefined ? {} : quoteAndKey(guest, request, s)),
+  );
+  return { ...certificate, ...quoted };
+}
 
+async function quoteAndKey(
+  { tpm, keyTemplates }: Guest,
+  request: { qualifyingData: Uint8Array; pcrs: readonly number[] },
+  signal: AbortSignal,
+): Promise<Pick<Evidence, 'quote' | 'ephemeralKey'>> {
   // A verifier can tell that the key is bound to PCRs 0–7 only when it sees them quoted.
   const certifyKey = ATTESTED_PCRS.every((pcr) => request.pcrs.includes(pcr));
-  const { quote, pcrs, ...key } = await (certifyKey ? collectQuoteAndKey : collectQuote)(tpm, request, signal);
-  return { ...evidence, quote: { ...quote, pcrs: { alg: 'sha256', values: Object.fromEntries(pcrs) } }, ...key };
+  if (!certifyKey) return { quote: evidenceQuote(await collectQuote(tpm, request, signal)) };
+  const { ephemeralKey, ...quoted } = await collectQuoteAndKey(tpm, request, signal);
+  keyTemplates.learn('zeros', ephemeralKey.publicArea);
+  return { quote: evidenceQuote(quoted), ephemeralKey };
+}
+
+function evidenceQuote({ quote, pcrs }: QuotedPcrs): EvidenceQuote {
+  return { ...quote, pcrs: { alg: 'sha256', values: Object.fromEntries(pcrs) } };
 }

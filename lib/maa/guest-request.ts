@@ -1,10 +1,21 @@
 /** What a confidential VM shows besides the TPM's evidence. */
-export interface IsolationEvidence {
+export type IsolationEvidence = SevSnpIsolation | TdxIsolation;
+
+export interface SevSnpIsolation {
+  type: 'SevSnp';
   /** SEV-SNP report, 1184 bytes. */
   snpReport: Uint8Array;
   /** VCEK in PEM followed by its chain in PEM, as the host's certificate service returned them. */
   vcekCertChain: string;
   /** The HCL's variable data: exactly the bytes that the report's report_data hashes. */
+  runtimeData: Uint8Array;
+}
+
+export interface TdxIsolation {
+  type: 'Tdx';
+  /** As the host's quoting service returned it, padding included. */
+  tdQuote: Uint8Array;
+  /** As for SEV-SNP. */
   runtimeData: Uint8Array;
 }
 
@@ -69,8 +80,8 @@ function machineInfo(machine: MachineEvidence): Record<string, unknown> {
       isolation === undefined
         ? { Type: 'TrustedLaunch' }
         : {
-            Evidence: { Proof: base64(proof(isolation)), RunTimeData: base64(isolation.runtimeData) },
-            Type: 'SevSnp',
+            Evidence: { Proof: proof(isolation), RunTimeData: base64(isolation.runtimeData) },
+            Type: isolation.type,
           },
     // Sic: what the reference client sends on Linux.
     OSBuild: base64('NotApplication'),
@@ -98,11 +109,15 @@ function tpmInfo(tpm: TpmEvidence): Record<string, unknown> {
   };
 }
 
+/** SEV-SNP: report and certificates as a JSON text. TDX: the quote itself; the service has its own collateral. */
 function proof(isolation: IsolationEvidence): string {
-  return JSON.stringify({
-    SnpReport: Buffer.from(isolation.snpReport).toString('base64url'),
-    VcekCertChain: base64(isolation.vcekCertChain),
-  });
+  if (isolation.type === 'Tdx') return base64(isolation.tdQuote);
+  return base64(
+    JSON.stringify({
+      SnpReport: Buffer.from(isolation.snpReport).toString('base64url'),
+      VcekCertChain: base64(isolation.vcekCertChain),
+    }),
+  );
 }
 
 function base64(value: string | Uint8Array): string {

@@ -22,6 +22,7 @@ function inputs(folder: Folder): MachineEvidence {
   return {
     ...evidence,
     isolation: {
+      type: 'SevSnp',
       snpReport: report.subarray(32, 1216),
       vcekCertChain: thim.vcekCert + thim.certificateChain,
       runtimeData: report.subarray(1236, 1236 + report.readUInt32LE(1232)),
