@@ -25,7 +25,7 @@ describe('schemaFaults', () => {
     const value = fc.letrec((tie) => ({
       value: fc.oneof({ maxDepth: 3 }, scalar, tie('array'), tie('object')),
       array: fc.array(fc.oneof(scalar, tie('value')), { maxLength: 3 }),
-      object: fc.dictionary(names, tie('value'), { maxKeys: 4 }),
+      object: fc.dictionary(names, tie('value'), { maxKeys: 4, noNullPrototype: true }),
     }));
     fc.assert(
       fc.property(fc.oneof(value.object, value.value), (policy) => {
