@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     // Examples import the package by its name; their tests run them on the sources.
     alias: [
+      { find: /^cvm-guest-attestation\/verify$/, replacement: source('lib/verify.ts') },
       { find: /^cvm-guest-attestation\/simulator$/, replacement: source('lib/simulator/index.ts') },
       { find: /^cvm-guest-attestation\/relying-party$/, replacement: source('lib/relying-party/index.ts') },
       { find: /^cvm-guest-attestation$/, replacement: source('lib/index.ts') },

@@ -12,7 +12,7 @@ execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'i
 
 const bundle = await rolldown({
   input: Object.fromEntries(
-    ['index', 'relying-party/index', 'opentelemetry', 'simulator/index', 'cli/main'].map((entry) => [
+    ['index', 'verify', 'relying-party/index', 'opentelemetry', 'simulator/index', 'cli/main'].map((entry) => [
       entry,
       `${modules}/${entry}.js`,
     ]),
