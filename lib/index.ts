@@ -92,6 +92,7 @@ export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
 export type { KdsCallOptions, KdsOptions } from './imds/kds.js';
 export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
+export type { FetchTdxCollateralOptions } from './imds/pcs.js';
 export { CloudError } from './maa/cloud-error.js';
 export type {
   AttestationResponse,
@@ -103,7 +104,7 @@ export type {
 export { buildSevSnpVmRequest, type InitTimeData, type SevSnpVmRequestOptions } from './maa/sev-snp-evidence.js';
 export type { AttestedData, AttestSevSnpVmRequest, DataType } from './maa/sev-snp-request.js';
 export { type AttestTdxVmRequest, buildTdxVmRequest, type TdxVmRequestOptions } from './maa/tdx-request.js';
-export { fetchThimCertificates, KdsClient, MaaClient } from './node/services.js';
+export { fetchTdxCollateral, fetchThimCertificates, KdsClient, MaaClient } from './node/services.js';
 export { explainTdQuote, verifyTdQuote } from './node/td-quote.js';
 export { explainToken, type NodeEncryptionKey, tokenEncryptionKey, verifyToken } from './node/token.js';
 export type { ReleaseAlgorithm, RsaDecrypt } from './release/algorithm.js';

@@ -14,6 +14,8 @@ export interface CachedDocument {
    * this one was issued, in milliseconds; an issue older than one that this process used before is ignored.
    */
   issuedAt?: (body: Uint8Array) => number;
+  /** For documents that say when they end, in milliseconds: an entry is not used beyond it. */
+  expiresAt?: (body: Uint8Array) => number;
   /** The service gives few of these in a time: one process at a time asks, where there is a lock. */
   isThrottled?: boolean;
   /** Throws for anything but the document. */
@@ -122,7 +124,8 @@ export class DocumentCache {
     this.#remember(document, entry);
     try {
       const bytes = sealEntry(document.name, entry, this.#keys[0] as Uint8Array);
-      await cache?.set(document.name, bytes, Math.min(document.maxAgeMs, MAXIMUM_TTL_MS));
+      const left = (document.expiresAt?.(body) ?? Number.POSITIVE_INFINITY) - Date.now();
+      if (left > 0) await cache?.set(document.name, bytes, Math.min(document.maxAgeMs, left, MAXIMUM_TTL_MS));
     } catch (error) {
       logger.warn(`the certificate cache cannot be written: ${messageOf(error)}`);
     }
@@ -147,9 +150,18 @@ export class DocumentCache {
   }
 }
 
-function isFresh({ fetchedAt }: CacheEntry, { maxAgeMs }: CachedDocument): boolean {
+function isFresh({ fetchedAt, body }: CacheEntry, { maxAgeMs, expiresAt }: CachedDocument): boolean {
   const age = Date.now() - fetchedAt;
-  return age >= -60_000 && age <= maxAgeMs;
+  return age >= -60_000 && age <= maxAgeMs && !hasExpired(body, expiresAt);
+}
+
+/** What cannot be read is for `check` to refuse. */
+function hasExpired(body: Uint8Array, expiresAt: CachedDocument['expiresAt']): boolean {
+  try {
+    return expiresAt !== undefined && Date.now() > expiresAt(body);
+  } catch {
+    return true;
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -28,6 +28,16 @@ export async function exchange(
   peer: Peer,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
+  return (await exchangeAnswer(settings, request, peer, signal)).body;
+}
+
+/** {@link exchange} for a peer that says something in the headers of its 200 as well. */
+export async function exchangeAnswer(
+  settings: HttpSettings,
+  request: HttpRequest,
+  peer: Peer,
+  signal?: AbortSignal,
+): Promise<HttpAnswer> {
   let answer: HttpAnswer;
   try {
     answer = await sendWithRetry(settings, request, signal);
@@ -37,7 +47,7 @@ export async function exchange(
     throw new AttestationError(code, `${peer.name} at ${request.url.host}: ${error.message}`, { cause: error });
   }
   const { status, body } = answer;
-  if (status === 200) return body;
+  if (status === 200) return answer;
   const responseBody = readableText(body);
   const words = quotable(responseBody);
   const said = words === '' ? `${peer.name} answered ${status}` : `${peer.name} answered ${status}: ${words}`;
