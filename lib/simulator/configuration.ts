@@ -26,6 +26,8 @@ const OPTIONS = {
   osRelease: true,
   attestation: true,
   eventLog: true,
+  unloggedPcrs: true,
+  region: true,
   faults: true,
 } satisfies OptionNames<CvmConfiguration>;
 
@@ -41,8 +43,14 @@ const AK_CERTIFICATE_OPTIONS = {
   indexSize: true,
   platformCreated: true,
   contents: true,
+  tail: true,
   daysToExpiry: true,
   issuerCommonName: true,
+  hierarchy: true,
+  subjectKind: true,
+  subjectCommonName: true,
+  extendedKeyUsages: true,
+  publisher: true,
 } satisfies OptionNames<AkCertificateIndexOptions>;
 
 const HCL_REPORT_OPTIONS = {
@@ -52,6 +60,7 @@ const HCL_REPORT_OPTIONS = {
   hashType: true,
   reportType: true,
   olderClaims: true,
+  openHclClaims: true,
   refreshMs: true,
   claims: true,
   modify: true,

@@ -3,11 +3,13 @@ import type { Product, Tcb } from '../verify/types.js';
 import { encodeTcb } from './evidence/tcb.js';
 import { type Answer, jsonAnswer, textAnswer } from './http/behaviour.js';
 import { LoopbackServer, type ReceivedRequest } from './http/loopback-server.js';
+import type { MetadataValue } from './instance-metadata.js';
 import type { AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
 
 /** Paths of the instance metadata service that a guest asks (guest-attestation-protocol.md 4). */
 export const imdsPaths = {
   thimCertification: '/metadata/THIM/amd/certification',
+  instance: '/metadata/instance',
   vmId: '/metadata/instance/compute/vmId',
   location: '/metadata/instance/compute/location',
   akRenewal: '/metadata/THIM/tvm/certificate/renew',
@@ -28,6 +30,10 @@ export interface ImdsContents {
   /** What makes quotes; undefined on a VM that is not a TD. */
   tdx: TdQuoter | undefined;
   vtpmAuthority: VtpmAuthority;
+  /** How attestation key certificates are issued here. */
+  akCertificate?: AkCertificateOptions;
+  /** What is below `/metadata/instance`. */
+  instance: MetadataValue;
 }
 
 /** The instance metadata service of a simulated CVM, with THIM. Like the real one it wants the header `Metadata: true`. */
@@ -54,10 +60,6 @@ export class SimulatedImds extends LoopbackServer {
     switch (route?.[0]) {
       case 'thimCertification':
         return this.#certification();
-      case 'vmId':
-        return textAnswer(200, this.#contents.vmId);
-      case 'location':
-        return textAnswer(200, 'simulated');
       case 'tdQuote':
         return this.#tdQuote(request);
       case 'akRenewal':
@@ -65,8 +67,29 @@ export class SimulatedImds extends LoopbackServer {
       case 'akQuery':
         return this.#query(request);
       default:
-        return jsonAnswer(404, { error: 'Not found' });
+        return this.#instance(request.url);
     }
+  }
+
+  /** `/metadata/instance` and what is below it: branches as JSON, leaves as text. */
+  #instance({ pathname, searchParams }: URL): Answer {
+    const [first, second, ...path] = pathname.split('/').filter((part) => part !== '');
+    if (first?.toLowerCase() !== 'metadata' || second?.toLowerCase() !== 'instance') {
+      return jsonAnswer(404, { error: 'Not found' });
+    }
+    let value: MetadataValue | undefined = this.#contents.instance;
+    for (const part of path) value = memberOf(value, part);
+    if (value === undefined) return jsonAnswer(404, { error: 'Not found' });
+    if (typeof value === 'string') return textAnswer(200, value);
+    if (!/^\d{4}-\d\d-\d\d$/.test(searchParams.get('api-version') ?? '')) {
+      return jsonAnswer(400, {
+        error: 'Bad request. api-version is invalid or was not specified in the request.',
+        'newest-versions': ['2021-12-13', '2021-11-15', '2021-11-01'],
+      });
+    }
+    return searchParams.get('format') === 'text'
+      ? textAnswer(200, Object.keys(value).join('\n'))
+      : jsonAnswer(200, value);
   }
 
   #certification(): Answer {
@@ -103,7 +126,10 @@ export class SimulatedImds extends LoopbackServer {
       const old = new X509Certificate(decodeURIComponent(body.toString('utf8')));
       const publicKey = createPublicKey(old.publicKey.export({ type: 'spki', format: 'pem' }));
       const { vtpmAuthority, vmId } = this.#contents;
-      pem = vtpmAuthority.issueAkCertificate(publicKey, vmId, this.renewedCertificate).pem;
+      pem = vtpmAuthority.issueAkCertificate(publicKey, vmId, {
+        ...issuedAs(this.#contents.akCertificate),
+        ...this.renewedCertificate,
+      }).pem;
     } catch {
       return jsonAnswer(400, { error: 'Bad request. The body is not a percent-encoded PEM certificate' });
     }
@@ -119,6 +145,18 @@ export class SimulatedImds extends LoopbackServer {
     const pem = this.#pending.get(url.searchParams.get('guid') ?? '');
     return pem ? textAnswer(200, pem) : jsonAnswer(404, { error: 'Not found' });
   }
+}
+
+/** Names are compared as the service does, whatever their case. */
+function memberOf(value: MetadataValue | undefined, name: string): MetadataValue | undefined {
+  if (typeof value !== 'object') return undefined;
+  const found = Object.keys(value).find((member) => member.toLowerCase() === name.toLowerCase());
+  return found === undefined ? undefined : (value as Record<string, MetadataValue>)[found];
+}
+
+/** A renewed certificate is of the same hierarchy and for the same VM, but not as wrong as the old one may be. */
+function issuedAs({ hierarchy, subjectKind, publisher }: AkCertificateOptions = {}): AkCertificateOptions {
+  return { ...(hierarchy && { hierarchy }), ...(subjectKind && { subjectKind }), ...(publisher && { publisher }) };
 }
 
 function tdReportOf(body: Buffer): Buffer | undefined {

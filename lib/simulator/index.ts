@@ -1,6 +1,7 @@
 export type { Product, Tcb } from '../verify/types.js';
 export type { SimulatedCvmOptions } from './configuration.js';
-export { type BootEvent, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
+export { appendWindowsEvents, type BootEvent, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
+export type { ForeignReport } from './evidence/foreign-guest.js';
 export {
   bindingReportData,
   buildHclReport,
@@ -11,6 +12,7 @@ export { buildSnpReport, type SnpReportFields, signSnpReport } from './evidence/
 export type { Answer, Behaviour } from './http/behaviour.js';
 export type { ReceivedRequest } from './http/loopback-server.js';
 export { imdsPaths, type SimulatedImds } from './imds.js';
+export { instanceMetadata, type MetadataValue } from './instance-metadata.js';
 export { SimulatedKds } from './kds.js';
 export { type FaultName, type NamedFault, namedFaults } from './named-faults.js';
 export type { AkCertificateIndexOptions, CvmConfiguration, DetailedFaults } from './options.js';
@@ -26,7 +28,8 @@ export type { PckFields } from './pki/pck-extension.js';
 export { ProvisioningAuthority } from './pki/provisioning-authority.js';
 export { createLoopbackTls, type LoopbackTls, type LoopbackTlsOptions } from './pki/tls.js';
 export { type PublishedKey, TokenSigner, unsignedToken } from './pki/token-signer.js';
-export { type AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
+export { type AkCertificateOptions, VtpmAuthority, type VtpmHierarchy } from './pki/vtpm.js';
+export { SimulatedPublisher } from './publisher.js';
 export type { ProtectSecretOptions } from './secrets/protect-secret.js';
 export {
   type AttestationServiceOptions,

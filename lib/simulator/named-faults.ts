@@ -65,6 +65,18 @@ export const namedFaults = {
     description: 'The NV index of the attestation key certificate is defined and was never written.',
     options: { tpm: { akCertificate: { state: 'unwritten' } } },
   },
+  'ak-certificate-pending': {
+    description: 'The attestation key certificate is being requested: its NV index can be read from the third time on.',
+    options: { tpm: { akCertificate: { state: 'pending' } } },
+  },
+  'ak-certificate-zeros': {
+    description: 'The NV index of the attestation key certificate holds 4096 zeros.',
+    options: { tpm: { akCertificate: { contents: 'zeros' } } },
+  },
+  'ak-certificate-stale-tail': {
+    description: 'The attestation key certificate is followed by bytes of an older one, up to 16384.',
+    options: { tpm: { akCertificate: { indexSize: 16384, tail: 'stale' } } },
+  },
   'ak-certificate-expiring': {
     description: 'The attestation key certificate expires in 30 days, so a client renews it.',
     options: { tpm: { akCertificate: { daysToExpiry: 30 } } },
@@ -126,6 +138,18 @@ export const namedFaults = {
   'event-log-missing': {
     description: 'The firmware left no event log.',
     options: { eventLog: () => undefined },
+  },
+  'event-log-empty': {
+    description: 'The event log exists and has zero bytes.',
+    options: { eventLog: 'empty' },
+  },
+  'event-log-windows': {
+    description: "The event log ends as Windows' do: fewer digests than banks, an event at PCR 0xFFFFFFFF.",
+    options: { eventLog: 'windows' },
+  },
+  'pcr-11-unlogged': {
+    description: 'Something was measured into PCR 11 that the event log does not tell of.',
+    options: { unloggedPcrs: [11] },
   },
   'event-log-tampered': {
     description: 'An event is missing from the end of the event log, which does not replay any more.',

@@ -11,14 +11,19 @@ import type { TdxOptions } from './tdx/tdx-platform.js';
 
 /** How the attestation key's certificate lies in NV 0x01C101D0. */
 export interface AkCertificateIndexOptions extends AkCertificateOptions {
-  /** `absent`: the index is not defined; `unwritten`: it answers TPM_RC_NV_UNINITIALIZED. */
-  state?: 'present' | 'absent' | 'unwritten';
-  /** Bytes of the index, the certificate being zero-padded. Default: as long as the certificate; Azure's newer ones have 4096. */
+  /**
+   * `absent`: the index is not defined; `unwritten`: it answers TPM_RC_NV_UNINITIALIZED (0x14a) for ever; `pending`: only
+   * to its first two reads, which start the request for a certificate.
+   */
+  state?: 'present' | 'absent' | 'unwritten' | 'pending';
+  /** Bytes of the index, the certificate being zero-padded. Default: as long as the certificate; Azure's have up to 16384. */
   indexSize?: number;
-  /** Created by the platform, so that the owner cannot replace it. Always so for an index of more than 2048 bytes. */
+  /** Created by the platform, so that the owner cannot replace it. Always so for a pending one and for one of more than 2048 bytes. */
   platformCreated?: boolean;
-  /** Written instead of a certificate. */
-  contents?: Uint8Array;
+  /** Written instead of a certificate; `zeros` fills the whole index. */
+  contents?: Uint8Array | 'zeros';
+  /** What follows the certificate in an index that is larger. Default `zeros`; `stale` bytes are of an older one. */
+  tail?: 'zeros' | 'stale';
 }
 
 /** Everything that can be chosen about a simulated CVM; the defaults make an ordinary Azure confidential VM. */
@@ -76,8 +81,16 @@ export interface CvmConfiguration {
     /** How the first guest tokens are put into envelopes, where that is not to be as it should. */
     envelopes?: EnvelopeOptions[];
   };
-  /** Changes the event log that the guest finds; undefined for a guest without one. */
-  eventLog?: (log: Buffer) => Buffer | undefined;
+  /**
+   * The event log that the guest finds. `empty` is a file of zero bytes, as on some Trusted Launch VMs; `windows` ends as
+   * Windows' logs do: events with a digest of one bank only, then one that extends nothing at PCR 0xFFFFFFFF. A function
+   * changes the log; undefined for a guest without one.
+   */
+  eventLog?: 'linux' | 'windows' | 'empty' | ((log: Buffer) => Buffer | undefined);
+  /** PCRs that something was measured into that the event log does not tell of: 11 on unified kernel images. */
+  unloggedPcrs?: readonly number[];
+  /** Region of the metadata service. Default `westeurope`. */
+  region?: string;
   /** Trouble from the start; more can be asked for later on `cvm.tpm`, `cvm.imds` and `cvm.attestation`. */
   faults?: DetailedFaults;
 }

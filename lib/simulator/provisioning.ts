@@ -1,14 +1,20 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { EventLog } from './evidence/event-log.js';
+import { placeholderDigest } from './evidence/platform.js';
 import type { AkCertificateIndexOptions } from './options.js';
-import type { EmulatedNv } from './paravisor/emulated-nv.js';
+import type { EmulatedIndex, EmulatedNv } from './paravisor/emulated-nv.js';
+import { freshRsaKeyPair } from './pki/key-pool.js';
 import type { VtpmAuthority } from './pki/vtpm.js';
 import type { TpmTransport } from './tpm/command.js';
 import { AzureHandle, NvAttribute, PermanentHandle } from './tpm/constants.js';
 import { TpmReader } from './tpm/encoding.js';
+import { guestKeyImportBlob, provisionGuestKey } from './tpm/guest-key.js';
 import { attestationKeyTemplate, createPersistentKey, endorsementKeyTemplate } from './tpm/keys.js';
 import { nvDefineSpace, nvWrite } from './tpm/nv.js';
 import { pcrExtend } from './tpm/pcr.js';
+
+/** Reads of a pending index that are answered with TPM_RC_NV_UNINITIALIZED. */
+const readsBeforeDelivery = 2;
 
 /** Largest index that the software TPM can hold. */
 const softwareTpmIndexSize = 2048;
@@ -49,12 +55,15 @@ export async function provisionAkCertificate(
 ): Promise<void> {
   const { state = 'present', platformCreated = false } = options;
   if (state === 'absent') return;
-  const certificate = options.contents ?? authority.issueAkCertificate(attestationKey, vmId, options).der;
-  const size = options.indexSize ?? certificate.length;
-  const contents = Buffer.concat([certificate, Buffer.alloc(size)], size);
+  const contents = akIndexContents(options, () => authority.issueAkCertificate(attestationKey, vmId, options).der);
+  const size = contents.length;
   const index = AzureHandle.attestationKeyCertificate;
-  if (size > softwareTpmIndexSize) {
-    nv.define({ index, size, written: state === 'present', read: () => contents });
+  if (size > softwareTpmIndexSize || state === 'pending') {
+    nv.define(
+      state === 'pending'
+        ? pendingIndex(index, contents)
+        : { index, size, written: state === 'present', read: () => contents },
+    );
     return;
   }
   const { ownerRead, ownerWrite, authRead, authWrite, platformRead, platformWrite, noDictionaryAttack } = NvAttribute;
@@ -66,7 +75,52 @@ export async function provisionAkCertificate(
   if (state === 'present') await nvWrite(tpm, hierarchy, index, contents);
 }
 
-/** Extends the PCRs as the boot that the log tells of did. */
-export async function replayBoot(tpm: TpmTransport, log: EventLog): Promise<void> {
+/** The whole index: certificate or what is there in its place, and what follows it. */
+function akIndexContents({ contents, indexSize, tail }: AkCertificateIndexOptions, certificate: () => Buffer): Buffer {
+  if (contents === 'zeros') return Buffer.alloc(indexSize ?? 4096);
+  const head = contents ?? certificate();
+  const size = indexSize ?? head.length;
+  const filling = Buffer.alloc(size, tail === 'stale' ? 'stale bytes of an older certificate ' : 0);
+  return Buffer.concat([head, filling.subarray(0, Math.max(0, size - head.length))], size);
+}
+
+/** An index that is written a while after somebody has tried to read it, as OpenHCL's. */
+function pendingIndex(index: number, contents: Buffer): EmulatedIndex {
+  let reads = 0;
+  return {
+    index,
+    size: contents.length,
+    get written() {
+      return reads >= readsBeforeDelivery;
+    },
+    awaited: () => {
+      reads++;
+    },
+    read: () => contents,
+  };
+}
+
+/**
+ * Extends the PCRs as the boot that the log tells of did.
+ *
+ * @param unlogged PCRs that something else was measured into
+ */
+export async function replayBoot(tpm: TpmTransport, log: EventLog, unlogged: readonly number[] = []): Promise<void> {
   for (const { pcr, digests } of log.extends) await pcrExtend(tpm, pcr, digests);
+  for (const pcr of unlogged) await pcrExtend(tpm, pcr, { sha256: placeholderDigest(`unlogged PCR ${pcr}`, 32) });
+}
+
+/** Imports the guest's key for provisioned secrets; resolves with its public half if it was made here. */
+export async function provisionSecretsKey(
+  tpm: TpmTransport,
+  option: 'present' | 'absent' | Uint8Array = 'present',
+): Promise<KeyObject | undefined> {
+  if (option === 'absent') return undefined;
+  if (option !== 'present') {
+    await provisionGuestKey(tpm, option);
+    return undefined;
+  }
+  const { privateKey, publicKey } = await freshRsaKeyPair();
+  await provisionGuestKey(tpm, guestKeyImportBlob(privateKey));
+  return publicKey;
 }

@@ -3,10 +3,13 @@ import { AttestationClient } from '../guest/client.js';
 import type { AttestationClientOptions } from '../guest/client-options.js';
 import { configurationOf, type SimulatedCvmOptions } from './configuration.js';
 import { appendMeasurement, type EventLog } from './evidence/event-log.js';
+import { type ForeignReport, foreignReport } from './evidence/foreign-guest.js';
+import type { SnpReportFields } from './evidence/snp-report.js';
+import { eventLogFile, osReleaseFile, productUuidFile } from './guest-files.js';
 import type { SimulatedImds } from './imds.js';
 import type { SimulatedKds } from './kds.js';
 import type { TpmProxy, TpmTrace } from './paravisor/proxy.js';
-import { eventLogFile, osReleaseFile, type Parts, productUuidFile, startParts, stopParts } from './parts.js';
+import { type Parts, startParts, stopParts } from './parts.js';
 import type { SimulatedPcs } from './pcs.js';
 import type { AmdAuthority, SigningLeaf } from './pki/amd.js';
 import type { PublishedKey } from './pki/token-signer.js';
@@ -16,6 +19,7 @@ import { ScratchFolder } from './scratch-folder.js';
 import { type ProtectSecretOptions, protectSecret } from './secrets/protect-secret.js';
 import type { SimulatedAttestationService } from './service/attestation-service.js';
 import type { SimulatedTdxCollateral } from './tdx/collateral.js';
+import type { TdReportFields } from './tdx/td-report.js';
 import type { TdxPlatform } from './tdx/tdx-platform.js';
 import { HandleRange, listHandles } from './tpm/capability.js';
 import { pcrExtend, pcrRead } from './tpm/pcr.js';
@@ -172,6 +176,15 @@ export class SimulatedCvm implements AsyncDisposable {
     return this.#parts.authorities.vtpm;
   }
 
+  /**
+   * PEM certificates that a certificate of the attestation key chains to: the root, and the issuer that Azure's clients
+   * have to bring along because certificates of the `global` hierarchy do not say where it is.
+   */
+  get vtpmRoots(): string[] {
+    const { root, certificate } = this.vtpmAuthority;
+    return [root.pem, certificate.pem];
+  }
+
   /** Certificate and private key of the chip, for tests that forge reports. */
   get signingLeaf(): SigningLeaf {
     return this.#parts.leaf;
@@ -218,6 +231,16 @@ export class SimulatedCvm implements AsyncDisposable {
     });
   }
 
+  /**
+   * An HCL report around runtime data of the caller's choice, by this machine's hardware but not by Azure's paravisor: what
+   * a guest elsewhere on such hardware can have signed. A verifier has to refuse it by its launch measurement.
+   *
+   * @param fields of the hardware report that are to differ
+   */
+  foreignReport(runtimeData: Uint8Array, fields: SnpReportFields & TdReportFields = {}): ForeignReport {
+    return foreignReport(this.#parts, runtimeData, fields);
+  }
+
   /** Records the TPM commands of the guest until it is stopped. */
   trace(): TpmTrace {
     return this.#parts.tpm.trace();
@@ -253,11 +276,11 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** Reboots the VM: TPM reset, the same measured boot, a new HCL report. Keys of the null hierarchy are gone. */
   async reboot(): Promise<void> {
-    const { tpm, softwareTpm, bootLog, paravisor } = this.#parts;
+    const { tpm, softwareTpm, bootLog, unloggedPcrs, paravisor } = this.#parts;
     await tpm.exclusively(async () => {
       await softwareTpm.reset();
       this.#parts.resources?.forget();
-      await replayBoot(softwareTpm.transport, bootLog);
+      await replayBoot(softwareTpm.transport, bootLog, unloggedPcrs);
       await paravisor?.boot();
     });
     await this.#setEventLog(bootLog);

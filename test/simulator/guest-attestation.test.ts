@@ -139,7 +139,7 @@ describe('POST /attest/AzureGuest', () => {
       expect(await refusal({ aikPub: sized(publicArea) })).toMatch(/restricted signing key/);
     });
 
-    it('with a certificate by a stranger, an expired one, one with a tail, and none', async () => {
+    it('with a certificate by a stranger, an expired one, and none', async () => {
       const key = rsaKey(good.aikPub);
       const stranger = await VtpmAuthority.create('stranger');
       const by = (authority: VtpmAuthority, daysToExpiry: number) =>
@@ -147,13 +147,14 @@ describe('POST /attest/AzureGuest', () => {
       expect(await refusal({ aikCert: by(stranger, 300) })).toMatch(/not by a trusted authority/);
       expect(await refusal({ aikCert: by(cvm.vtpmAuthority, -1) })).toMatch(/outside its validity/);
       expect(await refusal({ aikCert: by(cvm.vtpmAuthority, 400) })).toMatch(/outside its validity/);
-      expect(await refusal({ aikCert: Buffer.concat([good.aikCert, Buffer.from('x')]) })).toMatch(/more than padding/);
       expect(await refusal({ aikCert: Buffer.alloc(0) })).toMatch(/not a (DER )?certificate/);
     });
 
-    it('but not for the zero padding of its certificate', async () => {
-      const padded = Buffer.concat([good.aikCert, Buffer.alloc(4096)], 4096);
-      expect((await postGuest(cvm, attestationInfo({ ...good, aikCert: padded }))).status).toBe(200);
+    it('but not for what follows its certificate in the NV index', async () => {
+      for (const byte of [0, 0x5a]) {
+        const padded = Buffer.concat([good.aikCert, Buffer.alloc(4096, byte)], 4096);
+        expect((await postGuest(cvm, attestationInfo({ ...good, aikCert: padded }))).status).toBe(200);
+      }
     });
   });
 

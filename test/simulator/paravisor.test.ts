@@ -240,6 +240,7 @@ describe('the way to the TPM', () => {
     expect(await cvm.readPcrs([0, 4, 7])).toEqual(before);
     expect(await cvm.loadedHandles()).toEqual({ transient: [], sessions: [] });
     const keys = await listHandles(guestTpm(cvm), HandleRange.persistent);
-    expect(keys).toEqual([AzureHandle.attestationKey, AzureHandle.endorsementKey]);
+    const { storageRootKey, attestationKey, guestKey, endorsementKey } = AzureHandle;
+    expect(keys).toEqual([storageRootKey, attestationKey, guestKey, endorsementKey]);
   });
 });

@@ -7,6 +7,8 @@ const EventType = {
   noAction: 0x3,
   separator: 0x4,
   crtmVersion: 0x8,
+  platformConfigFlags: 0xa,
+  eventTag: 0x6,
   ipl: 0xd,
   efiVariableDriverConfig: 0x80000001,
   efiVariableBoot: 0x80000002,
@@ -32,7 +34,7 @@ export interface EventLog {
   /** The log in the crypto-agile format, as the kernel shows it. */
   bytes: Buffer;
   /** In order: each is extended into its PCR. */
-  extends: { pcr: number; digests: Record<PcrBankName, Buffer> }[];
+  extends: { pcr: number; digests: Partial<Record<PcrBankName, Buffer>> }[];
 }
 
 const globalVariable = Buffer.from('61dfe48bca93d211aa0d00e098032b8c', 'hex');
@@ -99,7 +101,10 @@ export function linuxBoot(options: { secureBoot: boolean }): BootEvent[] {
     data: Buffer.from(value, 'ascii'),
   });
   const separator = (pcr: number): BootEvent => ({ pcr, type: EventType.separator, data: Buffer.alloc(4) });
-  const command = 'linux /boot/vmlinuz-6.8.0-1010-azure-fde root=LABEL=cloudimg-rootfs ro console=ttyS0';
+  const kernelCommandLine = '/boot/vmlinuz-6.8.0-1010-azure-fde root=LABEL=cloudimg-rootfs ro console=ttyS0';
+  const command = `linux ${kernelCommandLine}`;
+  const kernelPath = '(hd0,gpt1)/boot/vmlinuz-6.8.0-1010-azure-fde';
+  const bootOrder = Buffer.alloc(2);
   const authority = efiVariable(imageSecurityDatabase, 'db', signatureList('image authority'));
   return [
     { pcr: 0, type: EventType.crtmVersion, data: Buffer.from('Simulated UEFI Firmware v1\0', 'utf16le') },
@@ -115,8 +120,14 @@ export function linuxBoot(options: { secureBoot: boolean }): BootEvent[] {
     variable('db', imageSecurityDatabase, signatureList('db')),
     variable('dbx', imageSecurityDatabase, signatureList('dbx')),
     separator(7),
-    text(1, EventType.efiVariableBoot, 'ACPI DATA'),
-    { pcr: 1, type: EventType.efiVariableBoot, data: efiVariable(globalVariable, 'BootOrder', Uint8Array.of(0, 0)) },
+    text(1, EventType.platformConfigFlags, 'ACPI DATA'),
+    // The digest of a boot variable is over its value alone.
+    {
+      pcr: 1,
+      type: EventType.efiVariableBoot,
+      data: efiVariable(globalVariable, 'BootOrder', bootOrder),
+      measured: bootOrder,
+    },
     text(4, EventType.efiAction, 'Calling EFI Application from Boot Option'),
     ...[0, 1, 2, 3, 4, 5, 6].map(separator),
     ...(options.secureBoot ? [{ pcr: 7, type: EventType.efiVariableAuthority, data: authority }] : []),
@@ -130,8 +141,10 @@ export function linuxBoot(options: { secureBoot: boolean }): BootEvent[] {
     { pcr: 14, type: EventType.ipl, data: Buffer.from('MokList\0'), measured: Buffer.alloc(1) },
     image('\\EFI\\ubuntu\\grubx64.efi'),
     image('\\EFI\\ubuntu\\kernel.efi'),
-    text(8, EventType.ipl, `grub_cmd: ${command}\0`),
-    text(9, EventType.ipl, '(hd0,gpt1)/boot/vmlinuz-6.8.0-1010-azure-fde\0'),
+    // GRUB measures the command without its prefix, and of a file what is in it.
+    { ...text(8, EventType.ipl, `grub_cmd: ${command}\0`), measured: Buffer.from(command, 'ascii') },
+    { ...text(8, EventType.ipl, `kernel_cmdline: ${kernelCommandLine}\0`), measured: Buffer.from(kernelCommandLine) },
+    { ...text(9, EventType.ipl, `${kernelPath}\0`), measured: Buffer.from(`simulated contents of ${kernelPath}`) },
     text(5, EventType.efiAction, 'Exit Boot Services Invocation'),
     text(5, EventType.efiAction, 'Exit Boot Services Returned with Success'),
   ];
@@ -147,8 +160,26 @@ export function buildEventLog(events: readonly BootEvent[]): EventLog {
   }, start);
 }
 
+/**
+ * The log as Windows ends it: events of its loader with SHA-256 digests alone, then the trust point, an EV_NO_ACTION at a
+ * PCR that does not exist.
+ */
+export function appendWindowsEvents(log: EventLog): EventLog {
+  const loader = [11, 12, 13].reduce((so, pcr) => {
+    const data = Buffer.from(`simulated Windows boot event ${pcr}`);
+    const sha256 = createHash('sha256').update(data).digest();
+    return appendEvent(so, { pcr, type: EventType.eventTag, data }, { sha256 });
+  }, log);
+  const trustPoint = marshalEvent(0xffffffff, EventType.noAction, Buffer.alloc(68), { sha256: Buffer.alloc(32) });
+  return { ...loader, bytes: Buffer.concat([loader.bytes, trustPoint]) };
+}
+
 /** The log with one more event at its end. */
-function appendEvent(log: EventLog, { pcr, type, data }: BootEvent, digests: Record<PcrBankName, Buffer>): EventLog {
+function appendEvent(
+  log: EventLog,
+  { pcr, type, data }: BootEvent,
+  digests: Partial<Record<PcrBankName, Buffer>>,
+): EventLog {
   return {
     bytes: Buffer.concat([log.bytes, marshalEvent(pcr, type, data, digests)]),
     extends: [...log.extends, { pcr, digests }],
@@ -181,15 +212,16 @@ function specificationEvent(): Buffer {
 }
 
 /** TCG_PCR_EVENT2 */
-function marshalEvent(pcr: number, type: number, data: Buffer, digests: Record<PcrBankName, Buffer>): Buffer {
+function marshalEvent(pcr: number, type: number, data: Buffer, digests: Partial<Record<PcrBankName, Buffer>>): Buffer {
   const head = Buffer.alloc(12);
+  const present = banks.flatMap((bank) => (digests[bank] ? [{ bank, digest: digests[bank] }] : []));
   head.writeUInt32LE(pcr, 0);
   head.writeUInt32LE(type, 4);
-  head.writeUInt32LE(banks.length, 8);
-  const marshalled = banks.map((bank) => {
+  head.writeUInt32LE(present.length, 8);
+  const marshalled = present.map(({ bank, digest }) => {
     const algorithm = Buffer.alloc(2);
     algorithm.writeUInt16LE(Algorithm[bank]);
-    return Buffer.concat([algorithm, digests[bank]]);
+    return Buffer.concat([algorithm, digest]);
   });
   const size = Buffer.alloc(4);
   size.writeUInt32LE(data.length);

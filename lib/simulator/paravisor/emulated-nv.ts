@@ -12,7 +12,9 @@ export interface EmulatedIndex {
   index: number;
   size: number;
   /** Whether it has ever been written. */
-  written: boolean;
+  readonly written: boolean;
+  /** Called for each TPM2_NV_Read while it is not written. */
+  awaited?(): void;
   /** The whole contents; called for each TPM2_NV_Read with its offset. */
   read(offset: number): Promise<Buffer> | Buffer;
 }
@@ -93,7 +95,10 @@ export class EmulatedNv {
     const size = parameters.u16();
     const offset = parameters.u16();
     if (size > nvBufferMax) return errorResponse(ResponseCode.valueOfParameter1);
-    if (!index.written) return errorResponse(ResponseCode.nvUninitialized);
+    if (!index.written) {
+      index.awaited?.();
+      return errorResponse(ResponseCode.nvUninitialized);
+    }
     if (offset + size > index.size) return errorResponse(ResponseCode.nvRange);
     const contents = await index.read(offset);
     const answer = new TpmWriter().sized(contents.subarray(offset, offset + size)).toBuffer();

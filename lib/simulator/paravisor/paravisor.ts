@@ -24,6 +24,8 @@ export interface HclReportOptions {
   reportType?: HclReportFields['reportType'];
   /** Older images have neither `HCLEkPub` nor `user-data` in their claims. Default false. */
   olderClaims?: boolean;
+  /** OpenHCL's claims: `current-time` and more of the configuration, ids and user data in lower case. Default false. */
+  openHclClaims?: boolean;
   /** A report is made anew only when this long has passed since the last time. Default 2000, as the platform has it. */
   refreshMs?: number;
   /** Changes the claims before they are bound. */
@@ -116,6 +118,7 @@ export class Paravisor {
       attestationKey,
       vmId,
       secureBoot,
+      openHcl: this.#options.openHclClaims ?? false,
       ...(this.#options.olderClaims ? {} : { endorsementKey, userData: await this.#userData() }),
     });
     return this.#options.claims?.(claims) ?? claims;

@@ -52,6 +52,8 @@ export interface LeafOptions {
 /** A chip's (VCEK) or a provider's (VLEK) signing key with its certificate. */
 export interface SigningLeaf {
   kind: 'vcek' | 'vlek';
+  /** Chip that it is of, unless the certificate does not say. */
+  hardwareId?: Uint8Array;
   certificate: Certificate;
   privateKey: KeyObject;
   /** Certificate of the ASK or ASVK that issued it. */
@@ -181,7 +183,8 @@ export class AmdAuthority {
       notAfter: options.notAfter ?? new Date(notBefore.getTime() + years * oneYearMs),
       extensions: leafExtensions(this.product, options),
     });
-    return { kind, certificate, privateKey, issuer: issuer.certificate };
+    const { hardwareId } = options;
+    return { kind, ...(hardwareId && { hardwareId }), certificate, privateKey, issuer: issuer.certificate };
   }
 }
 

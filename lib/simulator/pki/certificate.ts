@@ -160,3 +160,16 @@ export const subjectAlternativeName = (dnsNames: string[], addresses: string[] =
     ...addresses.map((address) => der.contextPrimitive(7, Uint8Array.from(address.split('.').map(Number)))),
   ),
 });
+
+export const extendedKeyUsage = (...purposes: string[]): CertificateExtension => ({
+  oid: '2.5.29.37',
+  value: der.sequence(...purposes.map((purpose) => der.objectIdentifier(purpose))),
+});
+
+/** Where the issuer's certificate is (id-ad-caIssuers). */
+export const authorityInformationAccess = (url: string): CertificateExtension => ({
+  oid: '1.3.6.1.5.5.7.1.1',
+  value: der.sequence(
+    der.sequence(der.objectIdentifier('1.3.6.1.5.5.7.48.2'), der.contextPrimitive(6, Buffer.from(url, 'ascii'))),
+  ),
+});

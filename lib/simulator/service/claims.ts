@@ -67,7 +67,7 @@ export function guestClaims(request: GuestRequest, boot: BootFacts, vmId: string
 }
 
 /** `x-ms-runtime` of a guest token: the client's payload and the key that answers are to be encrypted to. */
-export function guestRuntime(clientPayload: Record<string, string>, encryptionKey: KeyObject): JsonObject {
+export function guestRuntime(clientPayload: JsonObject, encryptionKey: KeyObject): JsonObject {
   const { n, e } = encryptionKey.export({ format: 'jwk' });
   return {
     ...(Object.keys(clientPayload).length > 0 ? { 'client-payload': clientPayload } : {}),

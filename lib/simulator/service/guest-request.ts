@@ -1,11 +1,20 @@
-import { asArray, asObject, asString, asUnsigned, decodeBase64, type JsonObject, parseJsonObject } from './json.js';
+import {
+  asArray,
+  asObject,
+  asString,
+  asUnsigned,
+  asUnsignedOrDigits,
+  decodeBase64,
+  type JsonObject,
+  parseJsonObject,
+} from './json.js';
 import { malformed } from './refusal.js';
 
 /** The TPM's part of a guest attestation request, decoded (guest-attestation-protocol.md 1.5). */
 export interface TpmInfo {
   /** As in the NV index, padding allowed. */
   akCertificate: Buffer;
-  /** TPM2B_PUBLIC. */
+  /** TPM2B_PUBLIC; what follows it in the answer of TPM2_ReadPublic, name and qualified name, is cut off. */
   akPublic: Buffer;
   /** TPMS_ATTEST. */
   quote: Buffer;
@@ -26,8 +35,8 @@ export type IsolationInfo =
 
 export interface GuestRequest {
   protocolVersion: string;
-  /** Values as received: base64. */
-  clientPayload: Record<string, string>;
+  /** Values as received. */
+  clientPayload: JsonObject;
   osType: string;
   osDistro: string;
   osBuild: string;
@@ -50,23 +59,20 @@ export function parseGuestRequest(body: Buffer): GuestRequest {
     osType: requiredText(info, 'OSType'),
     osDistro: requiredText(info, 'OSDistro'),
     osBuild: requiredText(info, 'OSBuild'),
-    osVersionMajor: asUnsigned(info.OSVersionMajor, 'OSVersionMajor'),
-    osVersionMinor: asUnsigned(info.OSVersionMinor, 'OSVersionMinor'),
+    osVersionMajor: asUnsignedOrDigits(info.OSVersionMajor, 'OSVersionMajor'),
+    osVersionMinor: asUnsignedOrDigits(info.OSVersionMinor, 'OSVersionMinor'),
     eventLog: decodeBase64(info.TcgLogs, 'TcgLogs'),
     tpm: parseTpmInfo(asObject(info.TpmInfo, 'TpmInfo')),
     isolation: parseIsolation(asObject(info.IsolationInfo, 'IsolationInfo')),
   };
 }
 
-/** null or nothing is an empty payload; otherwise an object of base64 values. */
-function parseClientPayload(value: unknown): Record<string, string> {
-  if (value === null || value === undefined) return {};
-  const payload: Record<string, string> = {};
-  for (const [key, encoded] of Object.entries(asObject(value, 'ClientPayload'))) {
-    decodeBase64(encoded, `ClientPayload.${key}`);
-    payload[key] = encoded as string;
-  }
-  return payload;
+/**
+ * null or nothing is an empty payload; otherwise an object whose values come back in the token as they are: base64 from the
+ * C++ client, raw or nested ones from the Python and Rust clients.
+ */
+function parseClientPayload(value: unknown): JsonObject {
+  return value === null || value === undefined ? {} : asObject(value, 'ClientPayload');
 }
 
 function requiredText(info: JsonObject, member: string): string {
@@ -79,7 +85,7 @@ function parseTpmInfo(info: JsonObject): TpmInfo {
   const bytes = (member: string): Buffer => decodeBase64(info[member], `TpmInfo.${member}`);
   return {
     akCertificate: bytes('AikCert'),
-    akPublic: bytes('AikPub'),
+    akPublic: firstSized(bytes('AikPub')),
     quote: bytes('PcrQuote'),
     quoteSignature: bytes('PcrSignature'),
     pcrSet: asArray(info.PcrSet, 'TpmInfo.PcrSet').map((index) => asUnsigned(index, 'an index of TpmInfo.PcrSet')),
@@ -94,6 +100,14 @@ function parseTpmInfo(info: JsonObject): TpmInfo {
     certifyInfo: bytes('EncKeyCertifyInfo'),
     certifySignature: bytes('EncKeyCertifyInfoSignature'),
   };
+}
+
+/** Two TPM2B_NAMEs follow the public area in what the Python client sends: 36 bytes each. */
+const namesAfterPublicArea = 72;
+
+function firstSized(bytes: Buffer): Buffer {
+  const size = bytes.length < 2 ? 0 : 2 + bytes.readUInt16BE();
+  return bytes.length === size + namesAfterPublicArea ? bytes.subarray(0, size) : bytes;
 }
 
 function parseIsolation(info: JsonObject): IsolationInfo {

@@ -28,6 +28,11 @@ export function asUnsigned(value: unknown, what: string): number {
   return value as number;
 }
 
+/** An unsigned number, or its decimal digits as text: Microsoft's Python and Rust clients send those. */
+export function asUnsignedOrDigits(value: unknown, what: string): number {
+  return asUnsigned(typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value, what);
+}
+
 export function asArray(value: unknown, what: string): unknown[] {
   if (!Array.isArray(value)) throw malformed(`${what} is not an array`);
   return value;

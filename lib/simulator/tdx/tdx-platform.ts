@@ -98,8 +98,8 @@ export class TdxPlatform {
     return Buffer.from(this.report(new Uint8Array(0)).subarray(0x210, 0x240));
   }
 
-  /** TDREPORT with this REPORTDATA. */
-  report(reportData: Uint8Array): Buffer {
+  /** TDREPORT with this REPORTDATA; `further` fields are for a TD that is not one of Azure's. */
+  report(reportData: Uint8Array, further: TdReportFields = {}): Buffer {
     const { debug, migratable, teeTcbSvn = defaultTeeTcbSvn, teeTcbSvn2, mrtd, rtmrs, tdReport } = this.#options;
     const attributes = (1n << 28n) | (debug ? 1n : 0n) | (migratable ? 1n << 29n : 0n);
     const fields = {
@@ -109,6 +109,7 @@ export class TdxPlatform {
       ...(mrtd ? { mrTd: mrtd } : {}),
       ...(rtmrs ? { rtmrs } : {}),
       ...tdReport,
+      ...further,
     };
     return buildTdReport(reportData, fields, this.#macKey);
   }
