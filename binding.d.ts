@@ -246,6 +246,11 @@ export interface ReportBinding {
  * overlap it.
  */
 export interface CryptoBinding {
+  /**
+   * Whether messages are split between cores: the self-test at load found that libcrypto's kernels on this processor allow
+   * it. One thread each otherwise.
+   */
+  readonly parallel: boolean;
   /** Cores that this process may use. */
   readonly cores: number;
   /** Asks for huge pages where whole ones fit into memory that was not touched yet. */

@@ -1,4 +1,4 @@
-# For shipped binaries: libcrypto.a and the TPM headers come from CGA_SYSROOT (unpacked Debian packages of the target
+# For shipped binaries: the TPM headers come from CGA_SYSROOT (unpacked Debian packages of the target
 # architecture, see scripts/sysroot.sh), not from whatever the building machine has installed.
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES CGA_SYSROOT CGA_TRIPLET CGA_PROCESSOR)
 if(NOT CMAKE_HOST_SYSTEM_PROCESSOR STREQUAL CGA_PROCESSOR)
@@ -7,5 +7,3 @@ if(NOT CMAKE_HOST_SYSTEM_PROCESSOR STREQUAL CGA_PROCESSOR)
 endif()
 set(CMAKE_CXX_COMPILER ${CGA_TRIPLET}-g++)
 set(CMAKE_CXX_FLAGS_INIT "-isystem ${CGA_SYSROOT}/usr/include -isystem ${CGA_SYSROOT}/usr/include/${CGA_TRIPLET}")
-set(OPENSSL_INCLUDE_DIR ${CGA_SYSROOT}/usr/include CACHE PATH "")
-set(OPENSSL_CRYPTO_LIBRARY ${CGA_SYSROOT}/usr/lib/${CGA_TRIPLET}/libcrypto.a CACHE FILEPATH "")

@@ -6,6 +6,7 @@
 #include "binding/module.h"
 #include "binding/secret_buffer.h"
 #include "binding/session.h"
+#include "core/crypto/gcm_parallel.h"
 #include "core/crypto/huge_pages.h"
 #include "core/crypto/worker_pool.h"
 
@@ -22,6 +23,7 @@ Napi::Value want_huge_pages_in(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_crypto(Napi::Env env, Napi::Object exports) {
+  exports.Set("parallel", Napi::Boolean::New(env, self_test_parallel()));
   exports.Set("cores", Napi::Number::New(env, static_cast<double>(available_cores())));
   exports.Set("wantHugePages", Napi::Function::New<want_huge_pages_in>(env, "wantHugePages"));
   exports.Set("RsaPublicKey", RsaPublicKey::define(env));
