@@ -74,6 +74,7 @@ export {
   type OaepHash,
   type RsaScheme,
 } from './content/options.js';
+export type { AttestedFetchInit } from './guest/attested-fetch.js';
 export {
   AttestationClient,
   type AttestOptions,
@@ -87,6 +88,7 @@ export {
 export type { AttestationClientOptions } from './guest/client-options.js';
 export type { EvidenceOptions } from './guest/evidence.js';
 export type { ExtendPcrOptions } from './guest/extend-pcr.js';
+export type { ProofHeaders, ProofRequest } from './guest/prove-request.js';
 export type { OwnTokenVerification } from './guest/token-verification.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
@@ -148,12 +150,7 @@ export {
 } from './release/release-response.js';
 export { ReleasedKey, type ReleasedKeyFacts } from './release/released-key.js';
 export type { WrappingKeyInput } from './release/wrapping-key.js';
-export {
-  type AttestationGuard,
-  attestationOf,
-  type RequireAttestationOptions,
-  requireAttestation,
-} from './relying-party/require-attestation.js';
+export * from './relying-party/index.js';
 export type {
   AttestationClaims,
   AttestationType,

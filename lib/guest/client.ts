@@ -39,6 +39,7 @@ import type { KeyTemplate } from '../tpm/types.js';
 import type { Evidence } from '../verify/types.js';
 import { AkCertificate } from './ak-certificate.js';
 import { attest } from './attest.js';
+import { type AttestedFetchInit, attestedFetch } from './attested-fetch.js';
 import {
   ATTEST_OPTIONS,
   ATTEST_PARAMETERS,
@@ -59,7 +60,9 @@ import { type ExtendPcrOptions, extendPcr } from './extend-pcr.js';
 import { registerInternalEvidence } from './internal-evidence.js';
 import { IssuerCertificates } from './issuer-certificates.js';
 import { KeyTemplates, unwrapKeyOf } from './key-templates.js';
+import { type ProofHeaders, type ProofRequest, proveRequest } from './prove-request.js';
 import { type OwnTokenVerification, ownTokenOptions } from './token-verification.js';
+import { tpmCall } from './tpm-failure.js';
 import { UserDataReports } from './user-data.js';
 
 /** What is attested, and where. */
@@ -230,6 +233,35 @@ export class AttestationClient implements AsyncDisposable {
         openRandomAccess(source, ...this.#opening(checked)),
       ),
     );
+  }
+
+  /**
+   * Answers the challenge of a guard with `proofOfPossession`: proves that this machine holds the token's key, for one
+   * request to one origin. {@link fetch} does all of it.
+   *
+   * @throws AttestationError 8 for wrong arguments, 26 when the secret is not sealed to this machine's key
+   */
+  proveRequest(request: ProofRequest, options: { signal?: AbortSignal } = {}): Promise<ProofHeaders> {
+    return observed('decrypt', () =>
+      this.#guarded('proveRequest', options, SIGNAL_ONLY, ({ signal }) =>
+        tpmCall('the challenge cannot be answered', proveRequest(this.#tpm, request, { ...(signal && { signal }) }), {
+          code: ErrorCode.DATA_DECRYPTION_TPM_ERROR,
+          signal,
+        }),
+      ),
+    );
+  }
+
+  /**
+   * `fetch` with a token, to servers that ask for proof of possession: answers their challenge and sends the request again.
+   * Redirects are not followed.
+   *
+   * @throws AttestationError as {@link proveRequest}; whatever `fetch` rejects with
+   */
+  async fetch(input: string | URL, init: AttestedFetchInit): Promise<Response> {
+    this.#requireOpen();
+    const { signal } = init ?? {};
+    return attestedFetch(input, init, (request) => this.proveRequest(request, { ...(signal && { signal }) }));
   }
 
   /** Zeroes a buffer that decrypt returned. Safe to call twice, and with nothing. */

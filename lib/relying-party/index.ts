@@ -4,13 +4,32 @@ export { fileCache } from '../node/file-cache.js';
 export { type RedisCacheOptions, redisCache } from './cache/redis.js';
 export { challengeBytes } from './challenge-format.js';
 export { type ChallengeOptions, type Challenges, type CheckedChallenge, createChallenges } from './challenges.js';
-export { CHALLENGE_REFUSALS, type ChallengeErrorCode } from './refusals.js';
+export type { VerificationEvent } from './diagnostics.js';
+export type { ChannelAttestation } from './guards/channel.js';
+export { type CheckRequestOptions, checkRequest, type GuardOptions } from './guards/check-request.js';
 export {
+  type FastifyAttestation,
+  type FastifyAttestationOptions,
+  type FastifyInstanceLike,
+  type FastifyReplyLike,
+  type FastifyRequestLike,
+  fastifyAttestation,
+} from './guards/fastify.js';
+export { attestationFetchGuard, type FetchGuard, type FetchGuardOptions } from './guards/fetch-guard.js';
+export { type ForwardAuthOptions, forwardAuth, IDENTITY_HEADERS } from './guards/forward-auth.js';
+export {
+  type AdapterOptions,
   type AttestationGuard,
-  attestationOf,
+  type NodeRequest,
+  type NodeResponse,
   type RequireAttestationOptions,
   requireAttestation,
-} from './require-attestation.js';
+} from './guards/node-guard.js';
+export type { ProofOfPossessionOptions } from './guards/possession.js';
+export { REQUEST_REFUSALS, RefusedRequest, type RequestRefusalCode } from './guards/refused-request.js';
+export type { RequestHeaders } from './guards/request-headers.js';
+export { attestationOf, type RefusalHook } from './guards/request-observer.js';
+export { CHALLENGE_REFUSALS, type ChallengeErrorCode } from './refusals.js';
 export { type MemoryReplayStoreOptions, memoryReplayStore } from './stores/memory.js';
 export {
   type PostgresPool,

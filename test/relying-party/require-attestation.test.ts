@@ -10,7 +10,7 @@ import {
 import { guestClaims, ISSUER, jwkOf, NOW, rsaKeys, signToken, TestIssuer } from '../token/issuer.js';
 
 const keys = rsaKeys();
-const options = { issuer: ISSUER, keys: { keys: [jwkOf(keys)] }, now: NOW };
+const options = { issuer: ISSUER, keys: { keys: [jwkOf(keys)] }, now: NOW, bearer: true };
 const token = signToken(guestClaims(), keys.privateKey);
 
 interface Answer {
@@ -78,7 +78,8 @@ describe('requireAttestation', () => {
     const listener = guarded({ header: 'x-attestation-token' });
     const single = await ask(listener, { 'X-Attestation-Token': token });
     expect(single.status).toBe(200);
-    const request = { headersDistinct: { authorization: [`Bearer ${token}`, `Bearer ${token}`] } };
+    const rawHeaders = ['Authorization', `Bearer ${token}`, 'authorization', `Bearer ${token}`];
+    const request = { rawHeaders, url: '/', method: 'GET' };
     const response = { setHeader: vi.fn(), writeHead: vi.fn(), end: vi.fn() };
     const passed = await requireAttestation(options)(request as never, response as never);
     expect(passed).toBe(false);

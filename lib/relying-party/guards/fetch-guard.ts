@@ -1,0 +1,51 @@
+import { invalid } from '../../base/options.js';
+import type { ChannelAttestation } from './channel.js';
+import { type AdapterOptions, adapter } from './node-guard.js';
+import type { RefusedRequest } from './refused-request.js';
+import { headerValues } from './request-headers.js';
+import { rememberAttestation, reportRefusal } from './request-observer.js';
+
+export type FetchGuardOptions = AdapterOptions<Request>;
+
+/** The answer to a request that does not pass, or undefined for one that does. */
+export type FetchGuard = (
+  request: Request,
+  connection?: { readonly attestation?: ChannelAttestation },
+) => Promise<Response | undefined>;
+
+/**
+ * Guards a handler of web `Request`s: `const refused = await guard(request); if (refused) return refused;`.
+ * `attestationOf(request)` tells the claims.
+ *
+ * @throws {AttestationError} 8 when the options are wrong.
+ */
+export function attestationFetchGuard(options: FetchGuardOptions): FetchGuard {
+  const { guard, expect, onRefusal } = adapter<Request>('attestationFetchGuard', options);
+  return (request, connection) => {
+    if (typeof request?.url !== 'string' || typeof request.headers?.get !== 'function') {
+      throw invalid('attestationFetchGuard(options) takes a web Request: for node:http use requireAttestation');
+    }
+    const { pathname, search } = new URL(request.url);
+    const view = {
+      headers: headerValues(request.headers),
+      method: request.method,
+      target: pathname + search,
+      channel: connection?.attestation,
+    };
+    return guard.check(view, expect && (() => expect(request))).then(
+      (claims) => {
+        rememberAttestation(claims, request);
+        return undefined;
+      },
+      (refusal: RefusedRequest) => {
+        reportRefusal(onRefusal, refusal, request);
+        return responseOf(refusal);
+      },
+    );
+  };
+}
+
+/** A refusal as a web Response. */
+export function responseOf({ status, headers, body }: RefusedRequest): Response {
+  return new Response(body, { status, headers: { ...headers } });
+}
