@@ -44,6 +44,8 @@ export const EXTEND_PCR_OPTIONS: OptionTable<ExtendPcrOptions> = {
 export const PCR_INDEX = integer(0, 23);
 export const MEASURED_DATA = bytes(1);
 
+export const PROVE_OPTIONS: OptionTable<{ signal?: AbortSignal }> = { signal: abortSignal };
+
 export const ATTEST_PARAMETERS: OptionTable<AttestParameters> = {
   version: custom((value) => {
     if (value !== 1) throw invalid('the version of the parameters is 1');

@@ -51,6 +51,7 @@ import {
   JWE_OPTIONS,
   MEASURED_DATA,
   PCR_INDEX,
+  PROVE_OPTIONS,
   STREAM_OPTIONS,
 } from './call-options.js';
 import type { AttestationClientOptions } from './client-options.js';
@@ -243,7 +244,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   proveRequest(request: ProofRequest, options: { signal?: AbortSignal } = {}): Promise<ProofHeaders> {
     return observed('decrypt', () =>
-      this.#guarded('proveRequest', options, SIGNAL_ONLY, ({ signal }) =>
+      this.#guarded('proveRequest', options, PROVE_OPTIONS, ({ signal }) =>
         tpmCall('the challenge cannot be answered', proveRequest(this.#tpm, request, { ...(signal && { signal }) }), {
           code: ErrorCode.DATA_DECRYPTION_TPM_ERROR,
           signal,
