@@ -14,12 +14,21 @@ import {
 } from './check-answer.js';
 import { type ReleaseErrorCode, refuseRelease } from './errors.js';
 import { MalformedJws, splitJws } from './jws.js';
+import { NotUnwrapped } from './not-unwrapped.js';
 import { type CheckedReleaseOptions, checkedReleaseOptions, type ReleaseResponseOptions } from './options.js';
 import { parseReleasePolicy } from './policy/parse.js';
 import { PolicyError, type ReleasePolicy } from './policy/policy.js';
 import { type ReleasedPublicKey, releasedPublicKey } from './public-key.js';
-import { compareKeys, importKey, ReleasedKey, type ReleasedKeyFacts, WrongKey } from './released-key.js';
-import { lengthProblem, NotUnwrapped, softwareDecrypt, unwrapReleased } from './unwrap.js';
+import {
+  compareKeys,
+  importKey,
+  type KeyMaterial,
+  ReleasedKey,
+  type ReleasedKeyFacts,
+  WrongKey,
+} from './released-key.js';
+import type { Secret } from './secret.js';
+import { type DecryptTransportKey, lengthProblem, softwareDecrypt, unwrapReleased } from './unwrap.js';
 
 /** A release answer that passed every check that could be made. */
 export interface VerifiedRelease extends ReleasedKeyFacts {
@@ -178,24 +187,25 @@ function decryptOf({ rsaDecrypt, wrappingKey }: CheckedReleaseOptions): RsaDecry
 }
 
 /** Checks 9 and 10. */
-async function unwrap(checks: ReleaseChecks, { blob, publicKey, options }: Verified, decrypt: RsaDecrypt) {
+async function unwrap(
+  checks: ReleaseChecks,
+  { blob, publicKey, options }: Verified,
+  decrypt: DecryptTransportKey,
+): Promise<KeyMaterial | undefined> {
   const { algorithm, wrappingKey } = options;
-  let bytes: Buffer | undefined;
-  let kept = false;
+  let secret: Secret | undefined;
   try {
-    bytes = await unwrapReleased(blob.ciphertext, wrappingKey?.modulusBytes ?? 0, algorithm, decrypt);
-    const keyObject = importKey(bytes, publicKey.kty);
+    secret = await unwrapReleased(blob.ciphertext, wrappingKey?.modulusBytes ?? 0, algorithm, decrypt);
+    const keyObject = importKey(secret, publicKey.kty);
     checks.add(SUBJECT, 'unwrapped', 'ERR_RELEASE_UNWRAP', true);
     compareKeys(keyObject, publicKey);
     checks.add(SUBJECT, 'private key', 'ERR_RELEASE_KEY', true);
-    kept = true;
-    return { bytes, keyObject };
+    return { secret, keyObject };
   } catch (error) {
+    secret?.destroy();
     const [name, code] = failureOf(error);
     checks.add(SUBJECT, name, code, false, { actual: (error as Error).message });
     return undefined;
-  } finally {
-    if (!kept) bytes?.fill(0);
   }
 }
 
@@ -206,11 +216,7 @@ function failureOf(error: unknown): [name: string, code: ReleaseErrorCode] {
   throw error;
 }
 
-function releaseOf(
-  verified: Verified,
-  checks: readonly Check[],
-  material?: ConstructorParameters<typeof ReleasedKey>[1],
-) {
+function releaseOf(verified: Verified, checks: readonly Check[], material?: KeyMaterial) {
   const { facts, publicKey, nonceEchoed } = verified;
   const release: VerifiedRelease = {
     ...facts,

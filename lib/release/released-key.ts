@@ -11,9 +11,10 @@ import {
 import { firstElementSize } from '../abi/der.js';
 import { AttestationError, type Check } from '../base/errors.js';
 import { invalid } from '../base/options.js';
+import { NotUnwrapped } from './not-unwrapped.js';
 import type { ReleasePolicy } from './policy/policy.js';
 import { curveOf, type EcKeyCurve, type ReleasedPublicKey, releasedPublicKey } from './public-key.js';
-import { NotUnwrapped } from './unwrap.js';
+import type { Secret } from './secret.js';
 
 /** What the vault signed about a key. */
 export interface ReleasedKeyFacts {
@@ -33,12 +34,13 @@ export interface ReleasedKeyFacts {
   readonly releasePolicy?: ReleasePolicy;
 }
 
-/** Gives memory that nobody freed back zeroed, once the key is collected. */
+/** Zeroes the bytes that were handed out of a key that nobody freed, once it is collected. */
 const forgotten = new FinalizationRegistry<Uint8Array>((bytes) => bytes.fill(0));
 
 /**
- * A key that a vault released to this machine. Its bytes are in one place, which {@link free} zeroes; the `KeyObject` is
- * OpenSSL's, which cleanses it when it is collected, and not before. Text, as of {@link jwk}, cannot be zeroed.
+ * A key that a vault released to this machine. Its bytes are in one locked buffer of the addon's, which {@link free}
+ * zeroes together with what {@link pkcs8} or {@link raw} handed out; the `KeyObject` is OpenSSL's, which cleanses it when
+ * it is collected, and not before. Text, as of {@link jwk}, cannot be zeroed.
  */
 export class ReleasedKey implements ReleasedKeyFacts, Disposable {
   readonly kid: string;
@@ -53,6 +55,7 @@ export class ReleasedKey implements ReleasedKeyFacts, Disposable {
   /** Every check of the answer, all of them passed. */
   readonly checks: readonly Check[];
   #material: KeyMaterial | undefined;
+  #bytes: Buffer | undefined;
 
   /** Not public: keys come from `releaseKey` and `unwrapReleasedKey`. */
   constructor(facts: ReleasedKeyFacts, material: KeyMaterial, checks: readonly Check[]) {
@@ -67,7 +70,6 @@ export class ReleasedKey implements ReleasedKeyFacts, Disposable {
     if (facts.releasePolicy !== undefined) this.releasePolicy = facts.releasePolicy;
     this.checks = checks;
     this.#material = material;
-    forgotten.register(this, material.bytes, this);
   }
 
   /** The key for node:crypto: a private key, or a secret one for `oct`. */
@@ -75,10 +77,10 @@ export class ReleasedKey implements ReleasedKeyFacts, Disposable {
     return this.#use().keyObject;
   }
 
-  /** DER PrivateKeyInfo of an RSA or EC key: the key's own memory, which {@link free} zeroes. @throws AttestationError 8 */
+  /** DER PrivateKeyInfo of an RSA or EC key, the same Buffer each time; {@link free} zeroes it. @throws AttestationError 8 */
   pkcs8(): Buffer {
     if (this.keyType === 'oct') throw invalid('a symmetric key has no PKCS#8: use raw()');
-    return this.#use().bytes;
+    return this.#copy();
   }
 
   /** The private or secret key as a JWK, whose texts nobody can zero. */
@@ -87,16 +89,18 @@ export class ReleasedKey implements ReleasedKeyFacts, Disposable {
     return { ...jwk, kid: this.kid };
   }
 
-  /** Bytes of a symmetric key: its own memory, which {@link free} zeroes. @throws AttestationError 8 for RSA and EC */
+  /** Bytes of a symmetric key, the same Buffer each time; {@link free} zeroes it. @throws AttestationError 8 for RSA and EC */
   raw(): Buffer {
     if (this.keyType !== 'oct') throw invalid(`an ${this.keyType} key has no raw bytes: use pkcs8()`);
-    return this.#use().bytes;
+    return this.#copy();
   }
 
   /** Zeroes the bytes and lets go of the `KeyObject`. Safe twice. */
   free(): void {
-    this.#material?.bytes.fill(0);
+    this.#material?.secret.destroy();
     this.#material = undefined;
+    this.#bytes?.fill(0);
+    this.#bytes = undefined;
     forgotten.unregister(this);
   }
 
@@ -109,6 +113,16 @@ export class ReleasedKey implements ReleasedKeyFacts, Disposable {
     return { ...this };
   }
 
+  #copy(): Buffer {
+    const { secret } = this.#use();
+    if (this.#bytes === undefined) {
+      const copy = secret.copy();
+      this.#bytes = Buffer.from(copy.buffer, copy.byteOffset, copy.byteLength);
+      forgotten.register(this, copy, this);
+    }
+    return this.#bytes;
+  }
+
   #use(): KeyMaterial {
     if (this.#material === undefined) throw invalid('the released key was freed');
     return this.#material;
@@ -117,7 +131,7 @@ export class ReleasedKey implements ReleasedKeyFacts, Disposable {
 
 /** The bytes of a key, and the key that was made of them. */
 export interface KeyMaterial {
-  readonly bytes: Buffer;
+  readonly secret: Secret;
   readonly keyObject: KeyObject;
 }
 
@@ -130,11 +144,22 @@ export class WrongKey extends Error {
 const OCT_BYTES: readonly number[] = [16, 24, 32, 64];
 
 /** Imports what was unwrapped: PKCS#8 with nothing behind it, or the bytes of a symmetric key. @throws NotUnwrapped */
-export function importKey(bytes: Buffer, kty: ReleasedPublicKey['kty']): KeyObject {
-  if (kty === 'oct') {
-    if (!OCT_BYTES.includes(bytes.length)) throw new NotUnwrapped(`${bytes.length} bytes are not a symmetric key`);
-    return createSecretKey(bytes);
+export function importKey(secret: Secret, kty: ReleasedPublicKey['kty']): KeyObject {
+  const copy = secret.copy();
+  const bytes = Buffer.from(copy.buffer, copy.byteOffset, copy.byteLength);
+  try {
+    return kty === 'oct' ? importSymmetric(bytes) : importPkcs8(bytes);
+  } finally {
+    bytes.fill(0);
   }
+}
+
+function importSymmetric(bytes: Buffer): KeyObject {
+  if (!OCT_BYTES.includes(bytes.length)) throw new NotUnwrapped(`${bytes.length} bytes are not a symmetric key`);
+  return createSecretKey(bytes);
+}
+
+function importPkcs8(bytes: Buffer): KeyObject {
   // Node's parser takes bytes behind the structure.
   if (derSize(bytes) !== bytes.length) throw new NotUnwrapped('it is not one PKCS#8 structure');
   try {

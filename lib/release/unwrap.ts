@@ -1,13 +1,14 @@
-import { constants, createDecipheriv, type KeyObject, privateDecrypt } from 'node:crypto';
+import { constants, type KeyObject, privateDecrypt } from 'node:crypto';
+import { isBytes } from '../base/bytes.js';
 import { RELEASE_ALGORITHMS, type ReleaseAlgorithm, type RsaDecrypt } from './algorithm.js';
+import { NotUnwrapped } from './not-unwrapped.js';
+import { type Secret, secretOf, unwrapWith } from './secret.js';
 
 /** Bytes of an AES-256 transport key. */
 const TRANSPORT_KEY_BYTES = 32;
 /** RFC 5649 section 3: a semiblock, and the least wrapped key. */
 const SEMIBLOCK_BYTES = 8;
 const LEAST_WRAPPED_BYTES = 16;
-/** RFC 5649 section 3: constant part of the alternative initial value. */
-const KWP_INITIAL_VALUE = Buffer.from('a65959a6', 'hex');
 
 /** What is wrong with the length of a wrapped key, before anything is decrypted; undefined when nothing is. */
 export function lengthProblem(ciphertext: Uint8Array, modulusBytes: number): string | undefined {
@@ -16,14 +17,9 @@ export function lengthProblem(ciphertext: Uint8Array, modulusBytes: number): str
   return `${ciphertext.length} bytes are not a block of ${modulusBytes} and a wrapped key of whole semiblocks`;
 }
 
-/** The private key did its work and the block, or what it wraps, is not what it must be. */
-export class NotUnwrapped extends Error {
-  override readonly name = 'NotUnwrapped';
-}
-
 /**
- * Unwraps a released key: RSA-OAEP of the transport key, then AES-256-KWP. The transport key is zeroed; the result is the
- * caller's to zero.
+ * Unwraps a released key: RSA-OAEP of the transport key, then AES-256-KWP. The transport key is destroyed; the result is
+ * the caller's to destroy.
  *
  * @throws NotUnwrapped, and whatever `decrypt` rejects with
  */
@@ -31,37 +27,22 @@ export async function unwrapReleased(
   ciphertext: Uint8Array,
   modulusBytes: number,
   algorithm: ReleaseAlgorithm,
-  decrypt: RsaDecrypt,
-): Promise<Buffer> {
+  decrypt: DecryptTransportKey,
+): Promise<Secret> {
   const problem = lengthProblem(ciphertext, modulusBytes);
   if (problem !== undefined) throw new NotUnwrapped(problem);
   const hash = RELEASE_ALGORITHMS[algorithm];
-  const transportKey = await decrypt(ciphertext.subarray(0, modulusBytes), { type: 'None', scheme: 'RSA-OAEP', hash });
-  try {
-    if (transportKey.length !== TRANSPORT_KEY_BYTES) throw new NotUnwrapped('the transport key is not one of AES-256');
-    return unwrapWithPadding(transportKey, ciphertext.subarray(modulusBytes));
-  } finally {
-    transportKey.fill(0);
+  const decrypted = await decrypt(ciphertext.subarray(0, modulusBytes), { type: 'None', scheme: 'RSA-OAEP', hash });
+  const transportKey = isBytes(decrypted) ? secretOf(decrypted) : decrypted;
+  if (transportKey.size !== TRANSPORT_KEY_BYTES) {
+    transportKey.destroy();
+    throw new NotUnwrapped('the transport key is not one of AES-256');
   }
+  return unwrapWith(transportKey, ciphertext.subarray(modulusBytes));
 }
 
-/** AES-256-KWP (RFC 5649). @throws NotUnwrapped */
-function unwrapWithPadding(key: Uint8Array, wrapped: Uint8Array): Buffer {
-  let padded: Buffer | undefined;
-  try {
-    const decipher = createDecipheriv('id-aes256-wrap-pad', key, KWP_INITIAL_VALUE);
-    padded = decipher.update(wrapped);
-    decipher.final();
-    // A buffer of its own, with nothing of the pool around it.
-    const plain = Buffer.allocUnsafeSlow(padded.length);
-    padded.copy(plain);
-    return plain;
-  } catch {
-    throw new NotUnwrapped('the wrapped key does not open with the transport key');
-  } finally {
-    padded?.fill(0);
-  }
-}
+/** {@link RsaDecrypt}, or the same into memory that JavaScript does not see. */
+export type DecryptTransportKey = (...parameters: Parameters<RsaDecrypt>) => Promise<Uint8Array | Secret> | Uint8Array;
 
 /** A private key in software in the place of a TPM's. What does not decrypt is {@link NotUnwrapped}. */
 export function softwareDecrypt(privateKey: KeyObject): RsaDecrypt {

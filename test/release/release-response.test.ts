@@ -199,7 +199,8 @@ describe.skipIf(!withFixtures)('verifyReleaseResponse with the vectors', () => {
     const { wrappingKeyPem, ciphertext, plaintextHex } = json('genuine/sidecar-ckm-oct.json');
     const blob = Buffer.from(ciphertext, 'base64url');
     const decrypt = softwareDecrypt(createPrivateKey(wrappingKeyPem));
-    expect((await unwrapReleased(blob, 256, 'CKM_RSA_AES_KEY_WRAP', decrypt)).toString('hex')).toBe(plaintextHex);
+    const secret = await unwrapReleased(blob, 256, 'CKM_RSA_AES_KEY_WRAP', decrypt);
+    expect(Buffer.from(secret.copy()).toString('hex')).toBe(plaintextHex);
     await expect(unwrapReleased(blob, 256, 'RSA_AES_KEY_WRAP_256', decrypt)).rejects.toMatchObject({
       name: 'NotUnwrapped',
     });
