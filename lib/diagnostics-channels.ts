@@ -6,6 +6,7 @@ const channels = {
   encrypt: channel('cvm-guest-attestation:encrypt'),
   decrypt: channel('cvm-guest-attestation:decrypt'),
   evidence: channel('cvm-guest-attestation:evidence'),
+  release: channel('cvm-guest-attestation:release'),
 } as const satisfies Record<ObservedOperation, unknown>;
 
 // Evaluated once by the entry points that need Node anyway.

@@ -85,15 +85,18 @@ export {
   type GuestStreamOptions,
   type KeyTemplateOption,
 } from './guest/client.js';
-export type { AttestationClientOptions } from './guest/client-options.js';
+export type { AttestationClientOptions, KeyVaultDefaults } from './guest/client-options.js';
 export type { EvidenceOptions } from './guest/evidence.js';
 export type { ExtendPcrOptions } from './guest/extend-pcr.js';
 export type { ProofHeaders, ProofRequest } from './guest/prove-request.js';
+export type { ReleaseKeyParameters } from './guest/release-request.js';
 export type { OwnTokenVerification } from './guest/token-verification.js';
+export type { UnprotectSecretOptions } from './guest/unprotect-secret.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
 export type { KdsCallOptions, KdsOptions } from './imds/kds.js';
 export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
+export type { AccessToken, ManagedIdentity } from './imds/managed-identity.js';
 export type { FetchTdxCollateralOptions } from './imds/pcs.js';
 export { CloudError } from './maa/cloud-error.js';
 export type {
@@ -149,6 +152,14 @@ export {
   verifyReleaseResponse,
 } from './release/release-response.js';
 export { ReleasedKey, type ReleasedKeyFacts } from './release/released-key.js';
+export { SECRET_REFUSALS, type SecretErrorCode } from './release/secret-token.js';
+export {
+  KeyVaultClient,
+  type KeyVaultClientOptions,
+  type ReleaseAnswerValue,
+  type ReleaseRequest,
+} from './release/vault-client.js';
+export type { SecretProtection } from './release/verify-secret.js';
 export type { WrappingKeyInput } from './release/wrapping-key.js';
 export * from './relying-party/index.js';
 export type {

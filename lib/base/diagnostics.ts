@@ -2,7 +2,7 @@ import { AttestationError } from './errors.js';
 import { traced } from './tracing.js';
 
 /** Operations that are published, on `cvm-guest-attestation:` and their name. */
-export type ObservedOperation = 'attest' | 'encrypt' | 'decrypt' | 'evidence';
+export type ObservedOperation = 'attest' | 'encrypt' | 'decrypt' | 'evidence' | 'release';
 
 /** What a subscriber of `cvm-guest-attestation:<operation>` gets when an operation has ended. */
 export interface OperationEvent {

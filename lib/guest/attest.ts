@@ -27,6 +27,13 @@ export interface AttestationService {
   verification?: VerifyTokenOptions;
 }
 
+/** A token, and the key of this TPM that it was asked for. */
+export interface Attestation {
+  token: string;
+  /** TPM2B_PUBLIC of the ephemeral key. */
+  ephemeralKey: Uint8Array;
+}
+
 /**
  * One attestation: collects the evidence, shows it to the service, and unwraps the token that comes back.
  *
@@ -41,7 +48,7 @@ export async function attest(
   service: AttestationService,
   clientPayload: Record<string, string> | null,
   signal?: AbortSignal,
-): Promise<string> {
+): Promise<Attestation> {
   // All at the same time, and the TPM's queue is filled before anything is waited for: it goes from one command to the
   // next by itself. The signatures, which take it longest, come last; what was read before is made use of meanwhile.
   const [bodyWith, firstQuoteAndKey, akPublic, akCertificate] = await together(
@@ -70,7 +77,7 @@ export async function attest(
     if (service.verification !== undefined) {
       await verifyOwnToken(token, quoteAndKey.ephemeralKey.publicArea, service.verification, signal);
     }
-    return token;
+    return { token, ephemeralKey: quoteAndKey.ephemeralKey.publicArea };
   }
 }
 
@@ -138,8 +145,8 @@ async function isolationEvidence(guest: Guest, signal: AbortSignal): Promise<Iso
   }
 }
 
-/** While the service is at work, the TPM authorises the decryption of what it will answer. */
-async function untilAnswered<T>({ tpm }: Guest, answer: Promise<T>): Promise<T> {
+/** While a service is at work, the TPM authorises the decryption of what it will answer. */
+export async function untilAnswered<T>({ tpm }: Pick<Guest, 'tpm'>, answer: Promise<T>): Promise<T> {
   const unanswered = new AbortController();
   // A failure is no loss: the decryption, which is queued behind it, does it again and says what is wrong.
   tpm.prepareDecrypt({ pcrs: ATTESTED_PCRS }, { signal: unanswered.signal }).catch(() => {});

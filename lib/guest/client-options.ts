@@ -71,12 +71,28 @@ export interface AttestationClientOptions {
    * or PEM. For a simulated machine.
    */
   trustedRoots?: readonly (Uint8Array | string)[];
+  /** How vaults are reached that `releaseKey` is asked for a key of: what a call leaves out comes from here. */
+  keyVault?: KeyVaultDefaults;
+  /** Roots that sign provisioned secrets, in place of Azure's pinned ones: certificates in DER or PEM. For a simulated machine. */
+  secretRoots?: readonly (Uint8Array | string)[];
+  /** Where the id of this VM is. Default `/sys/class/dmi/id/product_uuid`, which root alone may read. */
+  productUuidPath?: string;
   /**
    * HTTP or HTTPS proxy for the attestation service, key sets and intermediate certificates: its URL, with user and
    * password where it wants them; `false` for none. Default: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.
    * Instance metadata is always reached directly. Not with `fetch`.
    */
   proxy?: string | false;
+}
+
+/** Vaults that are not Azure's, for instance a simulated one. */
+export interface KeyVaultDefaults {
+  /** Hosts (`host` or `host:port`) besides Azure's that are a vault and may be shown an access token. */
+  allowedHosts?: readonly string[];
+  /** Scope of access tokens, for hosts whose own is not known. */
+  scope?: string;
+  /** Certificates that the vault's must lead to, in place of Node's roots: DER or PEM. */
+  trustedRoots?: readonly (Uint8Array | string)[];
 }
 
 /** What only its user can judge, with a code of its own or in its own words, is `unchecked` here. */
@@ -106,6 +122,9 @@ const CLIENT_OPTIONS: OptionTable<AttestationClientOptions> = {
   keyCache: { check: (value, name) => (typeof value === 'boolean' ? value : KEY_CACHE.check(value, name)) },
   renewAkCertificate: either(flag, oneOf('nv'), "true, false or 'nv'"),
   trustedRoots: listOf(bytesOrText, 1),
+  keyVault: nested<KeyVaultDefaults>({ allowedHosts: listOf(text), scope: text, trustedRoots: listOf(bytesOrText, 1) }),
+  secretRoots: listOf(bytesOrText, 1),
+  productUuidPath: text,
   proxy: custom(proxyAddress),
 };
 

@@ -10,10 +10,11 @@ import { HTTP_RETRIES, type HttpSettings, retrySettings } from '../http/retry.js
 import { type Imds, imdsOf } from '../imds/imds.js';
 import { MAX_SERVICE_ANSWER_BYTES } from '../maa/guest-service.js';
 import { nodeContext } from '../node/context.js';
+import type { vaultSettings } from '../release/vault-client.js';
 import type { KeyFetchOptions } from '../token/keys-remote.js';
 import type { NativeTpmOptions } from '../tpm/native-tpm.js';
 import { azureVtpmAuthorities } from '../verify/azure-roots.js';
-import { type AttestationClientOptions, checkClientOptions } from './client-options.js';
+import { type AttestationClientOptions, checkClientOptions, type KeyVaultDefaults } from './client-options.js';
 import { DEFAULT_EVENT_LOG_PATH } from './event-log-file.js';
 import type { IssuerSources } from './issuer-certificates.js';
 
@@ -32,6 +33,10 @@ export interface ClientSettings {
   /** What a renewed certificate of the attestation key has to chain to. */
   vtpmAuthorities: IssuerSources;
   keyCache: KeyCache | undefined;
+  /** How vaults are talked to. */
+  vault: { http: Parameters<typeof vaultSettings>[0]; defaults: KeyVaultDefaults };
+  secretRoots: readonly (Uint8Array | string)[] | undefined;
+  productUuidPath: string;
 }
 
 /** Checks every option. @throws AttestationError 8, and 1 for certificates that cannot be loaded. */
@@ -74,6 +79,22 @@ export function clientSettings(given: AttestationClientOptions): ClientSettings 
     renewAkCertificate: options.renewAkCertificate ?? true,
     vtpmAuthorities: vtpmAuthorities(options.trustedRoots),
     keyCache: keyCache(options.keyCache),
+    vault: {
+      http: { timeoutMs, connectTimeoutMs, logger, ...vaultConnection(options, ca) },
+      defaults: options.keyVault ?? {},
+    },
+    secretRoots: options.secretRoots,
+    productUuidPath: options.productUuidPath ?? '/sys/class/dmi/id/product_uuid',
+  };
+}
+
+/** The client's own `ca` holds for vaults as well, unless a call names roots. */
+function vaultConnection({ retry, proxy, fetch: fetchFunction }: AttestationClientOptions, ca: string | undefined) {
+  return {
+    ...(retry !== undefined && { retry }),
+    ...(proxy !== undefined && { proxy }),
+    ...(fetchFunction !== undefined && { fetch: fetchFunction }),
+    ...(ca !== undefined && { trustedRoots: [ca] }),
   };
 }
 

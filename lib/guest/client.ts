@@ -3,7 +3,7 @@ import type { Transform } from 'node:stream';
 import { types } from 'node:util';
 import { abortError, throwIfAborted, withSignals } from '../base/abort.js';
 import { observed } from '../base/diagnostics.js';
-import { AttestationError, ErrorCode } from '../base/errors.js';
+import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
 import { checkArgument, checkOptions, type OptionTable } from '../base/options.js';
 import { decryptRsaBlock } from '../content/decrypt-block.js';
 import { encrypt } from '../content/encrypt.js';
@@ -32,6 +32,7 @@ import {
 import { defaultEngine } from '../engine/choose.js';
 import { parseServiceUrl } from '../http/service-url.js';
 import { encodeClientPayload } from '../maa/client-payload.js';
+import type { ReleasedKey } from '../release/released-key.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import { NativeTpm } from '../tpm/native-tpm.js';
 import type { GuestTpm } from '../tpm/tpm.js';
@@ -62,8 +63,16 @@ import { registerInternalEvidence } from './internal-evidence.js';
 import { IssuerCertificates } from './issuer-certificates.js';
 import { KeyTemplates, unwrapKeyOf } from './key-templates.js';
 import { type ProofHeaders, type ProofRequest, proveRequest } from './prove-request.js';
+import { releaseKey } from './release-key.js';
+import { RELEASE_OPTIONS, type ReleaseKeyParameters, releaseRequest } from './release-request.js';
 import { type OwnTokenVerification, ownTokenOptions } from './token-verification.js';
 import { tpmCall } from './tpm-failure.js';
+import {
+  secretsProvisioned,
+  UNPROTECT_OPTIONS,
+  type UnprotectSecretOptions,
+  unprotectSecret,
+} from './unprotect-secret.js';
 import { UserDataReports } from './user-data.js';
 
 /** What is attested, and where. */
@@ -150,7 +159,10 @@ export class AttestationClient implements AsyncDisposable {
         const wanted = verify === true ? {} : verify;
         const verification = wanted !== false && ownTokenOptions({ keyFetch, ...wanted }, url, clientPayload);
         const service = { url, settings, ...(verification && { verification }) };
-        return this.#untilClosed(checked, (signal) => attest(this.#guest(), service, clientPayload, signal));
+        const { token } = await this.#untilClosed(checked, (signal) =>
+          attest(this.#guest(), service, clientPayload, signal),
+        );
+        return token;
       }),
     );
   }
@@ -299,6 +311,45 @@ export class AttestationClient implements AsyncDisposable {
     });
   }
 
+  /**
+   * Has a key of Key Vault (Premium) or Managed HSM released to this VM: attests, asks the vault with the VM's identity,
+   * verifies the answer and unwraps the key in the TPM. The caller frees the key (`using key = await …`).
+   *
+   * @throws VerificationError `ERR_RELEASE_…`: the vault refused (`reason`, `explanation`), or a check of its answer failed
+   * @throws AttestationError 3 without an access token, 26 when the TPM cannot unwrap the key, and as {@link attest}
+   */
+  releaseKey(params: ReleaseKeyParameters, options: { signal?: AbortSignal } = {}): Promise<ReleasedKey> {
+    return observed('release', () =>
+      this.#guarded('releaseKey', options, RELEASE_OPTIONS, (checked) => {
+        const request = releaseRequest(params, this.#settings);
+        return this.#untilClosed(checked, (signal) =>
+          releaseKey({ ...this.#guest(), tpm: this.#tpm }, request, signal),
+        );
+      }),
+    );
+  }
+
+  /**
+   * Decrypts a secret that Azure's control plane provisioned to this VM. The caller zeroes it ({@link free}).
+   *
+   * @throws VerificationError `ERR_SECRET_…` for a token that is not what it must be
+   * @throws AttestationError 26 when the TPM cannot decrypt, 8 for wrong options or an unknown VM id
+   */
+  unprotectSecret(token: string, options: UnprotectSecretOptions = {}): Promise<Buffer> {
+    return observed('decrypt', () =>
+      this.#guarded('unprotectSecret', options, UNPROTECT_OPTIONS, (checked) =>
+        unprotectSecret(token, checked, { ...this.#settings, tpm: this.#tpm }),
+      ),
+    );
+  }
+
+  /** Whether the platform provisions secrets to this VM: the TPM has the key for them. @throws AttestationError 13 */
+  secretsProvisioned(options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    return this.#guarded('secretsProvisioned', options, RELEASE_OPTIONS, (checked) =>
+      secretsProvisioned(this.#tpm, checked.signal),
+    );
+  }
+
   #evidence(options: EvidenceOptions, caller: 'anyone' | 'own protocol'): Promise<Evidence> {
     return observed('evidence', () =>
       this.#guarded('getEvidence', options, EVIDENCE_OPTIONS, (checked) => {
@@ -355,7 +406,7 @@ export class AttestationClient implements AsyncDisposable {
     if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
   }
 
-  /** Checks the options of a call, and lets nothing but an AttestationError or an AbortError leave it. */
+  /** Checks the options of a call, and lets nothing but an error of this package's or an AbortError leave it. */
   async #guarded<O extends { signal?: AbortSignal }, T>(
     name: string,
     options: O,
@@ -372,7 +423,7 @@ export class AttestationClient implements AsyncDisposable {
       return await work(checked);
     } catch (error) {
       if (signal?.aborted) throw abortError(signal);
-      if (error instanceof AttestationError) throw error;
+      if (error instanceof AttestationError || error instanceof VerificationError) throw error;
       if (this.#closed && error instanceof Error && error.name === 'AbortError') throw closedUnderWay(error);
       const message = error instanceof Error ? error.message : String(error);
       throw new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, message, { cause: error });

@@ -66,7 +66,8 @@ function askQuery(imds: Imds, path: string, signal: AbortSignal | undefined): Pr
   });
 }
 
-async function vmIdentifier(imds: Imds, signal: AbortSignal | undefined): Promise<string> {
+/** Id of this VM as the host has it. @throws AttestationError 32 when there is none */
+export async function vmIdentifier(imds: Imds, signal: AbortSignal | undefined): Promise<string> {
   const path = '/metadata/instance/compute/vmId?api-version=2019-03-11&format=text';
   const vmId = readableText(await askImds(imds, { method: 'GET', path }, signal)).trim();
   if (!/^[0-9A-Fa-f-]{1,64}$/.test(vmId)) throw failed('instance metadata has no id of this VM');

@@ -72,7 +72,7 @@ interface Verified {
  * @throws AttestationError 8 for wrong options; what `rsaDecrypt` rejects with
  */
 export async function verifyReleaseResponse(value: string, options: ReleaseResponseOptions): Promise<VerifiedRelease> {
-  const { checks, release } = await explainReleaseResponse(value, options, 'verifyReleaseResponse');
+  const { checks, release } = await explain(value, checkedReleaseOptions('verifyReleaseResponse', options));
   if (release !== undefined) return release;
   throw refusalOf(checks);
 }
@@ -81,12 +81,32 @@ export async function verifyReleaseResponse(value: string, options: ReleaseRespo
 export async function explainReleaseResponse(
   value: string,
   options: ReleaseResponseOptions,
-  what = 'explainReleaseResponse',
 ): Promise<ReleaseVerification> {
-  const checked = checkedReleaseOptions(what, options);
+  return explain(value, checkedReleaseOptions('explainReleaseResponse', options));
+}
+
+/**
+ * {@link verifyReleaseResponse} and {@link unwrapReleasedKey} in one, with a private key in a TPM.
+ *
+ * @throws as both of them
+ */
+export async function verifyAndUnwrap(
+  value: string,
+  options: ReleaseResponseOptions,
+  decrypt: DecryptTransportKey,
+): Promise<ReleasedKey> {
+  const { checks, release } = await explain(value, checkedReleaseOptions('releaseKey', options), decrypt);
+  if (release?.key !== undefined) return release.key;
+  throw refusalOf(checks);
+}
+
+async function explain(
+  value: string,
+  checked: CheckedReleaseOptions,
+  decrypt: DecryptTransportKey | undefined = decryptOf(checked),
+): Promise<ReleaseVerification> {
   const checks: ReleaseChecks = new CheckList();
   const verified = await examine(checks, value, checked);
-  const decrypt = decryptOf(checked);
   const key = verified && decrypt && (await unwrap(checks, verified, decrypt));
   if (verified !== undefined && decrypt === undefined) {
     checks.skipped(SUBJECT, 'unwrapped', 'there is no private key to unwrap it with');

@@ -1,3 +1,4 @@
+import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import type { HttpAnswer } from '../http/transport.js';
@@ -25,12 +26,12 @@ export function vaultFailure(host: string, answer: HttpAnswer, isRepeated: (stat
   const said = `the key vault at ${host} answered ${status}${code === undefined ? '' : ` ${code}`}`;
   const quoted = message === undefined ? said : `${said}: ${message}`;
   if (isRepeated(status)) {
-    return new VaultUnavailableError(quoted, requestId, { status, responseBody: answer.body.toString('utf8') });
+    return new VaultUnavailableError(quoted, requestId, { status, responseBody: readableText(answer.body) });
   }
   if (status < 400 || status >= 500 || status === 405 || status === 415) {
     return new AttestationError(ErrorCode.HTTP_REQUEST_FAILED, quoted, {
       status,
-      responseBody: answer.body.toString('utf8'),
+      responseBody: readableText(answer.body),
     });
   }
   const reason = reasonOf(status, innerCode, message ?? '');
@@ -57,7 +58,7 @@ function reasonOf(status: number, innerCode: string | undefined, message: string
 }
 
 /** `{"error":{"code","message","innererror":{"code"}}}`, in which nothing is to be relied on. */
-function errorOf(body: Buffer): { code?: string; innerCode?: string; message?: string } {
+function errorOf(body: Uint8Array): { code?: string; innerCode?: string; message?: string } {
   let error: unknown;
   try {
     const answer = parseStrictJson(body);

@@ -1,5 +1,6 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js';
+import { type VaultFaultName, vaultFaults } from './key-vault/faults.js';
 import { type FaultName, namedFaults } from './named-faults.js';
 import type { AkCertificateIndexOptions, CvmConfiguration, DetailedFaults } from './options.js';
 import type { HclReportOptions } from './paravisor/paravisor.js';
@@ -8,7 +9,7 @@ import type { TdxOptions } from './tdx/tdx-platform.js';
 /** Options of {@link SimulatedCvm.start}. */
 export interface SimulatedCvmOptions extends Omit<CvmConfiguration, 'faults'> {
   /** Names of ready-made faults, or faults in detail. */
-  faults?: FaultName[] | DetailedFaults;
+  faults?: (FaultName | VaultFaultName)[] | DetailedFaults;
 }
 
 const OPTIONS = {
@@ -25,6 +26,8 @@ const OPTIONS = {
   authority: true,
   osRelease: true,
   attestation: true,
+  identities: true,
+  keyVault: true,
   eventLog: true,
   unloggedPcrs: true,
   region: true,
@@ -92,7 +95,7 @@ const TDX_OPTIONS = {
   collateral: true,
 } satisfies OptionNames<TdxOptions>;
 
-const FAULTS = { tpm: true, imds: true, attestation: true } satisfies OptionNames<DetailedFaults>;
+const FAULTS = { tpm: true, imds: true, attestation: true, keyVault: true } satisfies OptionNames<DetailedFaults>;
 
 /**
  * The configuration that these options ask for, named faults included.
@@ -105,6 +108,11 @@ export function configurationOf(options: SimulatedCvmOptions): CvmConfiguration 
   oneOf('vmType', options.vmType, ['snp', 'tvm', 'tdx']);
   oneOf('signedBy', options.signedBy, ['vcek', 'vlek']);
   oneOf('secureBoot', options.secureBoot, [true, false]);
+  oneOf('identities', options.identities, ['none', 'one', 'many']);
+  if (options.keyVault !== undefined) {
+    checkMembers('keyVault', options.keyVault, { flavour: true });
+    oneOf('keyVault.flavour', options.keyVault.flavour, ['vault', 'managed-hsm']);
+  }
   if (options.tdx !== undefined) checkMembers('tdx', options.tdx, TDX_OPTIONS);
   const { tpm, attestation, faults = {}, ...rest } = options;
   if (tpm !== undefined) {
@@ -120,10 +128,15 @@ export function configurationOf(options: SimulatedCvmOptions): CvmConfiguration 
   }
   let all: Mergeable = configuration;
   for (const name of faults as string[]) {
-    if (!Object.hasOwn(namedFaults, name)) throw invalid(`${name} is not the name of a simulated fault`);
-    all = merge(all, namedFaults[name as FaultName].options as Mergeable);
+    all = merge(all, optionsOfFault(name) as Mergeable);
   }
   return all as CvmConfiguration;
+}
+
+function optionsOfFault(name: string): CvmConfiguration {
+  if (Object.hasOwn(namedFaults, name)) return namedFaults[name as FaultName].options;
+  if (Object.hasOwn(vaultFaults, name)) return { faults: { keyVault: [name as VaultFaultName] } };
+  throw invalid(`${name} is not the name of a simulated fault`);
 }
 
 function checkMembers(what: string, value: unknown, known: Readonly<Record<string, true>>): void {

@@ -4,6 +4,8 @@ import { encodeTcb } from './evidence/tcb.js';
 import { type Answer, jsonAnswer, textAnswer } from './http/behaviour.js';
 import { LoopbackServer, type ReceivedRequest } from './http/loopback-server.js';
 import type { MetadataValue } from './instance-metadata.js';
+import type { SimulatedIdentities } from './key-vault/identities.js';
+import { answerIdentity, IDENTITY_PATH } from './key-vault/identity-endpoint.js';
 import type { AkCertificateOptions, VtpmAuthority } from './pki/vtpm.js';
 
 /** Paths of the instance metadata service that a guest asks (guest-attestation-protocol.md 4). */
@@ -15,6 +17,7 @@ export const imdsPaths = {
   akRenewal: '/metadata/THIM/tvm/certificate/renew',
   akQuery: '/metadata/THIM/tvm/certificate/query',
   tdQuote: '/acc/tdquote',
+  identity: IDENTITY_PATH,
 } as const;
 
 /** A platform that turns its own TDREPORTs into quotes. */
@@ -34,6 +37,8 @@ export interface ImdsContents {
   akCertificate?: AkCertificateOptions;
   /** What is below `/metadata/instance`. */
   instance: MetadataValue;
+  /** Managed identities of the VM. */
+  identities: SimulatedIdentities;
 }
 
 /** The instance metadata service of a simulated CVM, with THIM. Like the real one it wants the header `Metadata: true`. */
@@ -60,6 +65,8 @@ export class SimulatedImds extends LoopbackServer {
     switch (route?.[0]) {
       case 'thimCertification':
         return this.#certification();
+      case 'identity':
+        return answerIdentity(request, this.#contents.identities);
       case 'tdQuote':
         return this.#tdQuote(request);
       case 'akRenewal':

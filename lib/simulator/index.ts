@@ -14,6 +14,20 @@ export type { ReceivedRequest } from './http/loopback-server.js';
 export { imdsPaths, type SimulatedImds } from './imds.js';
 export { instanceMetadata, type MetadataValue } from './instance-metadata.js';
 export { SimulatedKds } from './kds.js';
+export { type VaultFault, type VaultFaultName, vaultFaults } from './key-vault/faults.js';
+export {
+  type AccessGrant,
+  SimulatedIdentities,
+  type SimulatedIdentity,
+  simulatedIdentity,
+} from './key-vault/identities.js';
+export {
+  type SimulatedKey,
+  SimulatedKeyVault,
+  type SimulatedKeyVaultOptions,
+  type VaultPermission,
+} from './key-vault/simulated-key-vault.js';
+export type { SimulatedKeyOptions, VaultCurve, VaultKeyType } from './key-vault/stored-keys.js';
 export { type FaultName, type NamedFault, namedFaults } from './named-faults.js';
 export type { AkCertificateIndexOptions, CvmConfiguration, DetailedFaults } from './options.js';
 export type { HclReportOptions } from './paravisor/paravisor.js';

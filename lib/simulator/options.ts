@@ -1,6 +1,7 @@
 import type { Product } from '../verify/types.js';
 import type { SnpReportFields } from './evidence/snp-report.js';
 import type { Behaviour } from './http/behaviour.js';
+import type { VaultFaultName } from './key-vault/faults.js';
 import type { HclReportOptions } from './paravisor/paravisor.js';
 import type { TpmFault } from './paravisor/tpm-faults.js';
 import type { LeafOptions } from './pki/amd.js';
@@ -91,6 +92,10 @@ export interface CvmConfiguration {
   unloggedPcrs?: readonly number[];
   /** Region of the metadata service. Default `westeurope`. */
   region?: string;
+  /** Managed identities of the VM: its own, none, or two of which the guest has to name one. Default `one`. */
+  identities?: 'none' | 'one' | 'many';
+  /** The key vault: Key Vault Premium (default) or Managed HSM. */
+  keyVault?: { flavour?: 'vault' | 'managed-hsm' };
   /** Trouble from the start; more can be asked for later on `cvm.tpm`, `cvm.imds` and `cvm.attestation`. */
   faults?: DetailedFaults;
 }
@@ -102,4 +107,6 @@ export interface DetailedFaults {
   imds?: Record<string, Behaviour[]>;
   /** By path, without query; see `attestationPaths`. */
   attestation?: Record<string, Behaviour[]>;
+  /** Every answer of the key vault goes wrong in this way; see `vaultFaults`. */
+  keyVault?: VaultFaultName[];
 }

@@ -3,6 +3,9 @@ import { platforms } from './evidence/platform.js';
 import { SimulatedImds } from './imds.js';
 import { instanceMetadata } from './instance-metadata.js';
 import { SimulatedKds } from './kds.js';
+import { SimulatedIdentities } from './key-vault/identities.js';
+import type { SimulatedKeyVault } from './key-vault/simulated-key-vault.js';
+import { startKeyVault } from './key-vault/start-key-vault.js';
 import type { CvmConfiguration } from './options.js';
 import { SimulatedPcs } from './pcs.js';
 import type { SigningLeaf } from './pki/amd.js';
@@ -25,6 +28,8 @@ export interface Services {
   pcs: SimulatedPcs | undefined;
   attestation: SimulatedAttestationService;
   tls: LoopbackTls | undefined;
+  identities: SimulatedIdentities;
+  keyVault: SimulatedKeyVault;
 }
 
 /** What the services tell of. */
@@ -46,8 +51,10 @@ export async function startServices(
   const { faults, snpReport, attestation: options } = configuration;
   const { amd, vtpm, signer } = authorities;
   const tcb = snpReport?.reportedTcb ?? platforms[amd.product].tcb;
+  const identities = new SimulatedIdentities(configuration.identities);
   const imds = new SimulatedImds({
     vmId,
+    identities,
     amd: tdx
       ? undefined
       : { product: amd.product, tcb, vcekPem: leaf.certificate.pem, chainPem: leaf.issuer.pem + amd.ark.pem },
@@ -78,9 +85,11 @@ export async function startServices(
   for (const [path, behaviours] of Object.entries(faults?.attestation ?? {})) attestation.respond(path, ...behaviours);
   attestation.sealNext(...(options?.envelopes ?? []));
   await Promise.all([imds, kds, pcs, attestation].map((server) => server?.listen()));
-  return { publisher, imds, kds, pcs, attestation, tls };
+  const keyVault = await startKeyVault(configuration, { identities, attestation, tls });
+  undo.push(() => keyVault.close());
+  return { publisher, imds, kds, pcs, attestation, tls, identities, keyVault };
 }
 
-export async function stopServices({ publisher, imds, kds, pcs, attestation }: Services): Promise<void> {
-  await Promise.all([publisher, imds, kds, pcs, attestation].map((part) => part?.close()));
+export async function stopServices({ publisher, imds, kds, pcs, attestation, keyVault }: Services): Promise<void> {
+  await Promise.all([publisher, imds, kds, pcs, attestation, keyVault].map((part) => part?.close()));
 }

@@ -8,6 +8,8 @@ import type { SnpReportFields } from './evidence/snp-report.js';
 import { eventLogFile, osReleaseFile, productUuidFile } from './guest-files.js';
 import type { SimulatedImds } from './imds.js';
 import type { SimulatedKds } from './kds.js';
+import type { SimulatedIdentities } from './key-vault/identities.js';
+import type { SimulatedKeyVault } from './key-vault/simulated-key-vault.js';
 import type { TpmProxy, TpmTrace } from './paravisor/proxy.js';
 import { type Parts, startParts, stopParts } from './parts.js';
 import type { SimulatedPcs } from './pcs.js';
@@ -190,6 +192,21 @@ export class SimulatedCvm implements AsyncDisposable {
     return this.#parts.leaf;
   }
 
+  /** The key vault that releases keys to this machine. */
+  get keyVault(): SimulatedKeyVault {
+    return this.#parts.keyVault;
+  }
+
+  /** Address of the key vault, as `releaseKey` takes it for `vaultUrl`. */
+  get keyVaultUrl(): string {
+    return this.#parts.keyVault.url;
+  }
+
+  /** The managed identities of this machine, which may be changed while it runs. */
+  get identities(): SimulatedIdentities {
+    return this.#parts.identities;
+  }
+
   /** Key set that the attestation service signs its tokens with. */
   get tokenKeys(): { keys: PublishedKey[] } {
     return this.#parts.attestation.tokenKeys;
@@ -225,6 +242,9 @@ export class SimulatedCvm implements AsyncDisposable {
       imdsUrl: this.imdsUrl,
       eventLogPath: this.eventLogPath,
       osReleasePath: this.osReleasePath,
+      productUuidPath: productUuidFile(this.#parts.folder),
+      keyVault: { allowedHosts: [this.keyVault.host], trustedRoots: this.keyVault.trustedRoots },
+      secretRoots: this.secretRoots,
       ...(ca === undefined || options.fetch ? {} : { ca }),
       trustedRoots: [this.vtpmAuthority.certificate.pem],
       ...options,

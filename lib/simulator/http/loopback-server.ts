@@ -64,7 +64,7 @@ export abstract class LoopbackServer {
 
   /**
    * Queues behaviours for requests to `path` (without query, compared case-insensitively); each is used up in turn,
-   * then the service answers as it should.
+   * then the service answers as it should. `*` stands for every path that has none of its own.
    */
   respond(path: string, ...behaviours: Behaviour[]): void {
     const queue = this.#behaviours.get(path.toLowerCase()) ?? [];
@@ -104,7 +104,7 @@ export abstract class LoopbackServer {
   }
 
   #takeBehaviour(path: string): Behaviour | undefined {
-    const queue = this.#behaviours.get(path.toLowerCase());
+    const queue = this.#behaviours.get(path.toLowerCase()) ?? this.#behaviours.get('*');
     const entry = queue?.[0];
     if (!queue || !entry) return undefined;
     if (--entry.left <= 0) queue.shift();
