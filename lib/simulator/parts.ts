@@ -17,6 +17,7 @@ import type { ScratchFolder } from './scratch-folder.js';
 import { type Services, startServices, stopServices, type Undo } from './services.js';
 import { TdxPlatform } from './tdx/tdx-platform.js';
 import { SoftwareTpm } from './tpm/software-tpm.js';
+import { verificationOf } from './verification.js';
 
 /** The parts of a simulated CVM, started and wired to each other. */
 export interface Parts extends Services {
@@ -88,7 +89,8 @@ export async function startParts(folder: ScratchFolder, configuration: CvmConfig
   const tpm = await TpmProxy.listen(join(folder.path, 'tpm'), softwareTpm, nv, clients);
   undo.push(() => tpm.close());
   for (const fault of configuration.faults?.tpm ?? []) tpm.injectFault(fault);
-  const machine = { vmId, chipId, authorities, leaf, tdx };
+  const verification = verificationOf({ authorities, leaf, paravisor, tdx });
+  const machine = { vmId, chipId, authorities, leaf, tdx, verification };
   const services = await startServices(configuration, { ...machine, akCertificate: akOptions, publisher }, undo);
   await writeGuestFiles(folder, configuration, bootLog.bytes, vmId);
   return {

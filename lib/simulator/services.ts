@@ -15,6 +15,7 @@ import type { AkCertificateOptions } from './pki/vtpm.js';
 import type { SimulatedPublisher } from './publisher.js';
 import { SimulatedAttestationService } from './service/attestation-service.js';
 import type { TdxPlatform } from './tdx/tdx-platform.js';
+import type { MachineVerification } from './verification.js';
 
 /** How to take back what has been started, for a start that fails half way. */
 export type Undo = (() => Promise<unknown>)[];
@@ -41,11 +42,13 @@ interface Machine {
   tdx: TdxPlatform | undefined;
   publisher: SimulatedPublisher;
   akCertificate: AkCertificateOptions;
+  /** What a relying party accepts it with. */
+  verification: MachineVerification;
 }
 
 export async function startServices(
   configuration: CvmConfiguration,
-  { vmId, chipId, leaf, authorities, tdx, publisher, akCertificate }: Machine,
+  { vmId, chipId, leaf, authorities, tdx, publisher, akCertificate, verification }: Machine,
   undo: Undo,
 ): Promise<Services> {
   const { faults, snpReport, attestation: options } = configuration;
@@ -73,6 +76,9 @@ export async function startServices(
     trust: {
       roots: [new X509Certificate(amd.ark.der)],
       akAuthorities: [vtpm.certificate, ...vtpm.cloudIssuers()].map(({ der }) => new X509Certificate(der)),
+      measurements:
+        verification.policy.measurement === undefined ? undefined : [verification.policy.measurement].flat(),
+      tdx: tdx && { roots: verification.trustedRoots, collateral: tdx.collateral, policy: verification.policy },
       now: () => new Date(),
     },
     signer,

@@ -131,8 +131,7 @@ export class SimulatedCvm implements AsyncDisposable {
 
   /** PEM certificates of the roots that prove this VM's hardware report, in place of AMD's and Intel's. */
   get trustedRoots(): string[] {
-    const { tdx, authorities } = this.#parts;
-    return [tdx ? tdx.root.pem : authorities.amd.ark.pem];
+    return this.verification.trustedRoots;
   }
 
   /** What Intel publishes about the platform of a TDX machine; undefined on any other. */
@@ -165,7 +164,7 @@ export class SimulatedCvm implements AsyncDisposable {
    * names its launch measurement. Anything else that a relying party demands is to be added.
    */
   get verification(): MachineVerification {
-    return verificationOf(this.trustedRoots, this.#parts);
+    return verificationOf(this.#parts);
   }
 
   /** The AMD-like authority of this VM's product. */

@@ -14,11 +14,17 @@ export interface MachineVerification {
   collateral?: SimulatedTdxCollateral;
 }
 
-export function verificationOf(trustedRoots: string[], { leaf, paravisor, tdx }: Parts): MachineVerification {
+export function verificationOf({
+  authorities,
+  leaf,
+  paravisor,
+  tdx,
+}: Pick<Parts, 'authorities' | 'leaf' | 'paravisor' | 'tdx'>): MachineVerification {
   if (tdx) {
-    const policy = { tdx: { mrtd: [tdx.mrtd.toString('hex')] } } as VerificationPolicy;
-    return { trustedRoots, policy, collateral: tdx.collateral };
+    const policy = { tdx: { mrtd: [tdx.mrtd.toString('hex')] } };
+    return { trustedRoots: [tdx.root.pem], policy, collateral: tdx.collateral };
   }
+  const trustedRoots = [authorities.amd.ark.pem];
   const report = paravisor?.current;
   if (!report) return { trustedRoots, policy: {} };
   const digest = report.subarray(measurement.start, measurement.start + measurement.size);

@@ -330,7 +330,7 @@ describe('POST /attest/AzureGuest', () => {
     });
   });
 
-  it.each(['Tdx', 'Vbs', ''])('refuses isolation type "%s"', async (isolationType) => {
+  it.each(['Tpm', 'Vbs', ''])('refuses isolation type "%s"', async (isolationType) => {
     expect(await refusal({ isolationType })).toMatch(/not supported/);
   });
 

@@ -8,7 +8,7 @@ import { type EnvelopeOptions, sealToken } from './envelope.js';
 import { attestGuest } from './guest-attestation.js';
 import { parseGuestRequest } from './guest-request.js';
 import type { JsonObject } from './json.js';
-import { attestPlatform } from './platform-attestation.js';
+import { attestPlatform, attestTdPlatform } from './platform-attestation.js';
 import { ServiceRefusal } from './refusal.js';
 import type { ServiceTrust } from './trust.js';
 
@@ -16,6 +16,7 @@ import type { ServiceTrust } from './trust.js';
 export const attestationPaths = {
   guest: '/attest/AzureGuest',
   platform: '/attest/SevSnpVm',
+  tdPlatform: '/attest/TdxVm',
   keys: '/certs',
   openIdConfiguration: '/.well-known/openid-configuration',
 } as const;
@@ -23,6 +24,7 @@ export const attestationPaths = {
 const apiVersions: Record<string, readonly string[]> = {
   [attestationPaths.guest]: ['2020-10-01'],
   [attestationPaths.platform]: ['2022-08-01', '2023-04-01-preview', '2025-06-01'],
+  [attestationPaths.tdPlatform]: ['2023-04-01-preview', '2025-06-01'],
 };
 
 const defaultPolicy = 'version= 1.0; authorizationrules{=> permit();}; issuancerules{};';
@@ -65,16 +67,16 @@ export class SimulatedAttestationService extends LoopbackServer {
     this.#envelopes.push(...envelopes.map((options) => ({ options, left: options.times ?? 1 })));
   }
 
-  protected override answer(request: ReceivedRequest): Answer {
+  protected override async answer(request: ReceivedRequest): Promise<Answer> {
     try {
-      return this.#route(request);
+      return await this.#route(request);
     } catch (error) {
       if (error instanceof ServiceRefusal) return cloudError(400, error.code, error.message);
       throw error;
     }
   }
 
-  #route(request: ReceivedRequest): Answer {
+  async #route(request: ReceivedRequest): Promise<Answer> {
     const path = Object.values(attestationPaths).find(
       (known) => known.toLowerCase() === request.url.pathname.toLowerCase(),
     );
@@ -85,7 +87,8 @@ export class SimulatedAttestationService extends LoopbackServer {
         return jsonAnswer(200, this.#openIdConfiguration());
       case attestationPaths.guest:
       case attestationPaths.platform:
-        return this.#checkAttestCall(request, path) ?? this.#attest(request, path);
+      case attestationPaths.tdPlatform:
+        return this.#checkAttestCall(request, path) ?? (await this.#attest(request, path));
       default:
         return cloudError(404, 'NotFound', `no resource ${request.url.pathname}`);
     }
@@ -108,13 +111,14 @@ export class SimulatedAttestationService extends LoopbackServer {
     return undefined;
   }
 
-  #attest({ body }: ReceivedRequest, path: string): Answer {
-    if (path === attestationPaths.platform) {
-      const { claims, draftPolicy } = attestPlatform(body, this.#options.trust);
+  async #attest({ body }: ReceivedRequest, path: string): Promise<Answer> {
+    if (path !== attestationPaths.guest) {
+      const attest = path === attestationPaths.platform ? attestPlatform : attestTdPlatform;
+      const { claims, draftPolicy } = await attest(body, this.#options.trust);
       const complete = this.#complete(claims, draftPolicy ?? defaultPolicy);
       return jsonAnswer(200, { token: draftPolicy === undefined ? this.#sign(complete) : unsignedToken(complete) });
     }
-    const { claims, evidence } = attestGuest(parseGuestRequest(body), this.#options.trust);
+    const { claims, evidence } = await attestGuest(parseGuestRequest(body), this.#options.trust);
     const token = this.#sign(this.#complete(claims, defaultPolicy));
     return jsonAnswer(200, { token: sealToken(token, evidence.encryptionKey, this.#takeEnvelope()) });
   }

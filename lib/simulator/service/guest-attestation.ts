@@ -1,10 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
 import { guestClaims, guestRuntime, snpClaims } from './claims.js';
 import { type BootFacts, verifyEventLog } from './event-log-replay.js';
-import type { GuestRequest } from './guest-request.js';
+import type { GuestRequest, IsolationInfo } from './guest-request.js';
 import { asArray, asObject, type JsonObject, parseJsonObject } from './json.js';
-import { untrusted } from './refusal.js';
-import { verifyRuntimeData, verifySnpEvidence } from './snp-evidence.js';
+import { malformed, untrusted } from './refusal.js';
+import { verifyParavisor, verifyRuntimeData, verifySnpEvidence } from './snp-evidence.js';
+import { tdxClaims, verifyTdxEvidence } from './tdx-evidence.js';
 import { type TpmEvidence, verifyTpmEvidence } from './tpm-evidence.js';
 import type { ServiceTrust } from './trust.js';
 
@@ -15,10 +16,10 @@ export interface GuestAttestation {
 }
 
 /** Verifies everything in a request to `/attest/AzureGuest`. @throws ServiceRefusal with the reason */
-export function attestGuest(request: GuestRequest, trust: ServiceTrust): GuestAttestation {
+export async function attestGuest(request: GuestRequest, trust: ServiceTrust): Promise<GuestAttestation> {
   if (request.osVersionMajor === 0) throw untrusted('OSVersionMajor is 0');
   const evidence = verifyTpmEvidence(request.tpm, trust.akAuthorities, trust.now());
-  const isolation = attestIsolation(request, evidence, trust);
+  const isolation = await attestIsolation(request, evidence, trust);
   const boot = request.eventLog.length > 0 ? verifyEventLog(request.eventLog, evidence.pcrs) : unknownBoot;
   const claims = {
     ...guestClaims(request, boot, isolation?.vmId ?? vmIdOf(evidence.akCertificate)),
@@ -31,19 +32,38 @@ export function attestGuest(request: GuestRequest, trust: ServiceTrust): GuestAt
 /** A guest may send no log; then nothing is said in favour of its boot. */
 const unknownBoot: BootFacts = { secureBoot: false };
 
-function attestIsolation(
-  { isolation }: GuestRequest,
+async function attestIsolation(
+  { isolation, eventLog }: GuestRequest,
   evidence: TpmEvidence,
   trust: ServiceTrust,
-): { claims: JsonObject; vmId: string | undefined } | undefined {
+): Promise<{ claims: JsonObject; vmId: string | undefined } | undefined> {
   if (isolation.type === 'TrustedLaunch') return undefined;
-  const snp = verifySnpEvidence(isolation.snpReport, isolation.certificateChain, trust.roots, trust.now());
-  verifyRuntimeData(snp.report, isolation.runtimeData);
-  const runtime = parseJsonObject(isolation.runtimeData, 'RunTimeData');
+  const { runtimeData } = isolation;
+  const claims = isolation.type === 'Tdx' ? await attestTdx(isolation, eventLog, trust) : attestSnp(isolation, trust);
+  const runtime = parseJsonObject(runtimeData, 'RunTimeData');
   verifyBoundKey(runtime, evidence);
   const vmId = asObject(runtime['vm-configuration'] ?? {}, 'vm-configuration').vmUniqueId;
-  const claims = { ...snpClaims(snp), 'x-ms-runtime': runtime };
-  return { claims, vmId: typeof vmId === 'string' ? vmId : undefined };
+  return { claims: { ...claims, 'x-ms-runtime': runtime }, vmId: typeof vmId === 'string' ? vmId : undefined };
+}
+
+function attestSnp(
+  { snpReport, certificateChain, runtimeData }: Extract<IsolationInfo, { type: 'SevSnp' }>,
+  trust: ServiceTrust,
+): JsonObject {
+  const snp = verifySnpEvidence(snpReport, certificateChain, trust.roots, trust.now());
+  verifyRuntimeData(snp.report, runtimeData);
+  verifyParavisor(snp, trust.measurements);
+  return snpClaims(snp);
+}
+
+/** The service takes no TDX guest without an event log (tdx.md 4.1). */
+async function attestTdx(
+  { quote, runtimeData }: Extract<IsolationInfo, { type: 'Tdx' }>,
+  eventLog: Buffer,
+  trust: ServiceTrust,
+): Promise<JsonObject> {
+  if (eventLog.length === 0) throw malformed('TcgLogs is empty in attestation request');
+  return tdxClaims(await verifyTdxEvidence(quote, runtimeData, trust.tdx, trust.now()));
 }
 
 /** The one key named HCLAkPub is the attestation key that signed the quote. */
@@ -57,7 +77,7 @@ function verifyBoundKey(runtime: JsonObject, { attestationKey }: TpmEvidence): v
   }
 }
 
-/** VM id of the attestation key certificate's subject, `{uuid}.TrustedVM.Azure.…`. */
+/** VM id of the attestation key certificate's subject, `{uuid}.TrustedVM.Azure.windows.net`. */
 function vmIdOf({ subject }: X509Certificate): string {
   return /^CN=([0-9a-f-]{36})\./im.exec(subject)?.[1]?.toUpperCase() ?? '';
 }

@@ -31,6 +31,7 @@ export interface TpmInfo {
 
 export type IsolationInfo =
   | { type: 'TrustedLaunch' }
+  | { type: 'Tdx'; quote: Buffer; runtimeData: Buffer }
   | { type: 'SevSnp'; snpReport: Buffer; certificateChain: string; runtimeData: Buffer };
 
 export interface GuestRequest {
@@ -116,8 +117,16 @@ function parseIsolation(info: JsonObject): IsolationInfo {
     if (info.Evidence !== undefined) throw malformed('IsolationInfo.Evidence makes no sense for TrustedLaunch');
     return { type };
   }
-  if (type !== 'SevSnp') throw malformed(`IsolationInfo.Type ${type} is not supported`);
+  if (type !== 'SevSnp' && type !== 'Tdx') throw malformed(`IsolationInfo.Type ${type} is not supported`);
   const evidence = asObject(info.Evidence, 'IsolationInfo.Evidence');
+  if (type === 'Tdx') {
+    const [quote, runtimeData] = [
+      decodeBase64(evidence.Proof, 'Proof'),
+      decodeBase64(evidence.RunTimeData, 'RunTimeData'),
+    ];
+    if (quote.length === 0 || runtimeData.length === 0) throw malformed('Proof and RunTimeData must not be empty');
+    return { type, quote, runtimeData };
+  }
   const proof = parseJsonObject(decodeBase64(evidence.Proof, 'Proof'), 'Proof');
   return {
     type,

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { snpClaims } from './claims.js';
 import { asObject, asString, decodeBase64, type JsonObject, parseJsonObject } from './json.js';
 import { malformed, untrusted } from './refusal.js';
-import { verifyRuntimeData, verifySnpEvidence } from './snp-evidence.js';
+import { verifyParavisor, verifyRuntimeData, verifySnpEvidence } from './snp-evidence.js';
+import { tdxClaims, verifyTdxEvidence } from './tdx-evidence.js';
 import type { ServiceTrust } from './trust.js';
 
 /** Data of a `RuntimeData` or `InitTimeData` object. */
@@ -29,6 +30,7 @@ export function attestPlatform(body: Buffer, trust: ServiceTrust): PlatformAttes
   const { snpReport, certificateChain } = parseReport(request.report);
   const evidence = verifySnpEvidence(snpReport, certificateChain, trust.roots, trust.now());
   if (runtime) verifyRuntimeData(evidence.report, runtime.bytes);
+  verifyParavisor(evidence, trust.measurements);
   if (initTime && !evidence.report.hostData.equals(createHash('sha256').update(initTime.bytes).digest())) {
     throw untrusted('the init time data does not hash to the host data');
   }
@@ -39,6 +41,30 @@ export function attestPlatform(body: Buffer, trust: ServiceTrust): PlatformAttes
     ...(initTime?.json ? { 'x-ms-inittime': initTime.json } : {}),
   };
   return { claims, draftPolicy };
+}
+
+/** Verifies everything in a request to `/attest/TdxVm`. @throws ServiceRefusal with the reason */
+export async function attestTdPlatform(body: Buffer, trust: ServiceTrust): Promise<PlatformAttestation> {
+  const request = parseJsonObject(body, 'the request body');
+  const quote = decodeBase64(request.quote ?? '', 'quote');
+  if (quote.length === 0) throw malformed('quote is empty');
+  const runtime = parseData(request.runtimeData, 'runtimeData');
+  const initTime = parseData(request.initTimeData, 'initTimeData');
+  const nonce = optionalString(request.nonce, 'nonce');
+  if (request.draftPolicyForAttestation !== undefined) throw malformed('draftPolicyForAttestation is not for TdxVm');
+  const evidence = await verifyTdxEvidence(quote, runtime?.bytes, trust.tdx, trust.now());
+  // As large as MRCONFIGID, where a host puts it.
+  const configuration = initTime && createHash('sha384').update(initTime.bytes).digest();
+  if (configuration && !configuration.equals(evidence.quote.mrconfigid)) {
+    throw untrusted('the init time data does not hash to MRCONFIGID');
+  }
+  const claims = {
+    ...(nonce === undefined ? {} : { nonce }),
+    ...tdxClaims(evidence),
+    ...(runtime?.json ? { 'x-ms-runtime': runtime.json } : {}),
+    ...(initTime?.json ? { 'x-ms-inittime': initTime.json } : {}),
+  };
+  return { claims, draftPolicy: undefined };
 }
 
 function parseReport(value: unknown): { snpReport: Buffer; certificateChain: string } {

@@ -95,3 +95,14 @@ export function verifyRuntimeData(report: SnpReportView, runtimeData: Buffer): v
   const expected = Buffer.concat([createHash('sha256').update(runtimeData).digest(), Buffer.alloc(32)]);
   if (!report.reportData.equals(expected)) throw untrusted('the runtime data does not hash to the report data');
 }
+
+/**
+ * Who was measured at launch wrote report_data: where that is not Azure's paravisor, anybody did.
+ *
+ * @param measurements hex; undefined takes any, for a service that is asked about machines it does not know
+ */
+export function verifyParavisor({ report }: SnpEvidence, measurements: readonly string[] | undefined): void {
+  if (measurements && !measurements.includes(report.measurement.toString('hex'))) {
+    throw untrusted('the launch measurement is not that of a paravisor that this service knows');
+  }
+}
