@@ -1,14 +1,30 @@
 import { types } from 'node:util';
+import { byteLength } from '../base/bytes.js';
 import { invalid } from './errors.js';
 
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const bufferOf = Object.getOwnPropertyDescriptor(typedArray, 'buffer')?.get as (this: unknown) => ArrayBufferLike;
+const offsetOf = Object.getOwnPropertyDescriptor(typedArray, 'byteOffset')?.get as (this: unknown) => number;
+
 /**
- * @throws AttestationError 8 when `value` is no Uint8Array in memory of its own; bytes that were transferred to somebody
+ * The bytes of a Uint8Array as a plain Buffer over the same memory. A subclass, or a property of the object, may say
+ * anything of its length: what is computed from a length must not come out longer than the bytes that there are, and
+ * nothing of the caller's runs afterwards.
+ */
+function plainView(value: Uint8Array): Buffer<ArrayBuffer> {
+  return Buffer.from(bufferOf.call(value) as ArrayBuffer, offsetOf.call(value), byteLength(value));
+}
+
+/**
+ * @returns a view that tells the truth about its length, over the caller's memory
+ * @throws AttestationError 8 when `value` is not a Uint8Array in memory of its own; bytes that were transferred to somebody
  * else are not taken for none.
  */
-export function requireBytes(value: unknown, name: string): asserts value is Uint8Array {
+export function requireBytes(value: unknown, name: string): Buffer<ArrayBuffer> {
   if (!types.isUint8Array(value)) throw invalid(`${name} must be a Uint8Array`);
-  if (types.isSharedArrayBuffer(value.buffer)) throw invalid(`${name} must not lie in a SharedArrayBuffer`);
-  if (value.length === 0 && isDetached(value.buffer)) throw invalid(`${name} is detached`);
+  if (types.isSharedArrayBuffer(bufferOf.call(value))) throw invalid(`${name} must not lie in a SharedArrayBuffer`);
+  if (byteLength(value) === 0 && isDetached(bufferOf.call(value))) throw invalid(`${name} is detached`);
+  return plainView(value);
 }
 
 function isDetached(buffer: ArrayBufferLike): boolean {
@@ -23,10 +39,11 @@ function isDetached(buffer: ArrayBufferLike): boolean {
  * The same for memory that other threads work on, where it lies: what can shrink under them is refused, too. That it is
  * transferred meanwhile cannot be prevented.
  */
-export function requireBulk(value: unknown, name: string): asserts value is Uint8Array {
-  requireBytes(value, name);
-  const { resizable } = value.buffer as { resizable?: boolean };
+export function requireBulk(value: unknown, name: string): Buffer<ArrayBuffer> {
+  const bytes = requireBytes(value, name);
+  const { resizable } = bytes.buffer as { resizable?: boolean };
   if (resizable) throw invalid(`${name} must not lie in a resizable ArrayBuffer`);
+  return bytes;
 }
 
 const BASE64URL = /^[A-Za-z0-9_-]*$/;

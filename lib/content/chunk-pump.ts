@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { native } from '../native.js';
+import { requireBytes } from './bytes.js';
 import { invalid } from './errors.js';
 
 /** What one native call takes at most: about 0.2 ms on two cores, so that the event loop is never held up for longer. */
@@ -85,6 +86,7 @@ export function requireSource(source: unknown): void {
 }
 
 /** @throws AttestationError 8 */
-export function requirePiece(piece: unknown): asserts piece is Uint8Array {
+export function requirePiece(piece: unknown): Buffer {
   if (!types.isUint8Array(piece)) throw invalid('a stream must yield Uint8Arrays');
+  return requireBytes(piece, 'a piece of a stream');
 }

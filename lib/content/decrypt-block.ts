@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { byteLength } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { ATTESTED_PCRS } from '../guest/azure-tpm.js';
 import { tpmCall } from '../guest/tpm-failure.js';
@@ -22,14 +23,14 @@ export async function decryptRsaBlock(
   ciphertext: Uint8Array,
   options: DecryptOptions & { keyTemplate?: KeyTemplate },
 ): Promise<Buffer> {
-  if (!types.isUint8Array(ciphertext) || ciphertext.length === 0) {
+  if (!types.isUint8Array(ciphertext) || byteLength(ciphertext) === 0) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the encrypted data must be a non-empty Uint8Array');
   }
   const scheme = rsaScheme(options);
-  if (ciphertext.length !== BLOCK_BYTES) {
-    const code =
-      ciphertext.length > MAX_RSA_BYTES ? ErrorCode.TPM_INTERNAL_FAILURE : ErrorCode.DATA_DECRYPTION_TPM_ERROR;
-    throw new AttestationError(code, `one RSA block has ${BLOCK_BYTES} bytes, not ${ciphertext.length}`);
+  const size = byteLength(ciphertext);
+  if (size !== BLOCK_BYTES) {
+    const code = size > MAX_RSA_BYTES ? ErrorCode.TPM_INTERNAL_FAILURE : ErrorCode.DATA_DECRYPTION_TPM_ERROR;
+    throw new AttestationError(code, `one RSA block has ${BLOCK_BYTES} bytes, not ${size}`);
   }
   const { signal, keyTemplate = 'zeros' } = options;
   return tpmCall(

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { byteLength } from '../base/bytes.js';
 import { type NativeSessionOpener, native } from '../native.js';
 import { requireBulk, requireBytes } from './bytes.js';
 import { closed, invalid, openingError, undecryptable } from './errors.js';
@@ -57,10 +58,11 @@ export class Decryptor implements Disposable {
   /** Decrypts on the calling thread: for messages up to about 128 KiB. */
   decrypt(message: Uint8Array): Buffer {
     if (!types.isUint8Array(message)) throw invalid('message must be a Uint8Array');
-    if (message.length < SESSION_OVERHEAD) throw tooShort(message);
+    const size = byteLength(message) - SESSION_OVERHEAD;
+    if (size < 0) throw tooShort(message);
     this.#refuseWhileWaiting();
     try {
-      const output = Buffer.allocUnsafe(message.length - SESSION_OVERHEAD);
+      const output = Buffer.allocUnsafe(size);
       this.#native().open(message, output);
       return output;
     } catch (error) {
@@ -84,11 +86,11 @@ export class Decryptor implements Disposable {
 
   /** Decrypts off the calling thread, on all cores: for large messages. The message must not change meanwhile. */
   async decryptAsync(message: Uint8Array, options: BulkOptions = {}): Promise<Buffer> {
-    requireBulk(message, 'message');
-    if (message.length < SESSION_OVERHEAD) throw undecryptable();
+    const bytes = requireBulk(message, 'message');
+    if (bytes.length < SESSION_OVERHEAD) throw undecryptable();
     return this.#inTurn(async (opener) => {
-      const output = outputFor(message.length - SESSION_OVERHEAD, options.output);
-      await opener.openAsync(message, output, threadsOf(options));
+      const output = outputFor(bytes.length - SESSION_OVERHEAD, options.output);
+      await opener.openAsync(bytes, output, threadsOf(options));
       return output;
     });
   }
@@ -102,9 +104,10 @@ export class Decryptor implements Disposable {
     let total = 0;
     const sizes = list.map((message: unknown) => {
       if (!types.isUint8Array(message)) throw invalid('every message must be a Uint8Array');
-      if (message.length < SESSION_OVERHEAD) throw tooShort(message);
-      total += message.length - SESSION_OVERHEAD;
-      return message.length - SESSION_OVERHEAD;
+      const size = byteLength(message) - SESSION_OVERHEAD;
+      if (size < 0) throw tooShort(message);
+      total += size;
+      return size;
     });
     try {
       const output = Buffer.allocUnsafeSlow(total);
@@ -124,11 +127,11 @@ export class Decryptor implements Disposable {
     lengths: Uint32Array | readonly number[],
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
-    requireBulk(packed, 'packed');
+    const bytes = requireBulk(packed, 'packed');
     const { input, output, total } = lengthsOf(lengths);
     return this.#inTurn(async (opener) => {
       const results = outputFor(total, options.output);
-      await opener.openPacked(packed, input, results, threadsOf(options));
+      await opener.openPacked(bytes, input, results, threadsOf(options));
       return new PackedMessages(results, output);
     });
   }
@@ -202,14 +205,14 @@ export async function createDecryptor(
   unwrap: UnwrapKey,
   options: DecryptorOptions = {},
 ): Promise<Decryptor> {
-  requireBytes(metadata, 'metadata');
+  const metadataBytes = requireBytes(metadata, 'metadata');
   const { additionalData, ordered: expected, replayWindow = 0 } = options;
   if (additionalData !== undefined) requireBytes(additionalData, 'additionalData');
   if (!Number.isSafeInteger(replayWindow) || replayWindow < 0 || replayWindow > MAX_REPLAY_WINDOW) {
     throw invalid(`replayWindow must be an integer from 0 to ${MAX_REPLAY_WINDOW}`);
   }
-  if (metadata.length > MAX_METADATA) throw invalid('the metadata of the session is too long');
-  const jwe = Buffer.from(metadata).toString('latin1');
+  if (metadataBytes.length > MAX_METADATA) throw invalid('the metadata of the session is too long');
+  const jwe = metadataBytes.toString('latin1');
   return withInputKey(jwe, 'session', unwrap, options, (key, { ordered }) => {
     if (expected !== undefined && ordered !== expected) {
       throw invalid(`the session is ${ordered ? '' : 'not '}ordered`);

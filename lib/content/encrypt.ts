@@ -1,7 +1,9 @@
 import { types } from 'node:util';
+import { byteLength } from '../base/bytes.js';
 import { observed } from '../base/diagnostics.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
+import { requireBytes } from './bytes.js';
 import { encryptEnvelope } from './envelope.js';
 import { EncryptionType, type EncryptOptions, type EncryptResult, encryptionType, rsaScheme } from './options.js';
 import { encryptRsaBlock } from './rsa-block.js';
@@ -36,9 +38,12 @@ export function encrypt(
 }
 
 function encryptBlock(token: string | RsaPublicJwk, data: Uint8Array, options: EncryptOptions): EncryptResult {
-  if (!types.isUint8Array(data) || data.length === 0) {
+  if (!types.isUint8Array(data) || byteLength(data) === 0) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the data must be a non-empty Uint8Array');
   }
   const key = encryptionKeyOf(token);
-  return { encryptedData: encryptRsaBlock(key, data, rsaScheme(options)), encryptionMetadata: Buffer.alloc(0) };
+  return {
+    encryptedData: encryptRsaBlock(key, requireBytes(data, 'data'), rsaScheme(options)),
+    encryptionMetadata: Buffer.alloc(0),
+  };
 }

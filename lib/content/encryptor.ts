@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { byteLength } from '../base/bytes.js';
 import { type NativeSessionSealer, native } from '../native.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import { requireBulk, requireBytes } from './bytes.js';
@@ -55,7 +56,7 @@ export class Encryptor implements Disposable {
   encrypt(message: Uint8Array): Buffer {
     if (!types.isUint8Array(message)) throw invalid('message must be a Uint8Array');
     try {
-      const output = Buffer.allocUnsafe(message.length + SESSION_OVERHEAD);
+      const output = Buffer.allocUnsafe(byteLength(message) + SESSION_OVERHEAD);
       this.#native().seal(message, output);
       return output;
     } catch (error) {
@@ -81,10 +82,10 @@ export class Encryptor implements Disposable {
    * is taken at the call, so that messages keep the order of the calls.
    */
   async encryptAsync(message: Uint8Array, options: BulkOptions = {}): Promise<Buffer> {
-    requireBulk(message, 'message');
+    const bytes = requireBulk(message, 'message');
     try {
-      const output = outputFor(message.length + SESSION_OVERHEAD, options.output);
-      await this.#native().sealAsync(message, output, threadsOf(options));
+      const output = outputFor(bytes.length + SESSION_OVERHEAD, options.output);
+      await this.#native().sealAsync(bytes, output, threadsOf(options));
       return output;
     } catch (error) {
       throw sealingError(error);
@@ -99,8 +100,9 @@ export class Encryptor implements Disposable {
     let total = 0;
     const sizes = list.map((message: unknown) => {
       if (!types.isUint8Array(message)) throw invalid('every message must be a Uint8Array');
-      total += message.length + SESSION_OVERHEAD;
-      return message.length + SESSION_OVERHEAD;
+      const size = byteLength(message) + SESSION_OVERHEAD;
+      total += size;
+      return size;
     });
     try {
       const output = Buffer.allocUnsafeSlow(total);
@@ -122,11 +124,11 @@ export class Encryptor implements Disposable {
     lengths: Uint32Array | readonly number[],
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
-    requireBulk(packed, 'packed');
+    const bytes = requireBulk(packed, 'packed');
     try {
       const { input, output, total } = resultLengths(lengths, SESSION_OVERHEAD);
       const results = outputFor(total, options.output);
-      await this.#native().sealPacked(packed, input, results, threadsOf(options));
+      await this.#native().sealPacked(bytes, input, results, threadsOf(options));
       return new PackedMessages(results, output);
     } catch (error) {
       throw sealingError(error);
@@ -136,10 +138,10 @@ export class Encryptor implements Disposable {
   /** The last message of an ordered session, empty by default. The receiver that got it knows that it got all. */
   finish(message: Uint8Array = new Uint8Array()): Buffer {
     if (!this.ordered) throw invalid('only an ordered session has a last message');
-    requireBytes(message, 'message');
+    const bytes = requireBytes(message, 'message');
     try {
-      const output = Buffer.allocUnsafe(message.length + SESSION_OVERHEAD);
-      this.#native().seal(message, output, true);
+      const output = Buffer.allocUnsafe(bytes.length + SESSION_OVERHEAD);
+      this.#native().seal(bytes, output, true);
       return output;
     } catch (error) {
       throw sealingError(error);

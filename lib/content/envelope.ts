@@ -34,11 +34,11 @@ export async function encryptEnvelope(
   data: Uint8Array,
   options: EnvelopeEncryptOptions = {},
 ): Promise<{ encryptedData: Buffer; encryptionMetadata: Buffer }> {
-  requireBulk(data, 'data');
+  const bytes = requireBulk(data, 'data');
   const wrapping = wrappingKeyOf(token);
   const header = encodeHeader(wrapping.thumbprint);
   const aad = encodeAdditionalData(options.additionalData);
-  const sealed = await sealMessage(wrapping, authenticatedText(header, aad), data, options);
+  const sealed = await sealMessage(wrapping, authenticatedText(header, aad), bytes, options);
   const members = {
     protected: header,
     encrypted_key: sealed.encryptedKey.toString('base64url'),
@@ -63,10 +63,10 @@ export async function decryptEnvelope(
   unwrap: UnwrapKey,
   options: EnvelopeDecryptOptions = {},
 ): Promise<Buffer> {
-  requireBulk(encryptedData, 'encryptedData');
+  const ciphertext = requireBulk(encryptedData, 'encryptedData');
   const metadata = parseMetadata(encryptionMetadata);
   const aad = options.additionalData === undefined ? metadata.aad : encodeAdditionalData(options.additionalData);
-  const message = { iv: metadata.iv, tag: metadata.tag, ciphertext: encryptedData };
+  const message = { iv: metadata.iv, tag: metadata.tag, ciphertext };
   return withContentKey(metadata, unwrap, options, (key) =>
     openMessage(key, authenticatedText(metadata.encoded, aad), message, options),
   );
@@ -78,17 +78,17 @@ const authenticatedText = (header: string, aad: string | undefined): string =>
 
 function encodeAdditionalData(data: Uint8Array | undefined): string | undefined {
   if (data === undefined) return undefined;
-  requireBytes(data, 'additionalData');
-  if (data.length > MAX_ADDITIONAL_DATA) throw invalid('additionalData must have at most 1 MiB');
+  const bytes = requireBytes(data, 'additionalData');
+  if (bytes.length > MAX_ADDITIONAL_DATA) throw invalid('additionalData must have at most 1 MiB');
   // An empty value is the same as none: the member must be absent then (section 7.2.1).
-  return data.length === 0 ? undefined : Buffer.from(data).toString('base64url');
+  return bytes.length === 0 ? undefined : bytes.toString('base64url');
 }
 
 function parseMetadata(encryptionMetadata: Uint8Array) {
-  requireBytes(encryptionMetadata, 'encryptionMetadata');
-  if (encryptionMetadata.length === 0) throw invalid('encryptionMetadata is empty');
-  if (encryptionMetadata.length > MAX_METADATA) throw invalid('encryptionMetadata is too long');
-  const members = parseJsonObject(Buffer.from(encryptionMetadata).toString('latin1'));
+  const bytes = requireBytes(encryptionMetadata, 'encryptionMetadata');
+  if (bytes.length === 0) throw invalid('encryptionMetadata is empty');
+  if (bytes.length > MAX_METADATA) throw invalid('encryptionMetadata is too long');
+  const members = parseJsonObject(bytes.toString('latin1'));
   for (const name of ['ciphertext', 'header', 'unprotected', 'recipients']) {
     if (name in members) throw invalid(`encryptionMetadata must not have the member ${name}`);
   }

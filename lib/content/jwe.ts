@@ -31,15 +31,15 @@ export async function encryptJwe(
   data: Uint8Array,
   options: JweEncryptOptions = {},
 ): Promise<string> {
-  requireBulk(data, 'data');
+  const bytes = requireBulk(data, 'data');
   const { contentType } = options;
   if (contentType !== undefined && (typeof contentType !== 'string' || contentType.length > 256)) {
     throw invalid('contentType must be a string of at most 256 characters');
   }
-  if (data.length > MAX_JWE_BYTES) throw invalid('a compact JWE takes at most 256 MiB: use a stream or an envelope');
+  if (bytes.length > MAX_JWE_BYTES) throw invalid('a compact JWE takes at most 256 MiB: use a stream or an envelope');
   const wrapping = wrappingKeyOf(token);
   const header = encodeHeader(wrapping.thumbprint, contentType === undefined ? {} : { contentType });
-  const { encryptedKey, iv, ciphertext, tag } = await sealMessage(wrapping, header, data);
+  const { encryptedKey, iv, ciphertext, tag } = await sealMessage(wrapping, header, bytes);
   try {
     return compact(header, encryptedKey, iv, ciphertext, tag);
   } catch (error) {

@@ -1,6 +1,9 @@
 import { types } from 'node:util';
 import { invalid } from './errors.js';
 
+const typedArray = Object.getPrototypeOf(Uint32Array.prototype) as object;
+const lengthOf = Object.getOwnPropertyDescriptor(typedArray, 'length')?.get as (this: unknown) => number;
+
 /**
  * Messages one behind the other in one buffer: what `encryptPacked` and `decryptPacked` return. The views share the
  * buffer's memory and are made when they are asked for.
@@ -62,7 +65,7 @@ export function resultLengths(
 ): { input: Uint32Array; output: Uint32Array; total: number } {
   const isTyped = types.isUint32Array(lengths);
   if (!isTyped && !Array.isArray(lengths)) throw invalid('lengths must be a Uint32Array or an array of numbers');
-  const input = isTyped ? lengths : Uint32Array.from(lengths);
+  const input = isTyped ? copyOf(lengths) : Uint32Array.from(lengths);
   const output = new Uint32Array(input.length);
   let total = 0;
   for (let i = 0; i < input.length; i++) {
@@ -75,6 +78,13 @@ export function resultLengths(
     total += result;
   }
   return { input, output, total };
+}
+
+/** Of the elements that there are, whatever a subclass says of its length. */
+function copyOf(lengths: Uint32Array): Uint32Array {
+  const copy = new Uint32Array(lengthOf.call(lengths));
+  copy.set(lengths);
+  return copy;
 }
 
 /** Cuts one buffer into views of the sizes given. */

@@ -37,8 +37,7 @@ export function pumpTransform(pump: Pump): Transform {
     readableHighWaterMark: HIGH_WATER_MARK,
     transform(piece: unknown, _encoding, callback) {
       try {
-        requirePiece(piece);
-        const results = pump.update(piece);
+        const results = pump.update(requirePiece(piece));
         run(this, results).then(
           () => callback(),
           (error: unknown) => callback(pump.translate(error) as Error),

@@ -74,14 +74,14 @@ export class SealedFile implements Disposable {
     length?: number,
     at = 0,
   ): Promise<{ bytesRead: number; buffer: Uint8Array }> {
-    requireBytes(buffer, 'buffer');
+    const target = requireBytes(buffer, 'buffer');
     position(offset, 'offset');
-    length ??= buffer.length - offset;
+    length ??= target.length - offset;
     position(length, 'length');
     position(at, 'position');
-    if (offset + length > buffer.length) throw invalid('the buffer is too short');
+    if (offset + length > target.length) throw invalid('the buffer is too short');
     const wanted = Math.max(0, Math.min(length, this.size - at));
-    const output = Buffer.from(buffer.buffer, buffer.byteOffset + offset, wanted);
+    const output = target.subarray(offset, offset + wanted);
     try {
       for (let done = 0; done < wanted; ) {
         const from = at + done;
@@ -136,6 +136,7 @@ export async function openRandomAccess(
     throw invalid('the source must have the methods read and stat, as the FileHandle of node:fs/promises has');
   }
   const { size: end } = await source.stat();
+  position(end, 'the size of the source');
   const beginning = await readFully(source, 0, Math.min(end, MAX_HEADER_BYTES));
   const start = streamHeaderBytes(beginning);
   if (start === undefined || beginning.length < start) throw invalid('the sealed stream ends within its header');
@@ -177,6 +178,10 @@ async function readFully(source: RandomAccessSource, from: number, length: numbe
     const { bytesRead } = await source.read(buffer, done, length - done, from + done);
     // The file became shorter after it was opened.
     if (bytesRead === 0) throw undecryptable();
+    // Else the loop would not end, or memory that nobody has written would be taken for what was read.
+    if (!Number.isSafeInteger(bytesRead) || bytesRead < 0 || bytesRead > length - done) {
+      throw invalid(`the source says that it read ${String(bytesRead)} of ${length - done} bytes`);
+    }
     done += bytesRead;
   }
   return buffer;

@@ -94,7 +94,7 @@ export function threadsOf(options: BulkOptions): number | undefined {
 /** A Buffer of exactly `size` bytes: over the caller's memory, or new and never a part of Node's shared pool. */
 export function outputFor(size: number, output: Uint8Array | undefined): Buffer {
   if (output === undefined) return Buffer.allocUnsafeSlow(size);
-  requireBulk(output, 'output');
-  if (output.length < size) throw invalid(`output must have at least ${size} bytes`);
-  return Buffer.from(output.buffer, output.byteOffset, size);
+  const bytes = requireBulk(output, 'output');
+  if (bytes.length < size) throw invalid(`output must have at least ${size} bytes`);
+  return bytes.subarray(0, size);
 }

@@ -44,8 +44,8 @@ export function encodeStreamHeader(jwe: string): Buffer {
 }
 
 export function streamContext(header: Uint8Array, additionalData: Uint8Array | undefined): Buffer {
-  if (additionalData !== undefined) requireBytes(additionalData, 'additionalData');
-  return Buffer.concat([header, additionalData ?? new Uint8Array()]);
+  if (additionalData === undefined) return Buffer.from(header);
+  return Buffer.concat([header, requireBytes(additionalData, 'additionalData')]);
 }
 
 /**

@@ -68,8 +68,7 @@ export async function* decryptChunks(
   try {
     for await (const piece of source) {
       throwIfAborted(options.signal);
-      requirePiece(piece);
-      yield* await opener.update(piece);
+      yield* await opener.update(requirePiece(piece));
     }
     const last = opener.finish();
     if (last.length > 0) yield last;

@@ -45,8 +45,7 @@ export async function* encryptChunks(
     yield header;
     for await (const piece of source) {
       throwIfAborted(options.signal);
-      requirePiece(piece);
-      yield* pump.update(piece);
+      yield* pump.update(requirePiece(piece));
     }
     yield pump.finish();
   } catch (error) {

@@ -111,18 +111,13 @@ async function confirm(unwrap: UnwrapKey, context: UnwrapContext): Promise<boole
   }
 }
 
-/** TPM_RC_WARN: lockout, no memory, testing. The TPM says nothing about the ciphertext then. */
-const isWarning = (rc: number): boolean => (rc & 0x980) === 0x900;
-
-/** Whether the private key was applied and found the block wrong. */
+/**
+ * Whether a private key in software was applied and found the block wrong. What a TPM's codes mean is decided in one place,
+ * cpp/core/tpm/response_code.h: a block that it refuses is `undefined` here, and every error of it is a failure.
+ */
 function isRefusal(error: unknown): boolean {
-  if (isNativeError(error)) {
-    const layer = error.tpmErrorCode >>> 16;
-    // Layer 0 is the TPM itself, 11 the same through a resource manager (TSS 2.0 Overview, section "Response codes").
-    const fromTpm = layer === 0 || layer === 11;
-    return error.kind === 'crypto' || (error.kind === 'tpm' && fromTpm && !isWarning(error.tpmErrorCode & 0xffff));
-  }
-  // node:crypto, where the private key is in software.
+  if (isNativeError(error)) return error.kind === 'crypto';
+  // node:crypto
   return error instanceof Error && String((error as { code?: unknown }).code).startsWith('ERR_OSSL');
 }
 
