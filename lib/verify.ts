@@ -4,6 +4,17 @@
  */
 export { parseCertificateTable } from './abi/certificate-table.js';
 export {
+  type PckCertificationData,
+  parseTdQuote,
+  type QeReport,
+  type TdBodyType,
+  type TdMigrationInfo,
+  type TdQuote,
+  type TdQuoteSignatureData,
+} from './abi/td-quote.js';
+export { parseTdReport, type TdMeasurements, type TdReport } from './abi/td-report.js';
+export { exportTdxCollateral, importTdxCollateral, type TdxCollateral } from './abi/tdx-collateral.js';
+export {
   AttestationError,
   type AttestationErrorDetails,
   type Check,
@@ -16,6 +27,7 @@ export { encryptJwe, type JweOptions } from './content/jwe-encrypt.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
 export type { KdsCallOptions, KdsOptions } from './imds/kds.js';
+export type { FetchTdxCollateralOptions } from './imds/pcs.js';
 export { CloudError } from './maa/cloud-error.js';
 export type {
   AttestationResponse,
@@ -58,5 +70,5 @@ export type {
 export type { TdxClaims } from './token/tdx-claims.js';
 export type { AlreadyVerified } from './token/token-key.js';
 export type { RefusedToken, TokenVerification, VerifiedToken } from './token/verify-token.js';
-export { fetchThimCertificates, KdsClient, MaaClient } from './web/services.js';
+export { fetchTdxCollateral, fetchThimCertificates, KdsClient, MaaClient } from './web/services.js';
 export { explainToken, tokenEncryptionKey, verifyToken } from './web/token.js';
