@@ -1,3 +1,4 @@
+import { adviceFor } from './advice.js';
 import { describeErrorCode, type ErrorCode, type ErrorCodeName } from './error-codes.js';
 
 export { ErrorCode, type ErrorCodeName } from './error-codes.js';
@@ -40,6 +41,11 @@ export class AttestationError extends Error {
     this.tpmErrorCode = details.tpmErrorCode ?? 0;
     if (details.status !== undefined) this.status = details.status;
     if (details.responseBody !== undefined) this.responseBody = details.responseBody.slice(0, 4096);
+  }
+
+  /** What to do about it, in one sentence; `cvm-attest explain CODE` says more. */
+  get advice(): string | undefined {
+    return adviceFor(this.code);
   }
 }
 
@@ -87,5 +93,10 @@ export class VerificationError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.checks = checks;
+  }
+
+  /** What to do about it, in one sentence; `cvm-attest explain CODE` says more. */
+  get advice(): string | undefined {
+    return adviceFor(this.code);
   }
 }

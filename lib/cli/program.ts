@@ -6,6 +6,7 @@ import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { encryptCommand } from './commands/encrypt.js';
 import { evidenceCommand } from './commands/evidence.js';
+import { explainCommand } from './commands/explain.js';
 import { policyCommand } from './commands/policy.js';
 import { quoteCommand } from './commands/quote.js';
 import { reportCommand } from './commands/report.js';
@@ -33,6 +34,7 @@ const COMMANDS: readonly (readonly [group: string, make: CommandFactory])[] = [
   [ANYWHERE, tokenCommand],
   [ANYWHERE, encryptCommand],
   [ANYWHERE, policyCommand],
+  [ANYWHERE, explainCommand],
   [SIMULATED, demoCommand],
   [SIMULATED, simulateCommand],
   [SHELL, completionCommand],

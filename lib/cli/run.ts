@@ -15,7 +15,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     signal: interruption.signal,
     exitCode: Exit.ok,
   };
-  endQuietlyWhenNobodyReads();
+  goOnWhenNobodyReads();
   const stopListening = listenForSignals(interruption);
   let json = false;
   try {
@@ -44,6 +44,7 @@ function exitCodeFor(error: unknown, { terminal, signal }: Context, json: boolea
     terminal.note('interrupted');
     return Exit.interrupted;
   }
+  if (isClosedPipe(error)) return Exit.failure;
   if (json) terminal.json({ ok: false, error: errorAsJson(error) });
   printError(terminal, error);
   return error instanceof VerificationError ? Exit.refused : Exit.failure;
@@ -62,12 +63,19 @@ function listenForSignals(interruption: AbortController): () => void {
   };
 }
 
-/** `cvm-attest … | head` closes the pipe early: no error, and nobody left to tell. */
-function endQuietlyWhenNobodyReads(): void {
+/**
+ * `cvm-attest … | head` closes the pipe early: nobody is left to tell, and the exit code is the verdict all the same. What
+ * is written from then on goes nowhere; a command that copies data to stdout fails by its own pipeline.
+ */
+function goOnWhenNobodyReads(): void {
   const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(Exit.ok);
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
   };
   process.stdout.on('error', onError);
   process.stderr.on('error', onError);
+}
+
+/** Output that was not taken: said by the exit code alone. */
+function isClosedPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }

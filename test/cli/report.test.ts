@@ -105,7 +105,7 @@ describe.skipIf(!withFixtures)('report --file, genuine', () => {
     const human = await cvmAttest(args);
     expect(human.status).toBe(1);
     expect(human.stdout).toMatch(/✗ hardware id {2}ERR_HWID_MISMATCH\n\s+expected [0-9a-f]+/);
-    expect(human.stdout).toMatch(/✗ report refused: \d+ of \d+ checks passed\n$/);
+    expect(human.stdout).toMatch(/✗ report refused: \d+ of \d+ checks passed; failed: .*ERR_.*\n$/);
   });
 
   it('refuses a report whose policy allows debugging, unless a policy accepts that', async () => {

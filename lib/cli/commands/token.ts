@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { decodeUnverifiedToken, explainToken } from '../../index.js';
+import type { AttestationClaims } from '../../token/claims.js';
 import type { Context } from '../context.js';
 import { Exit } from '../exit.js';
 import { readToken } from '../input/token.js';
@@ -38,15 +39,21 @@ Without --issuer the token is shown but not verified.`,
     )
     .action(async (argument: string, options: TokenOptions) => {
       const token = await readToken(argument);
-      if (options.issuer === undefined) showUnverified(context, token, options);
+      if (options.issuer === undefined) await showUnverified(context, token, options, argument);
       else await showVerified(context, token, options, argument);
     });
 }
 
-function showUnverified({ terminal }: Context, token: string, { json }: TokenOptions): void {
+async function showUnverified(
+  { terminal }: Context,
+  token: string,
+  { json, html }: TokenOptions,
+  argument: string,
+): Promise<void> {
   const { header, claims } = decodeUnverifiedToken(token);
+  if (html !== undefined) await writeTokenPage(html, { claims }, subjectOf(argument, claims));
   if (json) {
-    terminal.json({ ok: true, verified: false, header, claims });
+    terminal.json({ ok: false, verified: false, header, claims });
     return;
   }
   printSections(terminal, tokenSections(claims));
@@ -64,8 +71,7 @@ async function showVerified(context: Context, token: string, options: TokenOptio
   );
   if (!ok) context.exitCode = Exit.refused;
   if (options.html !== undefined && claims !== undefined) {
-    const subject = argument.startsWith('eyJ') || argument === '-' ? (options.issuer?.[0] ?? '') : argument;
-    await writeTokenPage(options.html, { ok, checks, claims }, subject);
+    await writeTokenPage(options.html, { verdict: { ok, checks }, claims }, subjectOf(argument, claims));
   }
   if (options.json) {
     terminal.json({ ok, verified: ok, checks, header, claims });
@@ -76,4 +82,10 @@ async function showVerified(context: Context, token: string, options: TokenOptio
   printChecks(terminal, checks);
   terminal.print();
   printVerdict(terminal, ok, checks, 'token');
+}
+
+/** What a page says it is about: the file, or else who says to have issued the token. */
+function subjectOf(argument: string, { iss }: Partial<AttestationClaims>): string {
+  if (argument !== '-' && !argument.startsWith('eyJ')) return argument;
+  return typeof iss === 'string' ? iss : 'a token';
 }

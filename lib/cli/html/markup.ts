@@ -32,7 +32,7 @@ const ENTITIES: Record<string, string> = {
 };
 
 // Controls but for line breaks and tabs, format characters (bidirectional, invisible), lone surrogates, other separators.
-const HIDDEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const HIDDEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
 function escaped(text: string): string {
   return text

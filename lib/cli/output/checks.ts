@@ -1,4 +1,5 @@
 import type { Check, CheckSubject } from '../../base/errors.js';
+import { failuresInWords, timeInWords } from './check-words.js';
 import { printable } from './printable.js';
 import { wrap } from './table.js';
 import type { Terminal } from './terminal.js';
@@ -38,14 +39,16 @@ export function printChecks(terminal: Terminal, checks: readonly Check[]): void 
   }
 }
 
-/** The last line of a verification: what became of it, and how many checks that rests on. */
+/** The last line of a verification: what became of it, how many checks that rests on, and what failed. */
 export function printVerdict(terminal: Terminal, ok: boolean, checks: readonly Check[], what: string): void {
   const made = checks.filter((check) => !check.skipped);
   const passed = made.filter((check) => check.ok).length;
   const { bold, green, red } = terminal.style;
   const counted = `${passed} of ${made.length} checks passed`;
   terminal.print(
-    ok ? `${bold(green(`✓ ${what} verified`))}: ${counted}` : `${bold(red(`✗ ${what} refused`))}: ${counted}`,
+    ok
+      ? `${bold(green(`✓ ${what} verified`))}: ${counted}`
+      : `${bold(red(`✗ ${what} refused`))}: ${counted}; failed: ${printable(failuresInWords(checks))}`,
   );
 }
 
@@ -60,6 +63,7 @@ function printCheck(terminal: Terminal, check: Check, indent = ''): void {
     terminal.print(`  ${indent}${red('✗')} ${name}${check.code === undefined ? '' : `  ${red(check.code)}`}`);
     printValue(terminal, indent, 'expected', check.expected);
     printValue(terminal, indent, 'actual', check.actual);
+    printValue(terminal, indent, 'that is', timeInWords(check));
   }
 }
 

@@ -19,8 +19,10 @@ export function errorAsJson(error: unknown): Record<string, unknown> {
       ...hintMember(error),
     };
   }
-  if (error instanceof VerificationError) return { code: error.code, message: error.message, checks: error.checks };
-  if (error instanceof CliError) return { code: error.code, message: error.message };
+  if (error instanceof VerificationError) {
+    return { code: error.code, message: error.message, checks: error.checks, ...hintMember(error) };
+  }
+  if (error instanceof CliError) return { code: error.code, message: error.message, ...hintMember(error) };
   return { code: codeOf(error) ?? 'ERR_INTERNAL', message: messageOf(error) };
 }
 
@@ -46,7 +48,7 @@ export function printError(terminal: Terminal, error: unknown): void {
   }
 }
 
-function hintMember(error: AttestationError): { hint?: string } {
+function hintMember(error: unknown): { hint?: string } {
   const hint = hintFor(error);
   return hint === undefined ? {} : { hint };
 }

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { toJson } from './json.js';
+import { printableJson } from './printable.js';
 import { makeStyle, type Style, wantsColour } from './style.js';
 
 type Output = Writable & { isTTY?: boolean; columns?: number };
@@ -28,9 +29,9 @@ export class Terminal {
     this.stdout.write(`${text}\n`);
   }
 
-  /** The whole result of a command, for machines. */
+  /** The whole result of a command, for machines; whoever looks at it sees every character that is in it. */
   json(value: unknown): void {
-    this.stdout.write(`${JSON.stringify(toJson(value), null, 2)}\n`);
+    this.stdout.write(`${printableJson(JSON.stringify(toJson(value), null, 2))}\n`);
   }
 
   /** A line for the human at the keyboard. */

@@ -19,25 +19,35 @@ const TITLES: Record<LinkId, string> = {
   token: 'Token',
 };
 
-/** Draws a token: it alone was verified here, and the service vouches for the rest of the chain. */
+/** Draws a token: it alone was verified here, if at all, and the service vouches for the rest of the chain. */
 export async function writeTokenPage(
   path: string,
-  { ok, checks, claims }: { ok: boolean; checks: readonly Check[]; claims: AttestationClaims },
+  { verdict, claims }: { verdict?: { ok: boolean; checks: readonly Check[] }; claims: AttestationClaims },
   subject: string,
 ): Promise<void> {
   const [token, ...sections] = tokenSections(claims);
   const issuer = typeof claims.iss === 'string' ? claims.iss : 'the service';
+  const checks = verdict?.checks ?? [];
+  const vouched = verdict?.ok === true ? 'vouched for by the service' : 'not verified';
   const links = LINK_IDS.map(
     (id): ChainLink =>
       id === 'token'
-        ? { id, title: TITLES.token, identity: hostOf(issuer), checks, fields: token?.fields ?? [], absence: '' }
-        : { id, title: TITLES[id], checks: [], fields: [], absence: 'vouched for by the service' },
+        ? {
+            id,
+            title: TITLES.token,
+            identity: hostOf(issuer),
+            checks,
+            fields: token?.fields ?? [],
+            absence: 'not verified',
+          }
+        : { id, title: TITLES[id], checks: [], fields: [], absence: vouched },
   );
   const text = renderPage({
     title: 'Attestation token',
     subject,
-    ok,
-    verdict: verdictOf(ok, checks),
+    ok: verdict?.ok === true,
+    verdict:
+      verdict === undefined ? 'Not verified: nobody was named whose token it must be' : verdictOf(verdict.ok, checks),
     links,
     otherChecks: [],
     sections,
