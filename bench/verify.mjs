@@ -7,9 +7,10 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 // The modules behind the package, for a chain that can be forgotten: these two share one memory, dist/ has its own.
-import { forgetChains } from '../build/modules/verify/chain.js';
-import { verifySnpReport as verifyForgetful } from '../build/modules/verify/verify-snp-report.js';
-import { parseHclReport, parseSnpReport, verifyEvidence, verifySnpReport } from '../dist/index.js';
+import { nodeContext } from '../build/modules/node/context.js';
+import { forgetChains } from '../build/modules/verify/snp/chain.js';
+import { explainSnpReportIn as explainForgetful } from '../build/modules/verify/snp/verify-snp-report.js';
+import { explainEvidence, explainSnpReport, parseHclReport, parseSnpReport } from '../dist/index.js';
 import { compare, median } from './measure.mjs';
 
 const fixtures = new URL('../../shared/fixtures/', import.meta.url);
@@ -35,15 +36,15 @@ export async function run() {
   const nonce = Buffer.from('challenge');
 
   // A service has its code compiled; a round of 50 ms makes a few dozen calls.
-  for (let i = 0; i < 2000; i++) accepted(verifySnpReport(report, certificates, { now }));
+  for (let i = 0; i < 2000; i++) accepted(await explainSnpReport(report, certificates, { now }));
   const { timings, ratio } = await compare({
     bare,
-    warm: () => accepted(verifySnpReport(report, certificates, { now })),
-    cold: () => {
+    warm: async () => accepted(await explainSnpReport(report, certificates, { now })),
+    cold: async () => {
       forgetChains();
-      accepted(verifyForgetful(report, certificates, { now }));
+      accepted(await explainForgetful(nodeContext, report, certificates, { now }));
     },
-    evidence: async () => accepted(await verifyEvidence(evidence, { nonce, now })),
+    evidence: async () => accepted(await explainEvidence(evidence, { nonce, now })),
     'parse SNP report': () => parseSnpReport(report),
     'parse HCL report': () => parseHclReport(evidence.hclReport),
   });
@@ -140,7 +141,7 @@ async function besideOpensslSpeed(report, certificates) {
     // +F4:index:bits:signatures a second:verifications a second
     tool = Number(/^\+F4:\d+:384:[\d.]+:([\d.]+)/m.exec(stdout ?? '')?.[1]);
     if (!(tool > 0)) return { question, details: 'not measured: no openssl on the path' };
-    const { timings } = await compare({ warm: () => verifySnpReport(report, certificates, { now }) }, { rounds: 5 });
+    const { timings } = await compare({ warm: () => explainSnpReport(report, certificates, { now }) }, { rounds: 5 });
     ratios.push(tool / timings.warm.median);
   }
   return { question, ratio: median(ratios), details: `openssl speed ${Math.round(tool)}/s` };
@@ -164,7 +165,7 @@ async function besideLit() {
     return { question, details: `not measured: it refuses the genuine report (${String(error).slice(0, 100)})` };
   }
   const { timings, ratio } = await compare({
-    ours: () => verifySnpReport(report, { vcek: pem }, { now }),
+    ours: () => explainSnpReport(report, { vcek: pem }, { now }),
     lit: () => lit.verify_attestation_report(text, new Uint8Array(raw)),
   });
   return {

@@ -14,11 +14,20 @@ export {
   type TcgEvent,
 } from './abi/event-log/parse.js';
 export { replayEventLog } from './abi/event-log/replay.js';
+export type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './abi/evidence.js';
 export { exportTrusteeEvidence, importBincodeQuote, importTrusteeEvidence } from './abi/evidence-import.js';
 export { EVIDENCE_JSON_LIMITS, evidenceFromJson, evidenceToJson } from './abi/evidence-json.js';
-export { parseHclReport } from './abi/hcl-report.js';
+export {
+  type HclHash,
+  type HclReport,
+  type HclReportType,
+  type HclStructure,
+  parseHclReport,
+} from './abi/hcl-report.js';
+export type { RuntimeClaims, RuntimeClaimsKey } from './abi/runtime-claims.js';
 export { parseSnpReport } from './abi/snp-report.js';
-export { parseTcb } from './abi/tcb.js';
+export { type GuestPolicy, type PlatformInfo, SigningKey, type SnpReport } from './abi/snp-report-fields.js';
+export { type Product, parseTcb, type Tcb, type TcbLayout } from './abi/tcb.js';
 export {
   type PckCertificationData,
   parseTdQuote,
@@ -31,6 +40,7 @@ export {
 export { parseTdReport, type TdMeasurements, type TdReport } from './abi/td-report.js';
 export { exportTdxCollateral, importTdxCollateral, type TdxCollateral } from './abi/tdx-collateral.js';
 export {
+  type PcrSelection,
   parseTpm2bPublic,
   parseTpmsAttest,
   TPM_GENERATED_VALUE,
@@ -112,6 +122,7 @@ export { type AttestTdxVmRequest, buildTdxVmRequest, type TdxVmRequestOptions } 
 export { fetchTdxCollateral, fetchThimCertificates, KdsClient, MaaClient } from './node/services.js';
 export { explainTdQuote, verifyTdQuote } from './node/td-quote.js';
 export { explainToken, type NodeEncryptionKey, tokenEncryptionKey, verifyToken } from './node/token.js';
+export { explainEvidence, explainSnpReport, verifyEvidence, verifySnpReport } from './node/verify.js';
 export type { ReleaseAlgorithm, RsaDecrypt } from './release/algorithm.js';
 export {
   RELEASE_REFUSALS,
@@ -195,39 +206,44 @@ export type { AlreadyVerified } from './token/token-key.js';
 export type { RefusedToken, TokenVerification, VerifiedToken } from './token/verify-token.js';
 export type { ParameterEncryption } from './tpm/native-tpm.js';
 export type { KeyTemplate, PcrBank } from './tpm/types.js';
+export { AZURE_VTPM_ROOT_KEYS } from './verify/azure-roots.js';
+export type { BootFacts } from './verify/boot-facts.js';
 export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
 export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './verify/check-event-log.js';
 export type { EncryptionKeyJwk } from './verify/encryption-key.js';
 export type { SnpVerificationOptions, VerificationOptions } from './verify/options.js';
-export { type HexValues, type MinimumTcb, parsePolicy, type VerificationPolicy } from './verify/policy.js';
+export {
+  type GuestDemands,
+  type HexValues,
+  type MinimumTcb,
+  parsePolicy,
+  type SnpPolicy,
+  type VerificationPolicy,
+} from './verify/policy.js';
 export type {
   CertificateFacts,
   EndorsementFacts,
-  VerificationFailure,
+  EvidenceFacts,
+  RefusedEvidence,
+  SnpCertificateFacts,
+  SnpFacts,
+  SnpReportVerification,
+  VerificationFacts,
   VerificationResult,
-  VerificationSuccess,
+  VerifiedEvidence,
+  VerifiedSnpEvidence,
+  VerifiedSnpReport,
 } from './verify/result.js';
-export { AMD_ROOT_KEYS, INTEL_ROOT_KEY, type TrustedRootInput } from './verify/roots.js';
+export {
+  AMD_ROOT_KEYS,
+  INTEL_ROOT_KEY,
+  type RootOf,
+  type TrustedRoot,
+  type TrustedRootInput,
+} from './verify/roots.js';
+export { AZURE_ID_KEYS } from './verify/snp/paravisor.js';
+export type { SnpCertificates } from './verify/snp/verify-snp-report.js';
 export type { TdQuoteOptions } from './verify/tdx/options.js';
 export type { MaskedField, TdxPolicy } from './verify/tdx/policy.js';
 export type { RefusedTdQuote, TdQuoteVerification, TdxTcb, VerifiedTdQuote } from './verify/tdx/result.js';
 export type { TcbShortfall, TcbStatus } from './verify/tdx/tcb-evaluation.js';
-export {
-  type Evidence,
-  type EvidenceCertificates,
-  type EvidenceEphemeralKey,
-  type EvidenceQuote,
-  type GuestPolicy,
-  type HclReport,
-  type HclReportType,
-  type PlatformInfo,
-  type Product,
-  type RuntimeClaims,
-  type RuntimeClaimsKey,
-  SigningKey,
-  type SnpReport,
-  type Tcb,
-  type TrustedRoot,
-} from './verify/types.js';
-export { assertEvidence, verifyEvidence } from './verify/verify-evidence.js';
-export { assertSnpReport, type SnpCertificates, verifySnpReport } from './verify/verify-snp-report.js';

@@ -43,7 +43,7 @@ const HARDWARE_AREA_SIZE = 1184;
 const RUNTIME_DATA = HARDWARE_AREA + HARDWARE_AREA_SIZE;
 const SIGNATURE = 0x414c4348; // "HCLA"
 // The NV index holds 2600 bytes today; a saved copy may be padded further.
-const MAXIMUM_SIZE = 64 * 1024;
+export const HCL_REPORT_LIMIT = 64 * 1024;
 const REPORT_DATA_SIZE = 64;
 
 // microsoft/openvmm: the header of the runtime data is 20 bytes long in version 1, 24 with a bitmap of capabilities in 2.
@@ -80,7 +80,7 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
 export function parseHclStructure(bytes: Uint8Array): HclStructure {
   const raw = plainBytes(bytes);
   if (raw.length === 0) throw emptyInput('the HCL report');
-  if (raw.length > MAXIMUM_SIZE) throw refused('larger than 64 KiB');
+  if (raw.length > HCL_REPORT_LIMIT) throw refused('larger than 64 KiB');
   if (isZero(raw, 0, raw.length)) throw emptyInput('the HCL report is all zero, its NV index was never written: it');
   if (raw.length < RUNTIME_DATA + 20) throw refused('shorter than its fixed part of 1236 bytes');
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);

@@ -24,6 +24,7 @@ export const ENV = Object.freeze({
   kdsUrl: 'CVM_ATTEST_KDS_URL',
   url: 'CVM_ATTEST_URL',
   trustedRoot: 'CVM_ATTEST_TRUSTED_ROOT',
+  policy: 'CVM_ATTEST_POLICY',
 });
 
 export function addTpmOption(command: Command): Command {

@@ -1,5 +1,8 @@
+import { parseEndorsementExtensions } from '../abi/amd-extensions.js';
 import { parseRevocationList } from '../abi/crl.js';
 import { parseSnpReport } from '../abi/snp-report.js';
+import { SigningKey, type SnpReport } from '../abi/snp-report-fields.js';
+import { type Product, TCB_COMPONENTS, type Tcb } from '../abi/tcb.js';
 import { latin1Text } from '../base/bytes.js';
 import type { Cache, FetchLock } from '../base/cache.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
@@ -12,9 +15,7 @@ import { exchange } from '../http/exchange.js';
 import { serviceTransport, type TransportContext } from '../http/own-transport.js';
 import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
 import { parseServiceUrl } from '../http/service-url.js';
-import { loadCertificates } from '../verify/certificate.js';
-import { TCB_COMPONENTS } from '../verify/check-report.js';
-import { type Product, SigningKey, type SnpReport, type Tcb } from '../verify/types.js';
+import { loadCertificates } from '../verify/snp/certificate.js';
 import { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './kds-url.js';
 
 const MAXIMUM_ANSWER = 256 * 1024;
@@ -195,10 +196,12 @@ function cacheName(url: URL): string {
 }
 
 function requireVcek(body: Uint8Array, chipId: Uint8Array, tcb: Tcb): void {
-  const certificate = parseAnswer(() => loadCertificates(body)[0]?.handle.endorsement());
-  const { hwid } = certificate ?? {};
+  const endorsement = parseAnswer(
+    () => loadCertificates(body).map((one) => parseEndorsementExtensions(one.certificate))[0],
+  );
+  const { hwid } = endorsement ?? {};
   const sameChip = hwid !== undefined && hex(hwid) === hex(chipId.subarray(0, hwid.length));
-  const sameTcb = TCB_COMPONENTS.every((component) => certificate?.tcb[component] === tcb[component]);
+  const sameTcb = TCB_COMPONENTS.every((component) => endorsement?.tcb[component] === tcb[component]);
   if (!sameChip || !sameTcb) throw notWanted("AMD's key service returned a certificate of another chip or TCB");
 }
 

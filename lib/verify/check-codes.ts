@@ -2,7 +2,7 @@
 const TABLE = [
   ['ERR_NOT_CHECKED', 'An earlier check failed and left nothing to check here.'],
   ['ERR_HCL_REPORT', 'The HCL report is malformed, or its header is not that of a report for a guest.'],
-  ['ERR_REPORT_TYPE', 'The hardware report is not one of SEV-SNP.'],
+  ['ERR_REPORT_TYPE', 'The hardware report is not one of SEV-SNP or Intel TDX.'],
   ['ERR_RUNTIME_CLAIMS', 'The runtime claims are malformed or ambiguous.'],
   ['ERR_SNP_REPORT', 'The SNP report is malformed.'],
   ['ERR_SNP_VERSION', 'The SNP report has a version that is not verified here (2 to 5 are).'],
@@ -16,8 +16,8 @@ const TABLE = [
   ['ERR_PRODUCT', 'Report, certificate and root do not belong to the same known product.'],
   ['ERR_CERTIFICATE_NOT_YET_VALID', 'A certificate is not valid yet.'],
   ['ERR_CERTIFICATE_EXPIRED', 'A certificate is no longer valid.'],
-  ['ERR_CRL', 'No revocation list that was supplied is one of this root, or it is malformed.'],
-  ['ERR_CRL_EXPIRED', 'The revocation list is not valid yet or no longer.'],
+  ['ERR_CRL', 'No genuine revocation list of this root was supplied where one is needed.'],
+  ['ERR_CRL_EXPIRED', 'A revocation list of this root is not valid yet or no longer.'],
   ['ERR_CERTIFICATE_REVOKED', 'The certificate of the signing key (ASK or ASVK) is revoked.'],
   ['ERR_HWID_MISMATCH', "The chip id of the report is not the certificate's hardware id."],
   ['ERR_TCB_MISMATCH', "The reported TCB of the report is not the certificate's."],
@@ -43,6 +43,11 @@ const TABLE = [
   ['ERR_POLICY', 'The policy, or a default of it, refuses what the evidence proves.'],
   ['ERR_REPORT_DATA_MISMATCH', 'report_data is not the hash of the runtime data followed by zeros.'],
   ['ERR_AK', 'The runtime claims do not hold exactly one usable attestation key, or it is not the one certified.'],
+  [
+    'ERR_PARAVISOR',
+    "The report is not of a paravisor that the policy names or that is known to be Azure's: the guest may have chosen its own claims.",
+  ],
+  ['ERR_AK_CERTIFICATE', "The AK certificate does not prove that the key is one of Azure's confidential VMs."],
   ['ERR_QUOTE_MISSING', 'Something was asked for that only a TPM quote can prove, and there is none.'],
   ['ERR_QUOTE_FORMAT', 'The quote is malformed.'],
   ['ERR_QUOTE_MAGIC', 'The quote was not made by a TPM (magic).'],
@@ -51,8 +56,8 @@ const TABLE = [
   ['ERR_QUOTE_NONCE', "The quote's qualifying data is not the nonce."],
   ['ERR_PCR_SELECTION', 'The PCRs that were quoted are not the PCRs that are shown or asked for.'],
   ['ERR_PCR_DIGEST', "The PCR values do not hash to the quote's digest."],
-  ['ERR_EVENT_LOG', 'The event log is malformed or does not replay to the PCRs.'],
-  ['ERR_USER_DATA', 'The runtime claims do not echo the user data.'],
+  ['ERR_EVENT_LOG', 'The event log is missing, malformed, contradicts itself or does not replay to the PCRs.'],
+  ['ERR_USER_DATA', 'The runtime claims do not echo the user data, or it was not given though the evidence needs it.'],
   ['ERR_ENCRYPTION_KEY', 'The ephemeral key is not certified as one that only this TPM in this state can use.'],
 ] as const;
 

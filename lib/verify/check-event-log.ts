@@ -1,95 +1,121 @@
-import { describeEvent, isDataMeasured, textOf } from '../abi/event-log/description.js';
-import { readImagePath, readVariable } from '../abi/event-log/efi-data.js';
-import {
-  EV_EFI_BOOT_SERVICES_APPLICATION,
-  EV_EFI_VARIABLE_DRIVER_CONFIG,
-  EV_IPL,
-  EV_NO_ACTION,
-} from '../abi/event-log/event-types.js';
-import { type EventLog, parseEventLog, type TcgEvent } from '../abi/event-log/parse.js';
-import { replayEventLog } from '../abi/event-log/replay.js';
+import { describeEvent, measuredBytes } from '../abi/event-log/description.js';
+import { EV_NO_ACTION } from '../abi/event-log/event-types.js';
+import { type EventHash, type EventLog, parseEventLog, type TcgEvent } from '../abi/event-log/parse.js';
+import { type Digest, replayWith } from '../abi/event-log/replay.js';
+import { isZero } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
+import { sha2 } from '../base/sha2.js';
+import { type BootFacts, readBootFacts } from './boot-facts.js';
 import type { CheckList } from './check-list.js';
 import type { QuoteVerification } from './check-quote.js';
+import type { VerificationPolicy } from './policy.js';
+import { messageOf } from './refusal.js';
 
 // PCRs that the firmware and what it starts own; an operating system goes on extending the others.
 const FIRMWARE_PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
-const EFI_GLOBAL_VARIABLE = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
-const KERNEL_COMMAND_LINE = 'kernel_cmdline: ';
 
-/** An event and how far it is to be believed. */
+/** An event and how far it is to be believed. `description` and `dataMeasured` are computed when they are read. */
 export interface ReplayedEvent extends TcgEvent {
   /** In a line, for people. */
-  description: string;
+  readonly description: string;
   /** Its PCR replays to the value that was quoted: the digest was extended. */
   measured: boolean;
-  /** And the digest is one of the data, so that `data` and `description` are proven too. */
-  dataMeasured: boolean;
+  /** And the digest is one of the data, so that `data` and `description` are proven too; its type never is. */
+  readonly dataMeasured: boolean;
 }
 
 /** An event log compared with the PCRs that were quoted. */
-export interface ReplayedEventLog {
+export interface ReplayedEventLog extends Omit<BootFacts, 'fault'> {
   events: ReplayedEvent[];
   /** For each PCR that the log extends: where it leads to, and whether that is the quoted value (hex). */
   pcrs: Record<number, { replayed: string; quoted?: string; matches: boolean }>;
-  /** The SecureBoot variable, only where it is measured. */
-  secureBoot?: boolean;
-  /** Boot loaders and kernels that the firmware started: paths are the log's word, digests are measured. */
-  bootApplications: { path: string; sha256: string }[];
-  /** The command line that GRUB measured. */
-  kernelCommandLine?: string;
+  /** PCRs that cannot be replayed in a bank, because an event of theirs has no digest for it. */
+  notReplayable: EventLog['notReplayable'];
 }
 
 /**
  * Replays the log and compares it with the quoted values. The firmware's PCRs (0 to 7) must match; later ones are compared
- * and reported, because an operating system extends them without the firmware's log.
+ * and reported, because an operating system extends them without the firmware's log. Nothing is replayed before the quote is
+ * proven.
  */
 export function checkEventLog(
   list: CheckList,
   bytes: Uint8Array | undefined,
   quote: QuoteVerification,
+  policy: VerificationPolicy,
+  digest: Digest,
 ): ReplayedEventLog | undefined {
   const quoted = quote.pcrs;
   const name = 'event log replays to the quoted PCRs';
+  const covered = FIRMWARE_PCRS.filter((pcr) => quoted?.has(pcr) === true);
+  if (policy.requireEventLog === true) {
+    const missing = FIRMWARE_PCRS.filter((pcr) => !covered.includes(pcr));
+    list.add('event-log', 'event log and PCRs 0 to 7', 'ERR_EVENT_LOG', bytes !== undefined && missing.length === 0, {
+      expected: 'an event log and a good quote over PCRs 0 to 7',
+      actual:
+        bytes === undefined ? 'no event log' : missing.length === 0 ? 'both' : `not quoted: ${missing.join(', ')}`,
+    });
+  }
   if (bytes === undefined) {
     list.skipped('event-log', name, 'no event log in the evidence');
     return undefined;
   }
   let log: EventLog;
   try {
-    log = parseEventLog(new Uint8Array(bytes));
+    log = parseEventLog(bytes);
   } catch (error) {
-    list.add('event-log', 'event log can be read', 'ERR_EVENT_LOG', false, {
-      actual: error instanceof Error ? error.message : String(error),
-    });
+    list.add('event-log', 'event log can be read', 'ERR_EVENT_LOG', false, { actual: messageOf(error) });
     return undefined;
   }
-  const result = compareEventLog(log, quoted ?? new Map());
   if (quoted === undefined) {
     if (quote.present) list.notChecked('event-log', name, 'the quote is not good');
-    else list.skipped('event-log', name, 'no quote in the evidence');
-    return result;
+    else list.skipped('event-log', name, 'not compared: no quote in the evidence');
+    return undefined;
   }
   if (!log.algorithms.includes('sha256')) {
     list.add('event-log', name, 'ERR_EVENT_LOG', false, {
       expected: 'SHA-256 digests',
       actual: log.algorithms.join(', '),
     });
-    return result;
+    return undefined;
   }
-  for (const pcr of FIRMWARE_PCRS) {
-    const value = quoted.get(pcr);
-    if (value === undefined) continue;
-    const replayed = result.pcrs[pcr]?.replayed ?? '00'.repeat(32);
+  const { fault, ...result } = compareWith(digest, log, quoted);
+  for (const pcr of covered) {
+    const replayed = result.pcrs[pcr]?.replayed ?? (isIncomplete(log, pcr) ? 'not replayable' : '00'.repeat(32));
+    const value = quoted.get(pcr) as Uint8Array;
     list.equal('event-log', `event log replays to PCR ${pcr}`, 'ERR_EVENT_LOG', hex(value), replayed);
+  }
+  const left = FIRMWARE_PCRS.filter((pcr) => !covered.includes(pcr));
+  if (covered.length === 0) list.skipped('event-log', name, 'not compared: the quote covers none of PCRs 0 to 7');
+  else if (left.length > 0) {
+    list.skipped('event-log', 'event log of the other PCRs', `not compared: not quoted are PCRs ${left.join(', ')}`);
+  }
+  if (covered.includes(7)) {
+    list.add('event-log', 'secure boot was measured as firmware does', 'ERR_EVENT_LOG', fault === undefined, {
+      expected: 'SecureBoot, further variables, one separator',
+      actual: fault ?? 'so it is',
+    });
   }
   return result;
 }
 
+function isIncomplete({ notReplayable }: EventLog, pcr: number): boolean {
+  return notReplayable.sha256?.includes(pcr) === true;
+}
+
 /** Replays a log against PCR values that the caller trusts, without judging it. */
 export function compareEventLog(log: EventLog, quoted: ReadonlyMap<number, Uint8Array>): ReplayedEventLog {
+  const { fault: _, ...result } = compareWith(sha2, log, quoted);
+  return result;
+}
+
+function compareWith(
+  digest: Digest,
+  log: EventLog,
+  quoted: ReadonlyMap<number, Uint8Array>,
+): ReplayedEventLog & Pick<BootFacts, 'fault'> {
   const pcrs: ReplayedEventLog['pcrs'] = {};
-  for (const [pcr, value] of replayEventLog(log)) {
+  for (const [pcr, value] of replayWith(digest, log, 'sha256')) {
     const replayed = hex(value);
     const actual = quoted.get(pcr);
     pcrs[pcr] =
@@ -97,30 +123,46 @@ export function compareEventLog(log: EventLog, quoted: ReadonlyMap<number, Uint8
         ? { replayed, matches: false }
         : { replayed, quoted: hex(actual), matches: hex(actual) === replayed };
   }
-  const events = log.events.map((event): ReplayedEvent => {
-    const measured = event.type !== EV_NO_ACTION && pcrs[event.pcr]?.matches === true;
-    return { ...event, description: describeEvent(event), measured, dataMeasured: measured && isDataMeasured(event) };
-  });
-  return { events, pcrs, ...summary(events) };
+  // A PCR that the log says nothing of has never been extended, or it is not the log's.
+  const isMeasured = (pcr: number): boolean =>
+    pcrs[pcr]?.matches ?? (!isIncomplete(log, pcr) && isZero(quoted.get(pcr) ?? Uint8Array.of(1)));
+  const events = log.events.map(
+    (event) => new ComparedEvent(event, event.type !== EV_NO_ACTION && isMeasured(event.pcr)),
+  );
+  const { notReplayable } = log;
+  return { events, pcrs, notReplayable, ...readBootFacts(log.events, isMeasured, digest) };
 }
 
-function summary(events: readonly ReplayedEvent[]): Omit<ReplayedEventLog, 'events' | 'pcrs'> {
-  const result: Omit<ReplayedEventLog, 'events' | 'pcrs'> = { bootApplications: [] };
-  for (const event of events) {
-    if (!event.measured) continue;
-    const { sha256 } = event.digests;
-    if (event.type === EV_EFI_BOOT_SERVICES_APPLICATION && sha256 !== undefined) {
-      result.bootApplications.push({ path: readImagePath(event.data) ?? 'unknown', sha256: hex(sha256) });
-    }
-    if (!event.dataMeasured) continue;
-    if (event.type === EV_EFI_VARIABLE_DRIVER_CONFIG && event.pcr === 7) {
-      const variable = readVariable(event.data);
-      if (variable?.guid === EFI_GLOBAL_VARIABLE && variable.name === 'SecureBoot') {
-        result.secureBoot ??= variable.data[0] === 1;
-      }
-    }
-    const text = event.type === EV_IPL ? textOf(event.data) : undefined;
-    if (text?.startsWith(KERNEL_COMMAND_LINE)) result.kernelCommandLine = text.slice(KERNEL_COMMAND_LINE.length);
+/** Describing thousands of events takes longer than verifying them: it waits until somebody reads. */
+class ComparedEvent implements ReplayedEvent {
+  readonly pcr: number;
+  readonly type: number;
+  readonly typeName: string;
+  readonly digests: Partial<Record<EventHash, Uint8Array>>;
+  readonly data: Uint8Array;
+
+  constructor(
+    event: TcgEvent,
+    readonly measured: boolean,
+  ) {
+    this.pcr = event.pcr;
+    this.type = event.type;
+    this.typeName = event.typeName;
+    this.digests = event.digests;
+    this.data = event.data;
   }
-  return result;
+
+  get description(): string {
+    return describeEvent(this);
+  }
+
+  get dataMeasured(): boolean {
+    return this.measured && measuredBytes(this) !== undefined;
+  }
+
+  /** With what getters compute. */
+  toJSON(): ReplayedEvent {
+    const { description, dataMeasured } = this;
+    return { ...this, description, dataMeasured };
+  }
 }

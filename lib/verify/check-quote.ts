@@ -1,11 +1,13 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import type { EvidenceQuote } from '../abi/evidence.js';
 import { parseTpmsAttest, TPM_GENERATED_VALUE, TpmAttestType, TpmHash, type TpmsAttest } from '../abi/tpm.js';
+import { concatBytes, equalBytes } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
+import type { SignatureEngine } from '../engine/engine.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
 import type { CheckList } from './check-list.js';
+import { checkHex } from './hex-values.js';
 import type { VerificationPolicy } from './policy.js';
-import { checkHex } from './policy-checks.js';
-import type { EvidenceQuote } from './types.js';
+import { messageOf } from './refusal.js';
 
 const DIGEST_SIZE = 32;
 
@@ -19,13 +21,14 @@ export interface QuoteVerification {
 }
 
 /** The quote: a TPM made it, with the claims' key, for this nonce, over exactly the PCR values shown. */
-export function checkQuote(
+export async function checkQuote(
+  engine: SignatureEngine,
   list: CheckList,
   quote: EvidenceQuote | undefined,
   key: AttestationKey | undefined,
-  options: { nonce: Uint8Array | undefined; policy: VerificationPolicy },
-): QuoteVerification {
-  const { nonce, policy } = options;
+  options: { qualifyingData: Uint8Array | undefined; policy: VerificationPolicy },
+): Promise<QuoteVerification> {
+  const { qualifyingData: nonce, policy } = options;
   if (quote === undefined) {
     checkAbsentQuote(list, nonce, policy);
     return { present: false };
@@ -34,41 +37,38 @@ export function checkQuote(
   try {
     attest = parseTpmsAttest(quote.message);
   } catch (error) {
-    const actual = error instanceof Error ? error.message : String(error);
-    list.add('quote', 'quote can be read', 'ERR_QUOTE_FORMAT', false, { actual });
+    list.add('quote', 'quote can be read', 'ERR_QUOTE_FORMAT', false, { actual: messageOf(error) });
     list.notChecked('quote', 'quote signature', 'the quote cannot be read');
     if (nonce !== undefined) list.notChecked('quote', 'nonce', 'the quote cannot be read');
     list.notChecked('pcrs', 'PCR values', 'the quote cannot be read');
     return { present: true };
   }
-  const before = list.checks.length;
-  list.equal(
+  const made = list.equal(
     'quote',
     'made by a TPM (magic)',
     'ERR_QUOTE_MAGIC',
     hexNumber(TPM_GENERATED_VALUE),
     hexNumber(attest.magic),
   );
-  list.equal('quote', 'type', 'ERR_QUOTE_TYPE', hexNumber(TpmAttestType.QUOTE), hexNumber(attest.type));
-  if (key === undefined) {
-    list.notChecked('quote', 'quote signature', 'no attestation key');
-  } else {
-    const valid = attestationKeySigned(key, quote.message, quote.signature);
-    list.add('quote', 'quote signature', 'ERR_QUOTE_SIGNATURE', valid, {
+  const isQuote = list.equal('quote', 'type', 'ERR_QUOTE_TYPE', hexNumber(TpmAttestType.QUOTE), hexNumber(attest.type));
+  const signed = key !== undefined && (await attestationKeySigned(engine, key, quote.message, quote.signature));
+  if (key === undefined) list.notChecked('quote', 'quote signature', 'no attestation key');
+  else {
+    list.add('quote', 'quote signature', 'ERR_QUOTE_SIGNATURE', signed, {
       expected: 'valid',
-      actual: valid ? 'valid' : 'not valid',
+      actual: signed ? 'valid' : 'not valid',
     });
   }
-  checkNonce(list, nonce, attest);
-  const values = checkPcrs(list, quote, attest);
-  const proven = list.checks.slice(before).every((check) => check.ok);
+  const fresh = checkNonce(list, nonce, attest);
+  const { values, covered } = checkPcrs(engine, list, quote, attest);
   checkPcrPolicy(list, policy, values);
+  const proven = made && isQuote && signed && fresh && covered;
   return proven && values !== undefined ? { present: true, attest, pcrs: values } : { present: true, attest };
 }
 
 function checkAbsentQuote(list: CheckList, nonce: Uint8Array | undefined, policy: VerificationPolicy): void {
   const actual = 'no quote in the evidence';
-  if (policy.requireQuote === true || policy.pcrs !== undefined) {
+  if (policy.requireQuote === true || policy.pcrs !== undefined || policy.quotedPcrs !== undefined) {
     list.add('quote', 'quote', 'ERR_QUOTE_MISSING', false, { expected: 'a quote', actual });
   } else if (nonce === undefined) {
     list.skipped('quote', 'quote', `${actual}: neither freshness nor PCRs are proven`);
@@ -78,25 +78,28 @@ function checkAbsentQuote(list: CheckList, nonce: Uint8Array | undefined, policy
   }
 }
 
-function checkNonce(list: CheckList, nonce: Uint8Array | undefined, attest: TpmsAttest): void {
+function checkNonce(list: CheckList, nonce: Uint8Array | undefined, { extraData }: TpmsAttest): boolean {
   if (nonce === undefined) {
-    list.skipped('quote', 'nonce', `none was asked for; the quote has '${hex(attest.extraData)}'`);
-    return;
+    list.skipped('quote', 'nonce', `none was asked for; the quote has '${hex(extraData)}'`);
+    return true;
   }
-  const same = nonce.length === attest.extraData.length && timingSafeEqual(nonce, attest.extraData);
-  list.add('quote', 'nonce', 'ERR_QUOTE_NONCE', same, { expected: hex(nonce), actual: hex(attest.extraData) });
+  return list.add('quote', 'nonce', 'ERR_QUOTE_NONCE', equalBytes(nonce, extraData), {
+    expected: hex(nonce),
+    actual: hex(extraData),
+  });
 }
 
 // The values shown must be the PCRs selected, no more and no fewer: a value outside the selection is nobody's word.
 function checkPcrs(
+  engine: SignatureEngine,
   list: CheckList,
   quote: EvidenceQuote,
   attest: TpmsAttest,
-): ReadonlyMap<number, Uint8Array> | undefined {
+): { values?: ReadonlyMap<number, Uint8Array>; covered: boolean } {
   if (attest.quote === undefined) {
-    list.notChecked('pcrs', 'PCR selection', 'it is no quote');
-    list.notChecked('pcrs', 'PCR digest', 'it is no quote');
-    return undefined;
+    list.notChecked('pcrs', 'PCR selection', 'it is not a quote');
+    list.notChecked('pcrs', 'PCR digest', 'it is not a quote');
+    return { covered: false };
   }
   const values = pcrValues(quote);
   const { pcrSelections, pcrDigest } = attest.quote;
@@ -112,10 +115,9 @@ function checkPcrs(
     expected: `SHA-256 values of PCRs ${shown.join(', ') || 'none'}`,
     actual: selected === undefined ? 'not one SHA-256 bank' : `PCRs ${selected.join(', ') || 'none'}`,
   });
-  const hash = createHash('sha256');
-  for (const value of values.values()) hash.update(value);
-  list.equal('pcrs', 'PCR digest', 'ERR_PCR_DIGEST', hex(pcrDigest), hash.digest('hex'));
-  return values;
+  const digest = engine.digest('SHA-256', concatBytes(...values.values()));
+  const same = list.equal('pcrs', 'PCR digest', 'ERR_PCR_DIGEST', hex(pcrDigest), hex(digest));
+  return { values, covered: ok && same };
 }
 
 function pcrValues(quote: EvidenceQuote): ReadonlyMap<number, Uint8Array> {
@@ -128,17 +130,39 @@ function checkPcrPolicy(
   policy: VerificationPolicy,
   values: ReadonlyMap<number, Uint8Array> | undefined,
 ): void {
-  for (const [index, expected] of Object.entries(policy.pcrs ?? {})) {
+  const { pcrs, quotedPcrs } = policy;
+  if (quotedPcrs !== undefined) {
+    const missing = quotedPcrs.filter((index) => values?.has(index) !== true);
+    list.add('pcrs', 'PCRs that must be quoted', 'ERR_PCR_SELECTION', missing.length === 0, {
+      expected: `PCRs ${quotedPcrs.join(', ')}`,
+      actual: missing.length === 0 ? 'all quoted' : `not quoted: ${missing.join(', ')}`,
+    });
+  }
+  if (pcrs !== undefined) checkPcrAnchor(list, policy);
+  for (const [index, expected] of Object.entries(pcrs ?? {})) {
     const value = values?.get(Number(index));
     if (value === undefined) {
       list.add('pcrs', `PCR ${index}`, 'ERR_PCR_SELECTION', false, {
-        expected: [expected].flat().join(' or '),
+        expected: [expected].flat(),
         actual: 'not quoted',
       });
     } else {
-      checkHex(list, 'pcrs', `PCR ${index}`, 'ERR_POLICY', expected, value);
+      checkHex(list, 'pcrs', `PCR ${index}`, expected, value);
     }
   }
+}
+
+/**
+ * PCR values are the word of the attestation key, and an old hardware report may vouch for a key that an administrator put
+ * there (CVE-2025-49707): something must say that the report is of mended firmware, or new.
+ */
+function checkPcrAnchor(list: CheckList, policy: VerificationPolicy): void {
+  const { measurement, minimumGuestSvn, requireFreshReport } = policy;
+  const anchored = measurement !== undefined || minimumGuestSvn !== undefined || requireFreshReport === true;
+  list.add('policy', 'PCR policy names firmware or a fresh report', 'ERR_POLICY', anchored, {
+    expected: 'measurement, minimumGuestSvn or requireFreshReport beside pcrs',
+    actual: anchored ? 'named' : 'none of them',
+  });
 }
 
 function hexNumber(value: number): string {

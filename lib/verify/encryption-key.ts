@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import type { EvidenceEphemeralKey } from '../abi/evidence.js';
 import {
   parseTpm2bPublic,
   parseTpmsAttest,
@@ -7,17 +7,21 @@ import {
   type TpmPublic,
   type TpmsAttest,
 } from '../abi/tpm.js';
+import { encodeBase64url } from '../base/base64url.js';
+import { concatBytes } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
+import { sha2 } from '../base/sha2.js';
+import type { SignatureEngine } from '../engine/engine.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
 import type { CheckList } from './check-list.js';
 import type { QuoteVerification } from './check-quote.js';
-import type { EvidenceEphemeralKey } from './types.js';
+import { messageOf } from './refusal.js';
 
 // fixedTPM, fixedParent, sensitiveDataOrigin, noDA, decrypt; neither userWithAuth nor restricted (TPMA_OBJECT).
 const ATTRIBUTES = 0x00020432;
 const KEY_BITS = 2048;
 const EXPONENT = 65537;
-const CC_POLICY_PCR = 0x0000017f;
+const CC_POLICY_PCR = [0, 0, 0x01, 0x7f];
 // The PCRs that the guest protocol binds the key to: Linux, and Windows.
 const POLICY_PCRS = [
   [0, 1, 2, 3, 4, 5, 6, 7],
@@ -33,12 +37,13 @@ export interface EncryptionKeyJwk {
 }
 
 /** The ephemeral key: certified by the attestation key, made in this TPM, usable only in the state that was quoted. */
-export function checkEncryptionKey(
+export async function checkEncryptionKey(
+  engine: SignatureEngine,
   list: CheckList,
   evidence: EvidenceEphemeralKey | undefined,
   key: AttestationKey | undefined,
   quote: QuoteVerification,
-): EncryptionKeyJwk | undefined {
+): Promise<EncryptionKeyJwk | undefined> {
   if (evidence === undefined) {
     list.skipped('encryption-key', 'encryption key', 'none in the evidence');
     return undefined;
@@ -49,7 +54,7 @@ export function checkEncryptionKey(
     certified = parseTpmsAttest(evidence.certifyInfo);
     area = parseTpm2bPublic(evidence.publicArea);
   } catch (error) {
-    const actual = error instanceof Error ? error.message : String(error);
+    const actual = messageOf(error);
     list.add('encryption-key', 'encryption key can be read', 'ERR_ENCRYPTION_KEY', false, { actual });
     return undefined;
   }
@@ -59,7 +64,8 @@ export function checkEncryptionKey(
   equal('certification type', TpmAttestType.CERTIFY.toString(16), certified.type.toString(16));
   if (key === undefined) list.notChecked('encryption-key', 'certification signature', 'no attestation key');
   else {
-    const valid = attestationKeySigned(key, evidence.certifyInfo, evidence.certifySignature);
+    const { certifyInfo, certifySignature } = evidence;
+    const valid = await attestationKeySigned(engine, key, certifyInfo, certifySignature);
     equal('certification signature', 'valid', valid ? 'valid' : 'not valid');
   }
   equal('certified name', hex(area.name), certified.certify === undefined ? 'none' : hex(certified.certify.name));
@@ -67,8 +73,7 @@ export function checkEncryptionKey(
   equal('key', `RSA of ${KEY_BITS} bits, ${EXPONENT}`, `RSA of ${area.keyBits} bits, ${area.exponent}`);
   checkKeyPolicy(list, area, certified, quote);
   if (!quote.present) return undefined;
-  const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-  return { kty: 'RSA', kid: 'TpmEphemeralEncryptionKey', n: encode(area.modulus), e: 'AQAB' };
+  return { kty: 'RSA', kid: 'TpmEphemeralEncryptionKey', n: encodeBase64url(area.modulus), e: 'AQAB' };
 }
 
 function checkKeyPolicy(list: CheckList, area: TpmPublic, certified: TpmsAttest, quote: QuoteVerification): void {
@@ -103,19 +108,10 @@ function checkKeyPolicy(list: CheckList, area: TpmPublic, certified: TpmsAttest,
 
 /** Policy digest of one TPM2_PolicyPCR over SHA-256 PCRs (TPM 2.0 Library, part 3, section 23.7). */
 function pcrPolicyDigest(indices: readonly number[], pcrs: ReadonlyMap<number, Uint8Array>): string {
-  const values = createHash('sha256');
-  const bitmap = Buffer.alloc(3);
-  for (const index of indices) {
-    values.update(pcrs.get(index) ?? Buffer.alloc(0));
-    bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (1 << (index & 7));
-  }
-  const selection = Buffer.from([0, 0, 0, 1, 0, 0x0b, 3, ...bitmap]);
-  const command = Buffer.alloc(4);
-  command.writeUInt32BE(CC_POLICY_PCR);
-  return createHash('sha256')
-    .update(Buffer.alloc(32))
-    .update(command)
-    .update(selection)
-    .update(values.digest())
-    .digest('hex');
+  const bitmap = new Uint8Array(3);
+  for (const index of indices) bitmap[index >> 3] = (bitmap[index >> 3] as number) | (1 << (index & 7));
+  const values = concatBytes(...indices.map((index) => pcrs.get(index) as Uint8Array));
+  const selection = [0, 0, 0, 1, 0, 0x0b, 3, ...bitmap];
+  const start = [...new Uint8Array(32), ...CC_POLICY_PCR, ...selection];
+  return hex(sha2('SHA-256', concatBytes(Uint8Array.from(start), sha2('SHA-256', values))));
 }

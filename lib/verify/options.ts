@@ -1,15 +1,21 @@
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import { type OptionNames, refuseUnknownOptions } from '../base/option-names.js';
-import { compilePolicy, type VerificationPolicy } from './policy.js';
+import { copyBytes } from '../base/bytes.js';
+import { bytes, bytesOrText, custom, date, listOf } from '../base/option-kinds.js';
+import { checkOptions, invalid, type OptionTable } from '../base/options.js';
+import { contextName, isLikeQualifyingData, isReservedContext, qualifyingData } from '../base/qualifying-data.js';
+import { policyOption, type VerificationPolicy } from './policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from './roots.js';
+import { type SignerDigests, signerDigests } from './snp/signers.js';
 
 /** What a relying party demands of a report, besides that it is genuine. */
 export interface SnpVerificationOptions {
   /** Plain JSON, see docs/policy.md. Its defaults apply without one: no debugging, no migration, VMPL 0, no VLEK. */
   policy?: VerificationPolicy;
-  /** Roots that **replace** AMD's pinned ones: certificates (DER, PEM) or products with key digests, in any mixture. */
+  /**
+   * Roots that **replace** all pinned ones together, AMD's, Intel's and Azure's: certificates (DER, PEM) or products with
+   * key digests, in any mixture.
+   */
   trustedRoots?: readonly TrustedRootInput[];
-  /** Revocation lists, DER or PEM, of any product; when given, one must be of the root in use and be valid. */
+  /** Revocation lists, DER or PEM, of any product (`KdsClient.crl`); when given, one must be of the root in use, and all of that root valid. */
   crls?: readonly (Uint8Array | string)[];
   /** The clock for validity dates; default: the system's. */
   now?: Date;
@@ -19,70 +25,73 @@ export interface SnpVerificationOptions {
 export interface VerificationOptions extends SnpVerificationOptions {
   /** 1 to 64 bytes: compared with the quote's qualifying data. Evidence without a quote fails then. */
   nonce?: Uint8Array;
+  /** The protocol that the nonce belongs to, as given to `getEvidence`: 1 to 32 characters `a–z0–9-`. Needs a nonce. */
+  context?: string;
   /** At most 64 bytes: the runtime claims must echo them, padded with zeros. */
   userData?: Uint8Array;
 }
 
-const SNP_OPTIONS = {
-  policy: true,
-  trustedRoots: true,
-  crls: true,
-  now: true,
-} satisfies OptionNames<SnpVerificationOptions>;
-const EVIDENCE_OPTIONS = { ...SNP_OPTIONS, nonce: true, userData: true } satisfies OptionNames<VerificationOptions>;
+const MAXIMUM_LISTS = 64;
 
+const SNP_OPTIONS: OptionTable<SnpVerificationOptions> = {
+  policy: policyOption,
+  trustedRoots: custom((value) => value as readonly TrustedRootInput[]),
+  crls: listOf(bytesOrText, 0, MAXIMUM_LISTS),
+  now: date,
+};
+
+const EVIDENCE_OPTIONS: OptionTable<VerificationOptions> = {
+  ...SNP_OPTIONS,
+  nonce: bytes(1, 64),
+  context: contextName,
+  userData: bytes(0, 64),
+};
+
+/** Options once they have been checked: copies, and what is derived from them. */
 export interface CheckedOptions {
   policy: VerificationPolicy;
+  signers: SignerDigests;
   anchors: TrustAnchors;
   crls: readonly (Uint8Array | string)[] | undefined;
   now: Date;
 }
 
+export interface CheckedEvidenceOptions extends CheckedOptions {
+  /** What the quote must be over. */
+  qualifyingData: Uint8Array | undefined;
+  userData: Uint8Array | undefined;
+}
+
+const NO_SIGNERS: SignerDigests = { idKeys: [], authorKeys: [] };
+
 /** Refuses options that would silently check less than the caller meant. */
-export function checkOptions(
-  options: SnpVerificationOptions,
-  known: Readonly<Record<string, true>> = SNP_OPTIONS,
-): CheckedOptions {
-  requireObject('the options are', options);
-  refuseUnknownOptions(options, known);
-  const now = options.now ?? new Date();
-  if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw invalid('now is not a valid Date');
-  const { crls } = options;
-  if (crls !== undefined && !(Array.isArray(crls) && crls.every(isInput))) {
-    throw invalid('crls is an array of DER or PEM revocation lists');
+export function checkSnpOptions(what: string, given: unknown): CheckedOptions {
+  return derived(checkOptions(what, given, SNP_OPTIONS));
+}
+
+/**
+ * The same for evidence. `protocol` is the context of a protocol that this package speaks itself; callers cannot name it.
+ */
+export function checkEvidenceOptions(what: string, given: unknown, protocol?: string): CheckedEvidenceOptions {
+  const { nonce, context, userData, ...options } = checkOptions(what, given, EVIDENCE_OPTIONS);
+  if (context !== undefined && isReservedContext(context)) {
+    throw invalid(`the context ${context} belongs to a protocol of this package`);
   }
-  return { policy: compilePolicy(options.policy), anchors: trustAnchors(options.trustedRoots), crls, now };
-}
-
-/** The same for the options that only evidence with a TPM has. */
-export function checkEvidenceOptions(options: VerificationOptions): CheckedOptions {
-  requireObject('the options are', options);
-  checkBytes(options, 'nonce', 1);
-  checkBytes(options, 'userData', 0);
-  return checkOptions(options, EVIDENCE_OPTIONS);
-}
-
-function checkBytes(options: VerificationOptions, name: 'nonce' | 'userData', minimum: number): void {
-  const value = options[name];
-  if (value === undefined) {
-    // A nonce that a session has lost must not become a nonce that nobody checks.
-    if (name in options) throw invalid(`${name} is given but undefined`);
-    return;
+  if (context !== undefined && nonce === undefined) throw invalid('context needs a nonce');
+  if (nonce !== undefined && isLikeQualifyingData(nonce)) {
+    throw invalid('a nonce must not begin as the qualifying data of a context does');
   }
-  if (!(value instanceof Uint8Array) || value.length < minimum || value.length > 64) {
-    throw invalid(`${name} is a Uint8Array of ${minimum} to 64 bytes`);
-  }
+  const name = protocol ?? context;
+  return {
+    ...derived(options),
+    qualifyingData: nonce === undefined || name === undefined ? nonce : qualifyingData(name, nonce),
+    userData: userData === undefined ? undefined : copyBytes(userData),
+  };
 }
 
-/** @throws {AttestationError} 8 for anything but an object. */
-export function requireObject(what: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw invalid(`${what} an object`);
-}
-
-function isInput(value: unknown): boolean {
-  return typeof value === 'string' || value instanceof Uint8Array;
-}
-
-function invalid(message: string): AttestationError {
-  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message);
+function derived({ policy = {}, trustedRoots, crls, now = new Date() }: SnpVerificationOptions): CheckedOptions {
+  const namesKeys = policy.trustedIdKeys ?? policy.trustedAuthorKeys;
+  const hashes = policy.trustedIdKeyHashes ?? policy.trustedAuthorKeyHashes;
+  const signers = namesKeys === undefined && hashes === undefined ? NO_SIGNERS : signerDigests(policy);
+  return { policy, signers, anchors: trustAnchors(trustedRoots), crls, now };
 }

@@ -1,25 +1,20 @@
-import { createRequire } from 'node:module';
-import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { GuestPolicy, PlatformInfo } from '../abi/snp-report-fields.js';
+import type { Product, Tcb } from '../abi/tcb.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { schemaFaults } from '../base/json-schema.js';
+import { checkArgument, type OptionKind } from '../base/options.js';
+import { plainJson } from '../base/plain-json.js';
+import { POLICY_SCHEMA } from './policy-document.js';
 import type { TdxPolicy } from './tdx/policy.js';
-import type { GuestPolicy, PlatformInfo, Product, Tcb } from './types.js';
 
 /** Hex digits, or a list of which any will do. */
 export type HexValues = string | string[];
 /** Least components for every product, or for each: a product that is not listed is refused then. */
 export type MinimumTcb = Partial<Tcb> | Partial<Record<Product, Partial<Tcb>>>;
 
-/**
- * What a relying party demands of genuine evidence. Plain JSON; schema/verification-policy.schema.json (shipped with the
- * package) and docs/policy.md describe every member. An unknown member is an error.
- */
-export interface VerificationPolicy {
-  $schema?: string;
+/** What a relying party demands of an SEV-SNP report. A policy that names one of these accepts SEV-SNP only. */
+export interface SnpPolicy {
   allowedProducts?: Product[];
-  /** Default: false. */
-  allowDebug?: boolean;
-  /** Default: false. */
-  allowMigration?: boolean;
   /** Default: false. */
   allowVlek?: boolean;
   cspIds?: string[];
@@ -41,6 +36,7 @@ export interface VerificationPolicy {
   requireCommittedTcb?: boolean;
   minimumTcb?: MinimumTcb;
   minimumLaunchTcb?: MinimumTcb;
+  /** Launch digests: names the paravisor, see docs/policy.md. */
   measurement?: HexValues;
   reportData?: HexValues;
   hostData?: HexValues;
@@ -51,21 +47,84 @@ export interface VerificationPolicy {
   chipId?: HexValues;
   requireIdBlock?: boolean;
   requireAuthorKey?: boolean;
+  /** Together with host data of zeros these name the paravisor. */
   trustedIdKeyHashes?: string[];
   trustedAuthorKeyHashes?: string[];
   /** PEM public keys or certificates, P-384. */
   trustedIdKeys?: string[];
   trustedAuthorKeys?: string[];
+  /** A current revocation list of the root must be among `crls`. */
+  requireCrl?: boolean;
+}
+
+/** What a relying party demands of the guest, whatever the TEE. */
+export interface GuestDemands {
+  /** Default: false. */
+  allowDebug?: boolean;
+  /** Default: false. */
+  allowMigration?: boolean;
+  /** Default: both. */
+  tees?: ('snp' | 'tdx')[];
+  /** Lifts the check `paravisor`. Default: false. */
+  allowUnidentifiedParavisor?: boolean;
+  /** The hardware report must hold this exchange's `userData`. */
+  requireFreshReport?: boolean;
+  /** The AK certificate must chain to Azure's vTPM root and be one of a confidential VM. */
+  requireAkCertificate?: boolean;
+  /** `vmUniqueId` of the runtime claims must be one of these GUIDs. */
+  vmIds?: string[];
   requireQuote?: boolean;
-  requireSecureBoot?: boolean;
+  /** `true`: the claim and the measured variable; `'configured'`: the claim alone. */
+  requireSecureBoot?: boolean | 'configured';
+  /** A quote over PCRs 0 to 7, and an event log that replays to it. */
+  requireEventLog?: boolean;
+  /** PCRs that the quote must cover. */
+  quotedPcrs?: number[];
   /** Expected SHA-256 values by PCR index. */
   pcrs?: Record<string, HexValues>;
-  /** What is demanded of a TD. */
+}
+
+/**
+ * What a relying party demands of genuine evidence. Plain JSON; schema/verification-policy.schema.json (shipped with the
+ * package) and docs/policy.md describe every member. An unknown member is an error.
+ */
+export interface VerificationPolicy extends GuestDemands, SnpPolicy {
+  $schema?: string;
+  /** What is demanded of a TD. A policy that has this section, and no member of SEV-SNP, accepts Intel TDX only. */
   tdx?: TdxPolicy;
 }
 
-const require = createRequire(import.meta.url);
-let validator: ValidateFunction | undefined;
+/** Members of {@link SnpPolicy}. */
+export const SNP_MEMBERS = [
+  'allowedProducts',
+  'allowVlek',
+  'cspIds',
+  'vmpl',
+  'guestPolicy',
+  'platformInfo',
+  'minimumGuestSvn',
+  'minimumVersion',
+  'minimumBuild',
+  'permitProvisionalFirmware',
+  'requireCommittedTcb',
+  'minimumTcb',
+  'minimumLaunchTcb',
+  'measurement',
+  'reportData',
+  'hostData',
+  'familyId',
+  'imageId',
+  'reportId',
+  'reportIdMa',
+  'chipId',
+  'requireIdBlock',
+  'requireAuthorKey',
+  'trustedIdKeyHashes',
+  'trustedAuthorKeyHashes',
+  'trustedIdKeys',
+  'trustedAuthorKeys',
+  'requireCrl',
+] as const satisfies readonly (keyof SnpPolicy)[];
 
 /**
  * Checks a policy against the published schema and returns a copy of it.
@@ -73,38 +132,33 @@ let validator: ValidateFunction | undefined;
  * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) with a sentence for every fault, naming the member.
  */
 export function parsePolicy(policy: unknown): VerificationPolicy {
-  const validate = policyValidator();
-  if (!validate(policy)) {
-    const faults = (validate.errors ?? []).map(faultText).filter((text) => text !== undefined);
-    throw new AttestationError(
-      ErrorCode.INVALID_INPUT_PARAMETER,
-      `the policy is not valid: ${[...new Set(faults)].join('; ')}`,
-    );
-  }
-  return structuredClone(policy) as VerificationPolicy;
+  return checkArgument('parsePolicy', 'policy', policy, policyOption);
 }
 
-/** The policy to apply: the defaults without one. */
-export function compilePolicy(policy: unknown): VerificationPolicy {
-  return policy === undefined ? {} : parsePolicy(policy);
-}
+/** A policy as an option: a copy that holds what was given, and nothing that contradicts itself. */
+export const policyOption: OptionKind<VerificationPolicy> = {
+  check: (value, name) => {
+    const copy = plainJson(value, name);
+    const faults = schemaFaults(POLICY_SCHEMA, copy);
+    if (faults.length === 0) faults.push(...contradictions(copy as VerificationPolicy));
+    if (faults.length > 0) {
+      const why = [...new Set(faults)].join('; ');
+      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, `the policy is not valid: ${why}`);
+    }
+    return copy as VerificationPolicy;
+  },
+};
 
-// Loaded at the first policy: most of what ajv does is compile, and most programs need no policy.
-function policyValidator(): ValidateFunction {
-  if (validator === undefined) {
-    const { Ajv2020 } = require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
-    const schema = require('cvm-guest-attestation/schema/verification-policy.schema.json') as object;
-    validator = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true }).compile(schema);
-  }
-  return validator;
-}
-
-function faultText(error: ErrorObject): string | undefined {
-  if (error.keyword === 'anyOf') return undefined; // its branches are listed as well
-  const where = error.instancePath.slice(1).replaceAll('/', '.');
-  if (error.keyword === 'additionalProperties') {
-    const { additionalProperty } = error.params as { additionalProperty: string };
-    return `unknown member '${where === '' ? '' : `${where}.`}${additionalProperty}'`;
-  }
-  return `${where === '' ? 'it' : `'${where}'`} ${error.message ?? 'is wrong'}`;
+// An unidentified paravisor reports any vmUniqueId and any PCR that it likes.
+function contradictions(policy: VerificationPolicy): string[] {
+  if (policy.allowUnidentifiedParavisor !== true) return [];
+  const relied = [
+    ['vmIds', policy.vmIds !== undefined],
+    ['pcrs', policy.pcrs !== undefined],
+    ["'requireSecureBoot': true", policy.requireSecureBoot === true],
+    ['requireEventLog', policy.requireEventLog === true],
+  ] as const;
+  return relied.flatMap(([name, isGiven]) =>
+    isGiven ? [`${name} cannot be combined with allowUnidentifiedParavisor: it would prove nothing`] : [],
+  );
 }

@@ -1,10 +1,14 @@
+import type { HclReport } from '../abi/hcl-report.js';
+import type { RuntimeClaims } from '../abi/runtime-claims.js';
+import type { SnpReport } from '../abi/snp-report-fields.js';
+import type { Product, Tcb } from '../abi/tcb.js';
 import type { TpmsAttest } from '../abi/tpm.js';
 import type { Check } from '../base/errors.js';
-import type { ChainCertificate } from './certificate.js';
-import type { EndorsementChain } from './chain.js';
+import type { SignatureEngine } from '../engine/engine.js';
 import type { ReplayedEventLog } from './check-event-log.js';
 import type { EncryptionKeyJwk } from './encryption-key.js';
-import type { HclReport, Product, RuntimeClaims, SnpReport, Tcb } from './types.js';
+import type { ChainCertificate } from './snp/certificate.js';
+import type { EndorsementChain } from './snp/chain.js';
 
 /** What a certificate says, as far as people want to read it. */
 export interface CertificateFacts {
@@ -30,15 +34,53 @@ export interface EndorsementFacts extends CertificateFacts {
   cspId?: string;
 }
 
-interface VerificationFacts {
+/** Certificates that a report was verified with, whether or not they are good. */
+export interface SnpCertificateFacts {
+  vcek: EndorsementFacts;
+  ask?: CertificateFacts;
+  ark?: CertificateFacts;
+}
+
+/** What every verification tells. */
+export interface VerificationFacts {
   /** Every check, in the order in which they were made. */
   checks: Check[];
-  product?: Product;
-  /** Certificates that were used, whether or not they are good. */
-  certificates?: { vcek: EndorsementFacts; ask?: CertificateFacts; ark?: CertificateFacts };
+  /** What computed the signatures' verdicts. */
+  engine: SignatureEngine['name'];
+  /** What nothing signs or nothing explains, in sentences. Never a reason to refuse. */
+  warnings: string[];
+}
+
+/** A report that was verified, and what it is of. */
+export interface VerifiedSnpReport extends VerificationFacts {
+  ok: true;
+  report: SnpReport;
+  product: Product;
+  certificates: SnpCertificateFacts;
+}
+
+/** What `explainSnpReport` resolves with. */
+export type SnpReportVerification =
+  | VerifiedSnpReport
+  | (VerificationFacts & {
+      ok: false;
+      /** Not to be trusted; absent when it cannot be read. */
+      report?: SnpReport;
+      product?: Product;
+      certificates?: SnpCertificateFacts;
+    });
+
+/** What is told of evidence, whichever the TEE. */
+export interface EvidenceFacts extends VerificationFacts {
   hclReport?: HclReport;
-  /** Runtime claims, present only when a genuine report binds them. */
+  /** Runtime claims, present only when a genuine report of an identified (or allowed) paravisor binds them. */
   claims?: RuntimeClaims;
+  /** What identified the paravisor; absent where the policy allows an unidentified one. */
+  paravisor?: 'measurement' | 'id-key' | 'mrtd';
+  /** The hardware report holds this exchange's user data: it is not older than the exchange. */
+  reportFresh: boolean;
+  /** The AK certificate, only where the policy demands it and it is proven. */
+  akCertificate?: CertificateFacts;
   /** The quote's TPMS_ATTEST. */
   quote?: TpmsAttest;
   /** SHA-256 PCR values in hex, present only when a good quote covers them. */
@@ -47,49 +89,52 @@ interface VerificationFacts {
   eventLog?: ReplayedEventLog;
   /** RSA key of the TPM to encrypt to, present only when everything passed and a quote shows the PCRs it is bound to. */
   encryptionKey?: EncryptionKeyJwk;
-  /** What nothing signs or nothing explains, in sentences. Never a reason to refuse. */
-  warnings: string[];
 }
 
-/** Everything that was asked for is proven. */
-export interface VerificationSuccess extends VerificationFacts {
-  ok: true;
+/** What is told of an SEV-SNP machine. */
+export interface SnpFacts {
   report: SnpReport;
+  product: Product;
+  certificates: SnpCertificateFacts;
 }
+
+/** Evidence of an SEV-SNP machine: everything that was asked for is proven. */
+export interface VerifiedSnpEvidence extends EvidenceFacts, SnpFacts {
+  ok: true;
+  tee: 'snp';
+}
+
+/** Evidence of which everything that was asked for is proven, by its TEE. */
+export type VerifiedEvidence = VerifiedSnpEvidence;
 
 /** At least one check failed: `checks` says which. Nothing else in here is to be trusted. */
-export interface VerificationFailure extends VerificationFacts {
+export interface RefusedEvidence extends EvidenceFacts, Partial<SnpFacts> {
   ok: false;
-  /** Absent when there is no SNP report that can be read. */
-  report?: SnpReport;
+  /** By the HCL report's type; absent when it is of neither TEE. */
+  tee?: 'snp' | 'tdx';
 }
 
-export type VerificationResult = VerificationSuccess | VerificationFailure;
+/** What `explainEvidence` resolves with. */
+export type VerificationResult = VerifiedEvidence | RefusedEvidence;
 
 /** Certificates of a chain for people. */
-export function certificateFacts(chain: EndorsementChain): NonNullable<VerificationResult['certificates']> {
+export function certificateFacts(chain: EndorsementChain): SnpCertificateFacts {
   const vcek: EndorsementFacts = factsOf(chain.leaf);
   if (chain.endorsement !== undefined) {
     const { productName, tcb, hwid, cspId } = chain.endorsement;
-    vcek.tcb = tcb;
+    vcek.tcb = { ...tcb };
     if (productName !== undefined) vcek.productName = productName;
-    if (hwid !== undefined) vcek.hwid = hwid;
+    if (hwid !== undefined) vcek.hwid = new Uint8Array(hwid);
     if (cspId !== undefined) vcek.cspId = cspId;
   }
-  const facts: NonNullable<VerificationResult['certificates']> = { vcek };
+  const facts: SnpCertificateFacts = { vcek };
   if (chain.ask !== undefined) facts.ask = factsOf(chain.ask);
   if (chain.ark !== undefined) facts.ark = factsOf(chain.ark);
   return facts;
 }
 
-function factsOf({ info }: ChainCertificate): CertificateFacts {
-  const { subject, issuer, serial, fingerprint } = info;
-  return {
-    subject,
-    issuer,
-    serial,
-    notBefore: new Date(info.notBefore),
-    notAfter: new Date(info.notAfter),
-    fingerprint,
-  };
+export function factsOf({ certificate, subject, issuer, serial, fingerprint }: ChainCertificate): CertificateFacts {
+  const { notBefore, notAfter } = certificate;
+  // Copies: the certificate may be one that is remembered for the next verification.
+  return { subject, issuer, serial, notBefore: new Date(notBefore), notAfter: new Date(notAfter), fingerprint };
 }

@@ -1,9 +1,13 @@
 import type { Product } from '../abi/tcb.js';
+import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { type ChainCertificate, loadCertificates } from './certificate.js';
+import { checkArgument } from '../base/options.js';
+import { plainJson } from '../base/plain-json.js';
+import { AZURE_VTPM_ROOT_KEYS } from './azure-roots.js';
+import { type ChainCertificate, loadCertificates } from './snp/certificate.js';
 
-/** What a root is the root of: AMD's product lines, and Intel's platforms. */
-export type RootOf = Product | 'IntelSgx';
+/** What a root is the root of: AMD's product lines, Intel's platforms, the certificates of Azure's virtual TPMs. */
+export type RootOf = Product | 'IntelSgx' | 'AzureVtpm';
 
 /** A root key that chains may end in: what `trustedRoots` takes besides certificates. */
 export interface TrustedRoot {
@@ -16,11 +20,12 @@ export interface TrustedRoot {
 export type TrustedRootInput = Uint8Array | string | TrustedRoot;
 
 /** What each root certificate is called: that decides what it is trusted for. */
-const COMMON_NAMES: readonly (readonly [RootOf, string])[] = [
-  ['Milan', 'ARK-Milan'],
-  ['Genoa', 'ARK-Genoa'],
-  ['Turin', 'ARK-Turin'],
-  ['IntelSgx', 'Intel SGX Root CA'],
+const COMMON_NAMES: readonly (readonly [RootOf, RegExp])[] = [
+  ['Milan', /^ARK-Milan$/],
+  ['Genoa', /^ARK-Genoa$/],
+  ['Turin', /^ARK-Turin$/],
+  ['IntelSgx', /^Intel SGX Root CA$/],
+  ['AzureVtpm', /Virtual TPM (?:Root )?C(?:A|ertificate Authority)\b/],
 ];
 
 /**
@@ -45,26 +50,31 @@ export interface TrustAnchors {
 }
 
 const PINNED: TrustAnchors = {
-  keysOf: (root) => [root === 'IntelSgx' ? INTEL_ROOT_KEY : AMD_ROOT_KEYS[root]],
+  keysOf: (root) =>
+    root === 'AzureVtpm' ? AZURE_VTPM_ROOT_KEYS : [root === 'IntelSgx' ? INTEL_ROOT_KEY : AMD_ROOT_KEYS[root]],
   certificates: [],
 };
 
 /**
- * Roots given by the caller replace all pins together: with a simulated machine's root, genuine evidence is refused,
- * and the reverse. A certificate is for the product in its common name (`ARK-Milan`, `ARK-Genoa`, `ARK-Turin`, `Intel SGX Root CA`).
+ * Roots given by the caller replace all pins together: with a simulated machine's root, genuine evidence is refused, and
+ * the reverse. A certificate is for what its common name says (`ARK-Milan`, `ARK-Genoa`, `ARK-Turin`, `Intel SGX Root CA`,
+ * `… Virtual TPM …`).
  */
 export function trustAnchors(roots: readonly TrustedRootInput[] | undefined): TrustAnchors {
   if (roots === undefined) return PINNED;
-  if (!Array.isArray(roots) || roots.length === 0) throw invalid('is an array of one or more roots');
+  if (!Array.isArray(roots) || roots.length === 0 || roots.length > MAXIMUM_ROOTS) {
+    throw invalid(`is an array of 1 to ${MAXIMUM_ROOTS} roots`);
+  }
   const pins: TrustedRoot[] = [];
   const certificates: ChainCertificate[] = [];
-  for (const root of roots as readonly TrustedRootInput[]) {
-    if (typeof root === 'string' || root instanceof Uint8Array) {
+  for (let index = 0; index < roots.length; index++) {
+    const root = (roots as readonly TrustedRootInput[])[index];
+    if (typeof root === 'string' || isBytes(root)) {
       const found = rootCertificates(root);
       certificates.push(...found);
       pins.push(...found.flatMap(pinOfCertificate));
     } else {
-      pins.push(pinOf(root));
+      pins.push(checkArgument('trustedRoots', `[${index}]`, root, { check: pinOf }));
     }
   }
   return {
@@ -73,35 +83,37 @@ export function trustAnchors(roots: readonly TrustedRootInput[] | undefined): Tr
   };
 }
 
+const MAXIMUM_ROOTS = 64;
+
 // PEM text may hold the whole chain: only the roots in it become trusted.
 function rootCertificates(input: Uint8Array | string): ChainCertificate[] {
   let certificates: ChainCertificate[];
   try {
-    certificates = loadCertificates(input);
+    certificates = loadCertificates(typeof input === 'string' ? input : new Uint8Array(input));
   } catch (cause) {
-    throw invalid('holds something that is no certificate', cause);
+    throw invalid('holds something that is not a certificate', cause);
   }
   if (certificates.flatMap(pinOfCertificate).length === 0) {
-    throw invalid('holds a certificate that is not of ARK-Milan, ARK-Genoa, ARK-Turin or Intel SGX Root CA');
+    throw invalid(
+      'holds a certificate that is not of ARK-Milan, ARK-Genoa, ARK-Turin, Intel SGX Root CA or a virtual TPM root',
+    );
   }
   return certificates;
 }
 
-function pinOfCertificate({ info }: ChainCertificate): TrustedRoot[] {
-  const [product] = COMMON_NAMES.find(([, name]) => info.subject === name) ?? [];
-  return product === undefined ? [] : [{ product, publicKeySha256: info.publicKeyDigest }];
+function pinOfCertificate({ subject, issuer, publicKeyDigest }: ChainCertificate): TrustedRoot[] {
+  if (subject !== issuer) return [];
+  const [product] = COMMON_NAMES.find(([, name]) => name.test(subject)) ?? [];
+  return product === undefined ? [] : [{ product, publicKeySha256: publicKeyDigest }];
 }
 
-function pinOf(root: TrustedRoot): TrustedRoot {
-  const { product, publicKeySha256 } = root ?? {};
-  if (
-    !COMMON_NAMES.some(([known]) => known === product) ||
-    typeof publicKeySha256 !== 'string' ||
-    !/^[0-9a-fA-F]{64}$/.test(publicKeySha256)
-  ) {
+function pinOf(value: unknown, name: string): TrustedRoot {
+  const { product, publicKeySha256 } = plainJson(value, name) as Partial<TrustedRoot>;
+  const isKnown = COMMON_NAMES.some(([known]) => known === product);
+  if (!isKnown || typeof publicKeySha256 !== 'string' || !/^[0-9a-fA-F]{64}$/.test(publicKeySha256)) {
     throw invalid('holds something that is neither a certificate nor a product with the SHA-256 of its public key');
   }
-  return { product, publicKeySha256: publicKeySha256.toLowerCase() };
+  return { product: product as RootOf, publicKeySha256: publicKeySha256.toLowerCase() };
 }
 
 function invalid(what: string, cause?: unknown): AttestationError {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   AttestationClient,
+  explainEvidence,
   explainToken,
   requireAttestation,
   tokenEncryptionKey,
@@ -23,6 +24,7 @@ const calls: Record<string, (options: never) => unknown> = {
   tokenEncryptionKey: (options: object) => tokenEncryptionKey(token, { ...good, ...options }),
   requireAttestation: (options: object) => requireAttestation({ ...good, ...options }),
   verifyEvidence: (options: object) => verifyEvidence(evidence, options),
+  explainEvidence: (options: object) => explainEvidence(evidence, options),
   verifySnpReport: (options: object) => verifySnpReport(new Uint8Array(1184), { vcek: 'x' }, options),
   AttestationClient: (options: object) => new AttestationClient(options),
   'attest, parameters': (options: object) => client.attest({ attestationUrl: ISSUER, ...options }),
@@ -37,8 +39,9 @@ describe('a misspelt option is refused', () => {
     ['explainToken', 'vmID', 'did you mean vmId?'],
     ['tokenEncryptionKey', 'policyhash', 'did you mean policyHash?'],
     ['requireAttestation', 'minimumSVN', 'did you mean minimumSvn?'],
-    ['verifyEvidence', 'polciy', 'there are policy, trustedRoots, crls, now, nonce, userData'],
+    ['verifyEvidence', 'polciy', 'did you mean policy?'],
     ['verifyEvidence', 'userdata', 'did you mean userData?'],
+    ['explainEvidence', 'Nonce', 'did you mean nonce?'],
     ['verifySnpReport', 'nonce', 'there are policy, trustedRoots, crls, now'],
     ['AttestationClient', 'parameterencryption', 'did you mean parameterEncryption?'],
     ['AttestationClient', 'timeout', 'did you mean timeoutMs?'],
@@ -58,6 +61,7 @@ describe('a misspelt option is refused', () => {
     await expect(
       verifyToken(token, { ...good, clockTolerance: 1, keyFetch: {}, requireTpm: true }),
     ).resolves.toBeDefined();
-    await expect(verifyEvidence(evidence, { now: NOW, nonce: Buffer.alloc(8) })).resolves.toMatchObject({ ok: false });
+    const refused = { name: 'VerificationError', code: 'ERR_HCL_REPORT' };
+    await expect(verifyEvidence(evidence, { now: NOW, nonce: Buffer.alloc(8) })).rejects.toMatchObject(refused);
   });
 });

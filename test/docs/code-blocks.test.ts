@@ -22,8 +22,8 @@ const substitutions: [RegExp, string][] = [
     'new AttestationClient({ tcti: cvm.tcti, imdsUrl: cvm.imdsUrl, eventLogPath: cvm.eventLogPath, osReleasePath: cvm.osReleasePath })',
   ],
   [/'https:\/\/shared\w+\.\w+\.attest\.azure\.net'/g, 'cvm.attestationUrl'],
-  [/verifyEvidence\((\w+), \{/g, 'verifyEvidence($1, { trustedRoots: cvm.trustedRoots,'],
-  [/assertEvidence\((\w+), \{/g, 'assertEvidence($1, { trustedRoots: cvm.trustedRoots,'],
+  [/policy: \{/g, 'policy: { ...cvm.verification.policy,'],
+  [/(\w+)Evidence\(evidence, \{(?! nonce, \.\.\.cvm)/g, '$1Evidence(evidence, { ...cvm.verification,'],
 ];
 
 function program({ code, before, after, notRun }: CodeBlock): string {

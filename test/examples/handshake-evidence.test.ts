@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AttestationClient, type Evidence, evidenceToJson } from '../../lib/index.js';
+import { type AttestationClient, type Evidence, evidenceToJson, type VerificationPolicy } from '../../lib/index.js';
 import { type LoopbackTls, SimulatedCvm } from '../../lib/simulator/index.js';
 import { HandshakeScene, type SecretsManager } from './handshake.js';
 import { importExample, runExample } from './run.js';
@@ -10,6 +10,7 @@ interface HandshakeExample {
     secret: Uint8Array;
     vmId: string;
     trustedRoots: string[];
+    policy: VerificationPolicy;
   }): Promise<SecretsManager>;
   fetchSecret(options: { client: AttestationClient; secretsManagerUrl: string; ca: string }): Promise<Buffer>;
 }
@@ -20,8 +21,8 @@ let scene: HandshakeScene;
 
 beforeAll(async () => {
   example = await importExample<HandshakeExample>('handshake-evidence.mjs');
-  scene = await HandshakeScene.start(({ tls, secret, cvm: { vmId, trustedRoots } }) =>
-    example.startSecretsManager({ tls, secret, vmId, trustedRoots }),
+  scene = await HandshakeScene.start(({ tls, secret, cvm: { vmId, verification } }) =>
+    example.startSecretsManager({ tls, secret, vmId, ...verification }),
   );
 });
 afterAll(() => scene?.stop());
@@ -57,7 +58,7 @@ describe('example: handshake with evidence', () => {
 
   it('gives another VM nothing', async () => {
     const nonce = await scene.freshNonce();
-    await expect(show(nonce, await collect(nonce, scene.stranger))).rejects.toThrow('ERR_VM_ID');
+    await expect(show(nonce, await collect(nonce, scene.stranger))).rejects.toThrow('ERR_POLICY');
   });
 
   it('gives another VM that shows this one’s report nothing', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AttestationClient, Evidence } from '../../lib/index.js';
-import { evidenceFromJson, parseHclReport, parseTpmsAttest, verifyEvidence } from '../../lib/index.js';
+import { evidenceFromJson, explainEvidence, parseHclReport, parseTpmsAttest } from '../../lib/index.js';
 import { imdsPaths, SimulatedCvm } from '../../lib/simulator/index.js';
 import { clientOf } from './client.js';
 
@@ -21,7 +21,7 @@ afterAll(async () => {
   await cvm?.stop();
 });
 
-const failed = ({ checks }: Awaited<ReturnType<typeof verifyEvidence>>) => checks.filter(({ ok }) => !ok);
+const failed = ({ checks }: Awaited<ReturnType<typeof explainEvidence>>) => checks.filter(({ ok }) => !ok);
 const userDataOf = (evidence: Evidence) => parseHclReport(evidence.hclReport).claims['user-data']?.toLowerCase();
 
 describe('evidence', () => {
@@ -29,7 +29,7 @@ describe('evidence', () => {
     const nonce = randomBytes(32);
     const userData = randomBytes(32);
     const evidence = await client.getEvidence({ nonce, userData });
-    const result = await verifyEvidence(evidence, { nonce, userData, trustedRoots: cvm.trustedRoots });
+    const result = await explainEvidence(evidence, { nonce, userData, ...cvm.verification });
     expect(failed(result)).toEqual([]);
     expect(result.ok).toBe(true);
     expect(result.encryptionKey).toMatchObject({ kty: 'RSA', e: 'AQAB' });
@@ -38,7 +38,7 @@ describe('evidence', () => {
   it('survives JSON.stringify, and refuses an empty nonce, which would prove nothing', async () => {
     const nonce = randomBytes(32);
     const text = JSON.stringify(await client.getEvidence({ nonce }));
-    const result = await verifyEvidence(evidenceFromJson(text), { nonce, trustedRoots: cvm.trustedRoots });
+    const result = await explainEvidence(evidenceFromJson(text), { nonce, ...cvm.verification });
     expect(failed(result)).toEqual([]);
     await expect(client.getEvidence({ nonce: new Uint8Array() })).rejects.toMatchObject({ code: 8 });
   });
@@ -174,7 +174,7 @@ describe('a quote', () => {
     const evidence = await client.getEvidence({ nonce });
     trace.stop();
     expect(trace.counts()).toMatchObject({ Quote: 2 });
-    const result = await verifyEvidence(evidence, { nonce, trustedRoots: cvm.trustedRoots });
+    const result = await explainEvidence(evidence, { nonce, ...cvm.verification });
     expect(failed(result)).toEqual([]);
   });
 
@@ -188,7 +188,7 @@ describe('a quote', () => {
     const trace = other.trace();
     const evidence = await guest.getEvidence();
     expect(trace.counts()).toMatchObject({ Quote: 2 });
-    const result = await verifyEvidence(evidence, { trustedRoots: other.trustedRoots });
+    const result = await explainEvidence(evidence, other.verification);
     expect(failed(result)).toEqual([]);
     expect(evidence.ephemeralKey).toBeDefined();
   });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   encrypt,
+  explainSnpReport,
   KdsClient,
   type Product,
   parseHclReport,
   parseSnpReport,
   parseTcb,
-  verifySnpReport,
   verifyToken,
 } from '../../lib/index.js';
 import { decodeTcb } from '../../lib/simulator/evidence/tcb.js';
@@ -36,7 +36,7 @@ describe.each<Product>(['Milan', 'Genoa', 'Turin'])('a simulated CVM on %s', (pr
     };
     const { trustedRoots } = cvm;
     const crls = [cvm.authority.revocationList()];
-    const result = verifySnpReport(hcl.hardwareReport, { vcek, ...chain }, { trustedRoots, crls });
+    const result = await explainSnpReport(hcl.hardwareReport, { vcek, ...chain }, { trustedRoots, crls });
     expect(result.checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(result.ok).toBe(true);
     const report = parseSnpReport(hcl.hardwareReport);
@@ -44,10 +44,12 @@ describe.each<Product>(['Milan', 'Genoa', 'Turin'])('a simulated CVM on %s', (pr
     expect(parseTcb(hcl.hardwareReport.subarray(0x180, 0x188), product)).toEqual(
       decodeTcb(product, hcl.hardwareReport.subarray(0x180, 0x188)),
     );
-    const untrusted = verifySnpReport(hcl.hardwareReport, { vcek, ...chain });
+    const untrusted = await explainSnpReport(hcl.hardwareReport, { vcek, ...chain });
     expect(untrusted.ok).toBe(false);
     const revoked = [cvm.authority.revocationList({ revoked: ['ask'] })];
-    expect(verifySnpReport(hcl.hardwareReport, { vcek, ...chain }, { trustedRoots, crls: revoked }).ok).toBe(false);
+    expect((await explainSnpReport(hcl.hardwareReport, { vcek, ...chain }, { trustedRoots, crls: revoked })).ok).toBe(
+      false,
+    );
   });
 
   it('finds its certificates and revocation list at its key service', async () => {
@@ -57,13 +59,13 @@ describe.each<Product>(['Milan', 'Genoa', 'Turin'])('a simulated CVM on %s', (pr
     const { vcek, chain } = await kds.certificatesFor(report);
     const options = { trustedRoots: cvm.trustedRoots, crls: [await kds.crl(product)] };
     const [ask, ark] = chain.split(/(?<=-----END CERTIFICATE-----\n)/);
-    expect(verifySnpReport(report, { vcek, ask: ask ?? '', ark: ark ?? '' }, options).ok).toBe(true);
+    expect((await explainSnpReport(report, { vcek, ask: ask ?? '', ark: ark ?? '' }, options)).ok).toBe(true);
     cvm.kds.revoked = ['ask'];
     const revoking = {
       ...options,
       crls: [await new KdsClient({ baseUrl: cvm.kdsUrl, cacheDirectory: false }).crl(product)],
     };
-    const refused = verifySnpReport(report, { vcek, ask: ask ?? '', ark: ark ?? '' }, revoking);
+    const refused = await explainSnpReport(report, { vcek, ask: ask ?? '', ark: ark ?? '' }, revoking);
     expect(refused.checks.find(({ ok }) => !ok)?.code).toBe('ERR_CERTIFICATE_REVOKED');
     const other = parseSnpReport(report).reportedTcb;
     const unknown = kds.vcek(product, parseSnpReport(report).chipId, { ...other, snp: other.snp + 1 });

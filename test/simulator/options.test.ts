@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AttestationError, ErrorCode, verifyEvidence } from '../../lib/index.js';
+import { AttestationError, ErrorCode, explainEvidence } from '../../lib/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
 
 describe('SimulatedCvm.start', () => {
@@ -31,7 +31,7 @@ describe('cvm.verification', () => {
     const evidence = await client.getEvidence({ nonce });
     expect(cvm.vmType).toBe('snp');
     expect(other.verification.policy.measurement).toBe(measurement.toString('hex'));
-    expect((await verifyEvidence(evidence, { nonce, ...cvm.verification })).ok).toBe(true);
-    expect((await verifyEvidence(evidence, { nonce, ...other.verification })).ok).toBe(false);
+    expect((await explainEvidence(evidence, { nonce, ...cvm.verification })).ok).toBe(true);
+    expect((await explainEvidence(evidence, { nonce, ...other.verification })).ok).toBe(false);
   });
 });

@@ -4,9 +4,9 @@ import {
   type Evidence,
   evidenceFromJson,
   evidenceToJson,
+  explainEvidence,
   importBincodeQuote,
   importTrusteeEvidence,
-  verifyEvidence,
 } from '../../lib/index.js';
 import { fixture, withFixtures } from '../fixtures.js';
 import { azureEvidence, NONCE, NOW } from './genuine.js';
@@ -129,7 +129,7 @@ describe.skipIf(!withFixtures)('evidence of other programs', () => {
 
   it("reads the crate's quote", async () => {
     const quote = importBincodeQuote(bincode());
-    const result = await verifyEvidence({ ...azureEvidence('azure-milan-v3'), quote }, { nonce: NONCE, now: NOW });
+    const result = await explainEvidence({ ...azureEvidence('azure-milan-v3'), quote }, { nonce: NONCE, now: NOW });
     expect(result.ok).toBe(true);
   });
 
@@ -154,11 +154,11 @@ describe.skipIf(!withFixtures)('evidence of other programs', () => {
         vcek: padded(fixture('azure-milan-v3/vcek.der')),
       }),
     );
-    const incomplete = await verifyEvidence(evidence, { nonce: NONCE, now: NOW });
+    const incomplete = await explainEvidence(evidence, { nonce: NONCE, now: NOW });
     expect(incomplete.checks.find((check) => !check.ok)).toMatchObject({ code: 'ERR_CERTIFICATE_MISSING' });
     const { vcek = '' } = evidence.certificates ?? {};
     const complete = { ...evidence, certificates: { vcek, chain: chain() } };
-    expect((await verifyEvidence(complete, { nonce: NONCE, now: NOW })).ok).toBe(true);
+    expect((await explainEvidence(complete, { nonce: NONCE, now: NOW })).ok).toBe(true);
   });
 
   it("reads Trustee's evidence from before it had a version", async () => {
@@ -173,6 +173,6 @@ describe.skipIf(!withFixtures)('evidence of other programs', () => {
         vcek: fixture('azure-milan-v2/vcek.pem').toString('utf8'),
       }),
     );
-    expect((await verifyEvidence(evidence, { nonce: NONCE, now: NOW })).ok).toBe(true);
+    expect((await explainEvidence(evidence, { nonce: NONCE, now: NOW })).ok).toBe(true);
   });
 });

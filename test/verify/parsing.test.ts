@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   ErrorCode,
+  explainSnpReport,
   parseHclReport,
   parseSnpReport,
   parseTcb,
   parseTpm2bPublic,
   parseTpmsAttest,
-  verifySnpReport,
 } from '../../lib/index.js';
 import { fixture, withFixtures } from '../fixtures.js';
 import { failedCodes } from './genuine.js';
@@ -124,14 +124,18 @@ describe.skipIf(!withFixtures)('genuine reports', () => {
     ]);
   });
 
-  it('of the reference client verify to the root it made', () => {
+  it('of the reference client verify to the root it made, but for the malformed product name of its VCEK', async () => {
     const file = (name: string): string => fixture(`reference-client/snp/${name}`).toString('utf8');
     const { hardwareReport } = parseHclReport(fixture('reference-client/snp/hcl_report.bin'));
     const now = new Date('2026-12-24T00:00:00Z');
     const certificates = { vcek: file('vcek.crt'), ask: file('ask.crt'), ark: file('ark.crt') };
-    const result = verifySnpReport(hardwareReport, certificates, { trustedRoots: [file('ark.crt')], now });
-    expect(failedCodes(result)).toEqual([]);
-    expect(failedCodes(verifySnpReport(hardwareReport, certificates, { now }))).toEqual(['ERR_ARK_NOT_TRUSTED']);
+    const result = await explainSnpReport(hardwareReport, certificates, { trustedRoots: [file('ark.crt')], now });
+    // Its productName says that it is nine characters long, and has eight.
+    expect(failedCodes(result)).toEqual(['ERR_CERTIFICATE_FORMAT']);
+    expect(failedCodes(await explainSnpReport(hardwareReport, certificates, { now }))).toEqual([
+      'ERR_CERTIFICATE_FORMAT',
+      'ERR_ARK_NOT_TRUSTED',
+    ]);
     expect(parseTpm2bPublic(fixture('reference-client/snp/ak.tpm2b'))).toMatchObject({
       keyBits: 2048,
       exponent: 65537,
@@ -140,15 +144,18 @@ describe.skipIf(!withFixtures)('genuine reports', () => {
 });
 
 describe('arguments that are none', () => {
-  it('have the code for that, or are refused by a check', () => {
-    const invalid = expect.objectContaining({ code: ErrorCode.INVALID_INPUT_PARAMETER });
-    expect(() => verifySnpReport(new Uint8Array(1184), undefined as never)).toThrow(invalid);
-    expect(() => verifySnpReport(new Uint8Array(1184), { vcek: '' }, null as never)).toThrow(invalid);
-    expect(failedCodes(verifySnpReport(null as never, { vcek: '' }))).toEqual(['ERR_SNP_REPORT']);
-    for (const vcek of [undefined, null, 7, {}, [], '', 'x', new Uint8Array()]) {
-      const result = verifySnpReport(Uint8Array.of(2, ...new Uint8Array(1183)), { vcek: vcek as string });
-      const code = vcek === undefined ? 'ERR_CERTIFICATE_MISSING' : 'ERR_CERTIFICATE_FORMAT';
-      expect(failedCodes(result)).toContain(code);
+  it('have the code for that, or are refused by a check', async () => {
+    const invalid = { code: ErrorCode.INVALID_INPUT_PARAMETER };
+    const report = Uint8Array.of(2, ...new Uint8Array(1183));
+    await expect(explainSnpReport(report, undefined as never)).rejects.toMatchObject(invalid);
+    await expect(explainSnpReport(report, { vcek: '' }, null as never)).rejects.toMatchObject(invalid);
+    await expect(explainSnpReport(null as never, { vcek: '' })).rejects.toMatchObject(invalid);
+    for (const vcek of [undefined, null, 7, {}, []]) {
+      await expect(explainSnpReport(report, { vcek: vcek as never })).rejects.toMatchObject(invalid);
     }
+    for (const vcek of ['', 'x', new Uint8Array()]) {
+      expect(failedCodes(await explainSnpReport(report, { vcek }))).toContain('ERR_CERTIFICATE_FORMAT');
+    }
+    expect(failedCodes(await explainSnpReport(new Uint8Array(), { vcek: '' }))).toEqual(['ERR_SNP_REPORT']);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type VerificationOptions, verifyEvidence } from '../../lib/index.js';
+import { explainEvidence, type VerificationOptions } from '../../lib/index.js';
 import { attestationJwk, FORGED_NONCE, type Forgery, forge, makeQuote, strangersKey } from './forge.js';
 import { failedCodes } from './genuine.js';
 
@@ -212,14 +212,14 @@ describe('evidence with nothing wrong', () => {
   it.each(['Milan', 'Genoa', 'Turin'] as const)('of %s is accepted', async (product) => {
     const { evidence, options } = await forge({ product });
     const userData = Uint8Array.of(0xab, 0xab, 0xab, 0xab);
-    const result = await verifyEvidence(evidence, { ...options, userData });
+    const result = await explainEvidence(evidence, { ...options, userData });
     expect(failedCodes(result)).toEqual([]);
     expect(result).toMatchObject({ ok: true, product });
   });
 
   it.each(['sha256', 'sha384', 'sha512'] as const)('bound by %s is accepted', async (hash) => {
     const { evidence, options } = await forge({ hash });
-    expect(failedCodes(await verifyEvidence(evidence, options))).toEqual([]);
+    expect(failedCodes(await explainEvidence(evidence, options))).toEqual([]);
   });
 
   it('signed by a VLEK is accepted where the policy says so', async () => {
@@ -228,25 +228,25 @@ describe('evidence with nothing wrong', () => {
       report: { keyInfo: 1 << 2, chipId: new Uint8Array(64) },
     });
     const policy = { allowVlek: true, cspIds: ['CN=simulated.example'] };
-    expect(failedCodes(await verifyEvidence(evidence, { ...options, policy }))).toEqual([]);
+    expect(failedCodes(await explainEvidence(evidence, { ...options, policy }))).toEqual([]);
   });
 
   it('with a hardware id inside an OCTET STRING is accepted', async () => {
     const { evidence, options } = await forge({ leaf: { hardwareIdEncoding: 'octet-string' } });
-    expect(failedCodes(await verifyEvidence(evidence, options))).toEqual([]);
+    expect(failedCodes(await explainEvidence(evidence, options))).toEqual([]);
   });
 
   it('with a hardware id that begins like an OCTET STRING is accepted', async () => {
     const chipId = new Uint8Array(64).fill(9);
     chipId.set([0x04, 0x40]);
     const { evidence, options } = await forge({ leaf: { hardwareId: chipId }, report: { chipId } });
-    expect(failedCodes(await verifyEvidence(evidence, options))).toEqual([]);
+    expect(failedCodes(await explainEvidence(evidence, options))).toEqual([]);
   });
 
   it('with patch levels around 128 is accepted', async () => {
     const high = { bootloader: 127, tee: 128, snp: 129, microcode: 255 };
     const { evidence, options } = await forge({ report: { reportedTcb: high } });
-    expect(failedCodes(await verifyEvidence(evidence, options))).toEqual([]);
+    expect(failedCodes(await explainEvidence(evidence, options))).toEqual([]);
   });
 
   it('with bits that nobody knows is accepted, and says so', async () => {
@@ -254,7 +254,7 @@ describe('evidence with nothing wrong', () => {
       report: { policy: 0x3001fn | (1n << 40n), platformInfo: 0x41n },
       beforeSigning: (report) => report.fill(5, 0x210, 0x211),
     });
-    const result = await verifyEvidence(evidence, options);
+    const result = await explainEvidence(evidence, options);
     expect(failedCodes(result)).toEqual([]);
     expect(result.warnings).toEqual([
       'reserved bytes 0x1f8 to 0x29f are not zero',
@@ -266,7 +266,7 @@ describe('evidence with nothing wrong', () => {
   it('without a quote proves less, and says so', async () => {
     const { evidence, options } = await forge({ quote: false });
     const { nonce: _, ...withoutNonce } = options;
-    const result = await verifyEvidence(evidence, withoutNonce);
+    const result = await explainEvidence(evidence, withoutNonce);
     expect(result.ok).toBe(true);
     expect(result.checks.find((check) => check.name === 'quote')).toMatchObject({ ok: true, skipped: true });
     expect(result.pcrs).toBeUndefined();
@@ -276,16 +276,16 @@ describe('evidence with nothing wrong', () => {
 describe('what a verifier must not get wrong', () => {
   it.each(ROWS)('#%s %s', async (_number, _mistake, forgery, code, more) => {
     const { evidence, options } = await forge(forgery);
-    const result = await verifyEvidence(evidence, { ...options, ...more });
+    const result = await explainEvidence(evidence, { ...options, ...more });
     expect(failedCodes(result)).toContain(code);
     expect(result.ok).toBe(false);
   });
 
   it('#2 claims are handed out only when a genuine report binds them', async () => {
     const unbound = await forge({ reportData: () => ones(64) });
-    expect((await verifyEvidence(unbound.evidence, unbound.options)).claims).toBeUndefined();
+    expect((await explainEvidence(unbound.evidence, unbound.options)).claims).toBeUndefined();
     const untrusted = await forge({ authority: { name: 'stranger' } });
-    const result = await verifyEvidence(untrusted.evidence, untrusted.options);
+    const result = await explainEvidence(untrusted.evidence, untrusted.options);
     expect(result.claims).toBeUndefined();
     expect(result.hclReport?.claims.keys).toHaveLength(1);
   });
@@ -294,24 +294,24 @@ describe('what a verifier must not get wrong', () => {
     const { evidence, options } = await forge({ quote: { key: strangersKey.privateKey } });
     const { evidence: other } = await forge();
     const akCertificate = other.certificates?.vcek as Uint8Array;
-    const result = await verifyEvidence({ ...evidence, akCertificate }, options);
+    const result = await explainEvidence({ ...evidence, akCertificate }, options);
     expect(failedCodes(result)).toEqual(['ERR_AK', 'ERR_QUOTE_SIGNATURE']);
   });
 
   it('#11 one machine’s evidence is not taken under another product’s root', async () => {
     const { evidence } = await forge();
     const { options } = await forge({ product: 'Genoa' });
-    expect(failedCodes(await verifyEvidence(evidence, options))).toContain('ERR_ARK_NOT_TRUSTED');
+    expect(failedCodes(await explainEvidence(evidence, options))).toContain('ERR_ARK_NOT_TRUSTED');
   });
 
   it('#11 AMD’s roots do not vouch for a simulated machine', async () => {
     const { evidence } = await forge();
-    expect(failedCodes(await verifyEvidence(evidence, { nonce: FORGED_NONCE }))).toEqual(['ERR_ARK_NOT_TRUSTED']);
+    expect(failedCodes(await explainEvidence(evidence, { nonce: FORGED_NONCE }))).toEqual(['ERR_ARK_NOT_TRUSTED']);
   });
 
   it('#27 swapping quote and report of two guests is refused', async () => {
     const { evidence, options } = await forge(claims(() => [strangersJwk()]));
-    const result = await verifyEvidence({ ...evidence, quote: makeQuote() }, options);
+    const result = await explainEvidence({ ...evidence, quote: makeQuote() }, options);
     expect(failedCodes(result)).toEqual(['ERR_QUOTE_SIGNATURE']);
   });
 });

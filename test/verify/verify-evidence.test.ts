@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { verifyEvidence } from '../../lib/index.js';
+import { explainEvidence } from '../../lib/index.js';
 import { fixture, withFixtures } from '../fixtures.js';
 import { azureEvidence, failedCodes, NONCE, NOW } from './genuine.js';
 
 describe.skipIf(!withFixtures)('genuine evidence', () => {
   it.each(['azure-milan-v2', 'azure-milan-v3'] as const)('%s is accepted', async (name) => {
-    const result = await verifyEvidence(azureEvidence(name), { nonce: NONCE, now: NOW });
+    const result = await explainEvidence(azureEvidence(name), { nonce: NONCE, now: NOW });
     expect(failedCodes(result)).toEqual([]);
-    expect(result).toMatchObject({ ok: true, product: 'Milan', warnings: [] });
+    expect(result).toMatchObject({ ok: true, tee: 'snp', product: 'Milan', paravisor: 'id-key', warnings: [] });
     expect(result.claims?.['vm-configuration']?.['secure-boot']).toBe(true);
     expect(Object.keys(result.pcrs ?? {})).toHaveLength(24);
   });
 
   it('recognises a TDX guest: bound and quoted, but no SNP report', async () => {
-    const result = await verifyEvidence(azureEvidence('azure-tdx'), { nonce: NONCE, now: NOW });
-    expect(failedCodes(result)).toEqual(['ERR_REPORT_TYPE', 'ERR_NOT_CHECKED']);
+    const result = await explainEvidence(azureEvidence('azure-tdx'), { nonce: NONCE, now: NOW });
+    expect(failedCodes(result)).toEqual(['ERR_REPORT_TYPE', 'ERR_NOT_CHECKED', 'ERR_NOT_CHECKED']);
     expect(result.hclReport).toMatchObject({ reportType: 'tdx', bound: true });
     expect(result.claims).toBeUndefined();
   });
@@ -25,7 +25,7 @@ describe.skipIf(!withFixtures)('genuine evidence', () => {
       hclReport: fixture('hcl-mismatched-vcek/hcl-report.bin'),
       certificates: { vcek: fixture('hcl-mismatched-vcek/certs.pem') },
     };
-    const result = await verifyEvidence(evidence, { now: NOW });
+    const result = await explainEvidence(evidence, { now: NOW });
     expect(failedCodes(result)).toEqual(['ERR_HWID_MISMATCH', 'ERR_SNP_SIGNATURE']);
     expect(result.hclReport?.bound).toBe(true);
     expect(result.claims).toBeUndefined();

@@ -1,4 +1,4 @@
-import { isZero, latin1Text } from '../../base/bytes.js';
+import { equalBytes, isZero, latin1Text } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
 import { sha2 } from '../../base/sha2.js';
 import { describeSignatures, readImagePath, readPartitionTable, readVariable, ucs2 } from './efi-data.js';
@@ -16,6 +16,7 @@ import {
   EV_SEPARATOR,
 } from './event-types.js';
 import type { TcgEvent } from './parse.js';
+import type { Digest } from './replay.js';
 
 const EV_S_CRTM_VERSION = 0x00000008;
 const SHOWN_BYTES = 32;
@@ -65,10 +66,14 @@ function describeVariable(data: Uint8Array): string | undefined {
 
 /** Whether the digest is one of the data shown, so that what it says was measured and is not a story. */
 export function isDataMeasured(event: TcgEvent): boolean {
-  const digest = event.digests.sha256;
-  if (digest === undefined || event.type === EV_NO_ACTION) return false;
-  const expected = hex(digest);
-  return candidates(event).some((bytes) => hex(sha2('SHA-256', bytes)) === expected);
+  return measuredBytes(event) !== undefined;
+}
+
+/** The part of an event's data that its SHA-256 digest is of; undefined when it is of something else. */
+export function measuredBytes(event: TcgEvent, digest: Digest = sha2): Uint8Array | undefined {
+  const expected = event.digests.sha256;
+  if (expected === undefined || event.type === EV_NO_ACTION) return undefined;
+  return candidates(event).find((bytes) => equalBytes(digest('SHA-256', bytes), expected));
 }
 
 function candidates({ type, data }: TcgEvent): Uint8Array[] {

@@ -21,6 +21,14 @@ const HASH_NAMES: Readonly<Record<EventHash, HashName>> = {
  * that has no digest for this bank is left out (`log.notReplayable` names it), so all are when the log lacks the bank.
  */
 export function replayEventLog(log: EventLog, bank: EventHash = 'sha256'): Map<number, Uint8Array> {
+  return replayWith(sha2, log, bank);
+}
+
+/** A hash function: this package's own, or an engine's. */
+export type Digest = (hash: HashName, data: Uint8Array) => Uint8Array;
+
+/** {@link replayEventLog} with another implementation of the hash. */
+export function replayWith(digest: Digest, log: EventLog, bank: EventHash): Map<number, Uint8Array> {
   const size = [...EVENT_HASHES.values()].find(({ name }) => name === bank)?.size ?? 0;
   const hash = HASH_NAMES[bank];
   const pcrs = new Map<number, Uint8Array>();
@@ -34,14 +42,14 @@ export function replayEventLog(log: EventLog, bank: EventHash = 'sha256'): Map<n
       }
       continue;
     }
-    const digest = digests[bank];
-    if (digest === undefined) {
+    const measured = digests[bank];
+    if (measured === undefined) {
       incomplete.add(pcr);
       continue;
     }
     extended.set(pcrs.get(pcr) ?? initialValue(pcr, type, size));
-    extended.set(digest, size);
-    pcrs.set(pcr, sha2(hash, extended));
+    extended.set(measured, size);
+    pcrs.set(pcr, digest(hash, extended));
   }
   for (const pcr of incomplete) pcrs.delete(pcr);
   return pcrs;

@@ -5,7 +5,7 @@ import type { Context } from '../context.js';
 import { examine } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { Exit } from '../exit.js';
-import { addTrustedRootOption, readTrustedRoots } from '../input/verification.js';
+import { addPolicyOption, addTrustedRootOption, readPolicy, readTrustedRoots } from '../input/verification.js';
 import { addGuestOptions, ENV, type GuestOptions, jsonOption } from '../options.js';
 import { printable } from '../output/printable.js';
 import { wrap } from '../output/table.js';
@@ -14,6 +14,7 @@ import type { Terminal } from '../output/terminal.js';
 interface DoctorOptions extends GuestOptions {
   url?: string;
   trustedRoot?: string[];
+  policy?: string;
   json?: boolean;
 }
 
@@ -25,7 +26,7 @@ export function doctorCommand(context: Context): Command {
     )
     .addOption(new Option('--url <url>', 'also attest with this service').env(ENV.url))
     .addOption(jsonOption());
-  addGuestOptions(addTrustedRootOption(command));
+  addGuestOptions(addPolicyOption(addTrustedRootOption(command)));
   return command
     .addHelpText(
       'after',
@@ -40,6 +41,7 @@ Examples:
 async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const { terminal, signal } = context;
   const { tcti, imdsUrl, url, eventLog, osRelease, trustedRoot } = options;
+  const policy = await readPolicy(options.policy);
   const trustedRoots = await readTrustedRoots(trustedRoot);
   const findings = await terminal.progress(
     'examining this machine',
@@ -52,6 +54,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
       ...(eventLog ? { eventLogPath: eventLog } : {}),
       ...(osRelease ? { osReleasePath: osRelease } : {}),
       ...(trustedRoots === undefined ? {} : { trustedRoots }),
+      ...(policy === undefined ? {} : { policy }),
     }),
   );
   const problems = findings.filter(({ status }) => status === 'problem').length;

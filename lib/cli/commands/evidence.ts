@@ -1,10 +1,16 @@
 import { Command } from 'commander';
-import { AttestationClient, evidenceToJson, verifyEvidence } from '../../index.js';
+import { AttestationClient, evidenceToJson, explainEvidence } from '../../index.js';
 import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { parseBytes, parsePcrs } from '../input/bytes.js';
 import { writeOutput } from '../input/files.js';
-import { addTrustedRootOption, cautionOf, readTrustedRoots } from '../input/verification.js';
+import {
+  addPolicyOption,
+  addTrustedRootOption,
+  cautionOf,
+  readPolicy,
+  readTrustedRoots,
+} from '../input/verification.js';
 import { addGuestOptions, clientOptions, type GuestOptions, htmlOption } from '../options.js';
 import { writeResultPage } from '../present/result-page.js';
 
@@ -16,6 +22,7 @@ interface EvidenceCommandOptions extends GuestOptions {
   out?: string;
   html?: string;
   trustedRoot?: string[];
+  policy?: string;
 }
 
 export function evidenceCommand(context: Context): Command {
@@ -30,7 +37,7 @@ export function evidenceCommand(context: Context): Command {
     .option('--no-certificates', 'leave the certificates out: the verifier has them')
     .option('-o, --out <file>', 'where to write; default: stdout')
     .addOption(htmlOption());
-  addGuestOptions(addTrustedRootOption(command));
+  addGuestOptions(addPolicyOption(addTrustedRootOption(command)));
   return command
     .addHelpText(
       'after',
@@ -62,10 +69,12 @@ Example:
       );
       if (options.html !== undefined) {
         const trustedRoots = await readTrustedRoots(options.trustedRoot);
-        const result = await verifyEvidence(evidence, {
+        const policy = await readPolicy(options.policy);
+        const result = await explainEvidence(evidence, {
           ...(nonce === undefined ? {} : { nonce }),
           ...(userData === undefined ? {} : { userData }),
           ...(trustedRoots === undefined ? {} : { trustedRoots }),
+          ...(policy === undefined ? {} : { policy }),
         });
         if (!result.ok) context.exitCode = Exit.refused;
         await writeResultPage(options.html, result, {

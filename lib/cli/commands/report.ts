@@ -3,14 +3,13 @@ import { Command, Option } from 'commander';
 import { DEFAULT_KDS_URL } from '../../imds/kds-url.js';
 import {
   AttestationClient,
+  explainEvidence,
+  explainSnpReport,
   fetchThimCertificates,
   KdsClient,
   parseHclReport,
   parseSnpReport,
-  verifyEvidence,
-  verifySnpReport,
 } from '../../index.js';
-import type { VerificationResult } from '../../verify/result.js';
 import type { Evidence, EvidenceCertificates, Product } from '../../verify/types.js';
 import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
@@ -28,6 +27,7 @@ import { printResult } from '../present/result.js';
 import { hclJson, resultJson } from '../present/result-json.js';
 import { writeResultPage } from '../present/result-page.js';
 import { claimsFields, hclFields } from '../present/runtime-claims.js';
+import type { ShownResult } from '../present/shown.js';
 import { snpReportSections } from '../present/snp-report.js';
 
 interface ReportOptions extends GuestOptions, VerificationArguments {
@@ -108,7 +108,7 @@ async function liveReport(context: Context, options: ReportOptions): Promise<voi
     const certificates = await certificatesFor(context, options, evidence.hclReport);
     evidence = { ...evidence, ...(certificates === undefined ? {} : { certificates }) };
   }
-  const result = await verifyEvidence(evidence, { ...verification, nonce });
+  const result = await explainEvidence(evidence, { ...verification, nonce });
   await show(context, options, result, 'this machine');
 }
 
@@ -128,8 +128,8 @@ async function savedReport(context: Context, options: ReportOptions, file: strin
   }
   const evidence: Evidence = { version: 1, hclReport: bytes, certificates };
   const result = isHcl
-    ? await verifyEvidence(evidence, verification)
-    : verifySnpReport(bytes, { vcek: certificates.vcek, ...chainOf(certificates) }, verification);
+    ? await explainEvidence(evidence, verification)
+    : await explainSnpReport(bytes, { vcek: certificates.vcek, ...chainOf(certificates) }, verification);
   await show(context, options, result, file);
 }
 
@@ -159,12 +159,7 @@ async function certificatesFor(
   return undefined;
 }
 
-async function show(
-  context: Context,
-  options: ReportOptions,
-  result: VerificationResult,
-  subject: string,
-): Promise<void> {
+async function show(context: Context, options: ReportOptions, result: ShownResult, subject: string): Promise<void> {
   const { terminal } = context;
   if (!result.ok) context.exitCode = Exit.refused;
   const caution = cautionOf(options);

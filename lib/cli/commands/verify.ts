@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { evidenceFromJson, verifyEvidence } from '../../index.js';
+import { evidenceFromJson, explainEvidence } from '../../index.js';
 import type { Context } from '../context.js';
 import { Exit } from '../exit.js';
 import { parseBytes } from '../input/bytes.js';
@@ -25,7 +25,7 @@ interface VerifyOptions extends VerificationArguments {
   html?: string;
 }
 
-const MAX_EVIDENCE_BYTES = 32 << 20;
+const MAX_EVIDENCE_BYTES = 2 << 20;
 
 export function verifyCommand(context: Context): Command {
   const command = new Command('verify')
@@ -65,7 +65,7 @@ Without --nonce nothing shows that the evidence is fresh.`,
       const verification = await verificationOptions(options);
       const evidence = evidenceFromJson(await readInput(path, MAX_EVIDENCE_BYTES));
       if (options.certs !== undefined) evidence.certificates = await readCertificates(options.certs);
-      const result = await verifyEvidence(evidence, {
+      const result = await explainEvidence(evidence, {
         ...verification,
         ...(nonce === undefined ? {} : { nonce }),
         ...(userData === undefined ? {} : { userData }),

@@ -4,8 +4,8 @@ import {
   AttestationError,
   ErrorCode,
   type Evidence,
+  explainEvidence,
   parseHclReport,
-  verifyEvidence,
 } from '../../index.js';
 import { CONFIDENTIAL_SIZES, type DoctorEnvironment } from './environment.js';
 import { type Finding, ok, problem, reason, skipped, warning } from './finding.js';
@@ -98,8 +98,12 @@ async function proofFinding(environment: DoctorEnvironment, client: AttestationC
         'See the checks above; with a metadata service that has no certificates, add them with cvm-attest report --kds.',
     });
   }
-  const { trustedRoots } = environment;
-  const { checks } = await verifyEvidence(evidence, { nonce, ...(trustedRoots === undefined ? {} : { trustedRoots }) });
+  const { trustedRoots, policy } = environment;
+  const { checks } = await explainEvidence(evidence, {
+    nonce,
+    ...(trustedRoots === undefined ? {} : { trustedRoots }),
+    ...(policy === undefined ? {} : { policy }),
+  });
   const failed = checks.filter((check) => !check.ok);
   if (failed.length === 0)
     return ok(PROOF, `${checks.filter((check) => !check.skipped).length} checks passed, down to the root`);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { VerificationPolicy } from '../../verify/policy.js';
 
 /** Where the doctor looks. The folders are those of the machine, or of a copy of one. */
 export interface DoctorEnvironment {
@@ -10,6 +11,8 @@ export interface DoctorEnvironment {
   osReleasePath?: string;
   /** Root certificates that replace AMD's, for a simulated machine. */
   trustedRoots?: Uint8Array[];
+  /** What to demand of the evidence besides. */
+  policy?: VerificationPolicy;
   /** `/`, unless a copy of a machine's files is looked at. */
   root: string;
   signal: AbortSignal;

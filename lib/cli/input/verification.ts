@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { SnpVerificationOptions } from '../../verify/options.js';
-import { parsePolicy } from '../../verify/policy.js';
+import { parsePolicy, type VerificationPolicy } from '../../verify/policy.js';
 import { collect, ENV } from '../options.js';
 import { readRoots } from './certificates.js';
 import { readInput, readJson } from './files.js';
@@ -17,10 +17,17 @@ const MAX_POLICY_BYTES = 1 << 20;
 const MAX_CRL_BYTES = 16 << 20;
 
 export function addVerificationOptions(command: Command): Command {
-  command.option('--policy <file>', 'what to demand besides that it is genuine: JSON, see docs/policy.md');
-  return addTrustedRootOption(command)
+  return addTrustedRootOption(addPolicyOption(command))
     .option('--crl <file>', "AMD's revocation list, DER or PEM; may be repeated", collect)
     .option('--now <time>', 'verify as of this time (ISO 8601); default: now', parseTime);
+}
+
+export function addPolicyOption(command: Command): Command {
+  return command.addOption(
+    new Option('--policy <file>', 'what to demand besides that it is genuine: JSON, see docs/policy.md').env(
+      ENV.policy,
+    ),
+  );
 }
 
 export function addTrustedRootOption(command: Command): Command {
@@ -39,6 +46,11 @@ export async function readTrustedRoots(paths: string[] | undefined): Promise<Uin
   return paths === undefined ? undefined : readRoots(paths);
 }
 
+/** The policy in the file that the option, or the environment variable, names. */
+export async function readPolicy(path: string | undefined): Promise<VerificationPolicy | undefined> {
+  return path === undefined ? undefined : parsePolicy(await readJson(path, MAX_POLICY_BYTES));
+}
+
 /**
  * What a verdict must be read with: that other roots than AMD's were trusted (an environment variable may have done that
  * unnoticed), or that it is not about today.
@@ -55,7 +67,8 @@ export function cautionOf({ trustedRoot, now }: VerificationArguments): string |
 export async function verificationOptions(options: VerificationArguments): Promise<SnpVerificationOptions> {
   const { policy, trustedRoot, crl, now } = options;
   const made: SnpVerificationOptions = {};
-  if (policy !== undefined) made.policy = parsePolicy(await readJson(policy, MAX_POLICY_BYTES));
+  const demands = await readPolicy(policy);
+  if (demands !== undefined) made.policy = demands;
   const trustedRoots = await readTrustedRoots(trustedRoot);
   if (trustedRoots !== undefined) made.trustedRoots = trustedRoots;
   if (crl !== undefined) made.crls = await Promise.all(crl.map((path) => readInput(path, MAX_CRL_BYTES)));

@@ -1,8 +1,8 @@
-import type { VerificationResult } from '../../verify/result.js';
-import type { HclReport } from '../../verify/types.js';
+import type { HclReport } from '../../abi/hcl-report.js';
+import type { ShownResult } from './shown.js';
 
 /** A verification as `--json` prints it; docs/cli.md documents the members. */
-export function resultJson(result: VerificationResult, caution: string | undefined): Record<string, unknown> {
+export function resultJson(result: ShownResult, caution: string | undefined): Record<string, unknown> {
   const {
     ok,
     checks,

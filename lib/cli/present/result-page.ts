@@ -1,11 +1,12 @@
 import type { Check, CheckSubject } from '../../base/errors.js';
-import type { CertificateFacts, VerificationResult } from '../../verify/result.js';
+import type { CertificateFacts } from '../../verify/result.js';
 import { type ChainLink, type LinkId, verdictOf } from '../html/model.js';
 import { renderPage } from '../html/page.js';
 import { writeOutput } from '../input/files.js';
 import { type Field, field } from '../output/table.js';
 import { packageVersion } from '../version.js';
 import { claimsFields, hclFields } from './runtime-claims.js';
+import type { ShownResult } from './shown.js';
 import { snpReportSections, tcbText } from './snp-report.js';
 
 const OTHER_SUBJECTS: readonly [CheckSubject, string][] = [
@@ -16,7 +17,7 @@ const OTHER_SUBJECTS: readonly [CheckSubject, string][] = [
 /** Draws a verification into one self-contained file. */
 export async function writeResultPage(
   path: string,
-  result: VerificationResult,
+  result: ShownResult,
   about: { title: string; subject: string; caution: string | undefined },
 ): Promise<void> {
   const links = chainLinks(result);
@@ -43,7 +44,7 @@ export async function writeResultPage(
   await writeOutput(path, text);
 }
 
-function chainLinks(result: VerificationResult): ChainLink[] {
+function chainLinks(result: ShownResult): ChainLink[] {
   const { certificates, report, hclReport, claims, quote, pcrs, eventLog } = result;
   const link = (
     id: LinkId,
@@ -128,7 +129,7 @@ function certificateAbout(certificate: CertificateFacts | undefined): { identity
   };
 }
 
-function endorsementFields({ certificates }: VerificationResult): Field[] {
+function endorsementFields({ certificates }: ShownResult): Field[] {
   const vcek = certificates?.vcek;
   return [
     ...field('product', vcek?.productName),
@@ -139,15 +140,15 @@ function endorsementFields({ certificates }: VerificationResult): Field[] {
 }
 
 /** Boot loaders and kernels first, then where each PCR leads. */
-function eventLogAbout(log: VerificationResult['eventLog']): { identity?: string; fields?: Field[] } {
+function eventLogAbout(log: ShownResult['eventLog']): { identity?: string; fields?: Field[] } {
   if (log === undefined) return {};
-  const { events, pcrs, bootApplications, secureBoot, kernelCommandLine } = log;
+  const { events, pcrs, bootApplications = [], secureBoot, kernelCommandLine, absent } = log;
   return {
     identity: `${events.length} events`,
     fields: [
-      ...field('secure boot', secureBoot, { alert: secureBoot === false }),
+      ...field('secure boot', secureBoot ?? `not proven: ${absent.secureBoot}`, { alert: secureBoot === false }),
       ...bootApplications.flatMap(({ path, sha256 }) => field('started', `${path}\n${sha256}`)),
-      ...field('kernel command line', kernelCommandLine),
+      ...field('kernel command line', kernelCommandLine ?? `not proven: ${absent.kernelCommandLine}`),
       ...Object.entries(pcrs).flatMap(([index, { replayed, quoted, matches }]) =>
         field(`replays to PCR ${index}`, replayed, { alert: quoted !== undefined && !matches }),
       ),

@@ -1,15 +1,15 @@
-import type { VerificationResult } from '../../verify/result.js';
 import { printChecks, printVerdict } from '../output/checks.js';
 import { printable } from '../output/printable.js';
 import { field, printSections, type Section } from '../output/table.js';
 import type { Terminal } from '../output/terminal.js';
 import { claimsFields, hclFields } from './runtime-claims.js';
+import type { ShownResult } from './shown.js';
 import { snpReportSections } from './snp-report.js';
 
 /** Fields of what was verified, then every check, then the verdict: what an operator reads from top to bottom. */
 export function printResult(
   terminal: Terminal,
-  result: VerificationResult,
+  result: ShownResult,
   about: { what: string; everything: boolean; caution: string | undefined },
 ): void {
   const { what, everything, caution } = about;
@@ -25,7 +25,7 @@ function printWarnings(terminal: Terminal, warnings: readonly string[]): void {
   for (const warning of warnings) terminal.print(`  ${terminal.style.yellow('!')} ${printable(warning)}`);
 }
 
-function resultSections(result: VerificationResult, everything: boolean): Section[] {
+function resultSections(result: ShownResult, everything: boolean): Section[] {
   const { hclReport, claims, report, certificates, pcrs } = result;
   const sections: Section[] = [];
   if (hclReport !== undefined) sections.push({ title: 'HCL report', fields: hclFields(hclReport) });

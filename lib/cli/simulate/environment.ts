@@ -10,11 +10,13 @@ export interface GuestEnvironment {
   remove(): Promise<void>;
 }
 
-/** Writes the roots of a simulated guest to a temporary folder and says which variables to set. */
+/** Writes the roots of a simulated guest, and a policy that names its measurement, to a temporary folder and says which variables to set. */
 export async function guestEnvironment(cvm: SimulatedCvm): Promise<GuestEnvironment> {
   const folder = await mkdtemp(join(tmpdir(), 'cvm-attest-'));
   const root = join(folder, 'root.pem');
-  await writeFile(root, cvm.authority.ark.pem);
+  const policy = join(folder, 'policy.json');
+  await writeFile(root, cvm.trustedRoots.join(''));
+  await writeFile(policy, JSON.stringify(cvm.verification.policy));
   const variables: Record<string, string> = {
     [ENV.tcti]: cvm.tcti,
     [ENV.imdsUrl]: cvm.imdsUrl,
@@ -23,6 +25,7 @@ export async function guestEnvironment(cvm: SimulatedCvm): Promise<GuestEnvironm
     [ENV.eventLog]: cvm.eventLogPath,
     [ENV.osRelease]: cvm.osReleasePath,
     [ENV.trustedRoot]: root,
+    [ENV.policy]: policy,
   };
   if (cvm.ca !== undefined) {
     const ca = join(folder, 'ca.pem');

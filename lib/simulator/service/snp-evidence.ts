@@ -42,12 +42,12 @@ function verifySigningKey(report: SnpReportView, leaf: VerifiedLeaf): void {
   if (maskedChip || !report.chipId.equals(expected)) throw untrusted('the leaf is of another chip than the report');
 }
 
-/** reported ≤ committed ≤ current and launch ≤ current, component by component. */
+/** reported ≤ committed ≤ current, component by component. At launch it may have been above: firmware is rolled back. */
 function verifyTcbOrder(report: SnpReportView, product: Product): void {
-  const { reported, committed, current, launch } = report.tcbs(product);
+  const { reported, committed, current } = report.tcbs(product);
   const atMost = (low: Tcb, high: Tcb): boolean =>
     (Object.keys(low) as (keyof Tcb)[]).every((component) => (low[component] ?? 0) <= (high[component] ?? 0));
-  if (!atMost(reported, committed) || !atMost(committed, current) || !atMost(launch, current)) {
+  if (!atMost(reported, committed) || !atMost(committed, current)) {
     throw untrusted('the TCBs of the SNP report are in no possible order');
   }
 }

@@ -1,7 +1,7 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { anyText, bytes, custom, date, text } from '../../base/option-kinds.js';
 import { checkOptions, nested, type OptionKind, type OptionTable, required } from '../../base/options.js';
-import { compilePolicy, type VerificationPolicy } from '../policy.js';
+import { policyOption, type VerificationPolicy } from '../policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from '../roots.js';
 
 /** What a relying party demands of a TD quote, and what it is verified with. */
@@ -34,7 +34,7 @@ export const collateralOption: OptionKind<TdxCollateral> = nested<TdxCollateral>
 
 const TABLE: OptionTable<TdQuoteOptions> = {
   collateral: collateralOption,
-  policy: custom((value) => compilePolicy(value)),
+  policy: policyOption,
   trustedRoots: custom((value) => value as readonly TrustedRootInput[]),
   now: date,
 };

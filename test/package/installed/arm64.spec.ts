@@ -54,10 +54,10 @@ describe.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/li
       const client = new cvm.AttestationClient(guest.client);
       const nonce = Buffer.alloc(32, 7);
       const evidence = await client.getEvidence({ nonce });
-      const result = await cvm.verifyEvidence(evidence, { nonce, trustedRoots: guest.trustedRoots });
+      const result = await cvm.explainEvidence(evidence, { nonce, trustedRoots: guest.trustedRoots });
       console.log(result.ok, result.checks.filter(({ ok }) => !ok).length);
       evidence.hclReport[40] ^= 1;
-      console.log((await cvm.verifyEvidence(evidence, { nonce, trustedRoots: guest.trustedRoots })).ok);
+      console.log((await cvm.explainEvidence(evidence, { nonce, trustedRoots: guest.trustedRoots })).ok);
 
       const token = await client.attest({ attestationUrl: guest.attestationUrl, clientPayload: { nonce: 'n' } });
       console.log((await cvm.verifyToken(token, { issuer: guest.attestationUrl, nonce: 'n' }))['x-ms-attestation-type']);

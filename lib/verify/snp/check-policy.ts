@@ -1,10 +1,12 @@
-import { hex } from '../base/hex.js';
+import { SigningKey, type SnpReport } from '../../abi/snp-report-fields.js';
+import { type Product, TCB_COMPONENTS, type Tcb, tcbText } from '../../abi/tcb.js';
+import type { CheckList } from '../check-list.js';
+import { checkHex } from '../hex-values.js';
+import type { CheckedOptions } from '../options.js';
+import type { MinimumTcb, VerificationPolicy } from '../policy.js';
 import type { EndorsementChain } from './chain.js';
-import type { CheckList } from './check-list.js';
-import { TCB_COMPONENTS, tcbText } from './check-report.js';
-import type { HexValues, MinimumTcb, VerificationPolicy } from './policy.js';
-import { checkSigners } from './policy-keys.js';
-import { type Product, SigningKey, type SnpReport, type Tcb } from './types.js';
+import { isAtMost } from './check-report.js';
+import { checkSigners } from './signers.js';
 
 const TIO_BIT = 7n;
 const HOST_REQUESTED = 0xffffffff;
@@ -20,9 +22,9 @@ const HEX_FIELDS = [
 ] as const;
 
 /** What the policy demands of the report; its defaults are checked whether or not there is a policy. */
-export function checkPolicy(
+export function checkSnpPolicy(
   list: CheckList,
-  policy: VerificationPolicy,
+  { policy, signers }: CheckedOptions,
   report: SnpReport,
   { product, chain }: { product?: Product; chain?: EndorsementChain },
 ): void {
@@ -63,23 +65,9 @@ export function checkPolicy(
   checkMinimum(list, 'minimumLaunchTcb', policy.minimumLaunchTcb, report.launchTcb, product);
   for (const field of HEX_FIELDS) {
     const expected = policy[field];
-    if (expected !== undefined) checkHex(list, 'policy', field, 'ERR_POLICY', expected, report[field]);
+    if (expected !== undefined) checkHex(list, 'policy', field, expected, report[field]);
   }
-  checkSigners(list, policy, report);
-}
-
-/** Compares bytes with hex digits or a list of them, case left aside. */
-export function checkHex(
-  list: CheckList,
-  subject: 'policy' | 'pcrs',
-  name: string,
-  code: 'ERR_POLICY',
-  expected: HexValues,
-  actual: Uint8Array,
-): boolean {
-  const values = [expected].flat().map((value) => value.toLowerCase());
-  const found = hex(actual);
-  return list.add(subject, name, code, values.includes(found), { expected: values.join(' or '), actual: found });
+  checkSigners(list, policy, signers, report);
 }
 
 function checkBits(list: CheckList, policy: VerificationPolicy, report: SnpReport): void {
@@ -129,7 +117,11 @@ function checkFirmware(list: CheckList, policy: VerificationPolicy, report: SnpR
   if (policy.permitProvisionalFirmware === false) {
     const committed = [report.committedMajor ?? 0, report.committedMinor ?? 0, report.committedBuild ?? 0];
     const same = compare([currentMajor, currentMinor, currentBuild], committed) === 0;
-    list.add('policy', 'firmware is committed', 'ERR_POLICY', same && sameTcb(report.currentTcb, report.committedTcb), {
+    const isCommitted =
+      same &&
+      sameTcb(report.currentTcb, report.committedTcb) &&
+      (report.launchTcb === undefined || isAtMost(report.launchTcb, report.currentTcb));
+    list.add('policy', 'firmware is committed', 'ERR_POLICY', isCommitted, {
       expected: `${committed.join('.')}, ${tcbText(report.committedTcb)}`,
       actual: `${currentMajor}.${currentMinor}.${currentBuild}, ${tcbText(report.currentTcb)}`,
     });

@@ -1,0 +1,103 @@
+import type { Evidence } from '../abi/evidence.js';
+import type { RuntimeClaims } from '../abi/runtime-claims.js';
+import { isZero } from '../base/bytes.js';
+import { hex } from '../base/hex.js';
+import type { CheckList } from './check-list.js';
+import type { CheckedEvidenceOptions } from './options.js';
+import { SNP_MEMBERS, type VerificationPolicy } from './policy.js';
+import type { EvidenceFacts } from './result.js';
+
+const USER_DATA_SIZE = 64;
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const NO_GUID = '00000000-0000-0000-0000-000000000000';
+
+/** TEEs that a policy accepts: those it lists, and only the one whose members it names. */
+export function checkTeePolicy(list: CheckList, policy: VerificationPolicy, tee: 'snp' | 'tdx' | undefined): void {
+  const namesSnp = SNP_MEMBERS.some((member) => policy[member] !== undefined);
+  const namesTdx = 'tdx' in policy;
+  if (policy.tees === undefined && namesSnp === namesTdx) return;
+  const named = namesSnp === namesTdx ? (['snp', 'tdx'] as const) : namesSnp ? (['snp'] as const) : (['tdx'] as const);
+  const accepted = named.filter((one) => policy.tees?.includes(one) ?? true);
+  list.add('policy', 'TEE', 'ERR_POLICY', tee !== undefined && accepted.includes(tee), {
+    expected: accepted.length === 0 ? 'none: the members of the policy contradict tees' : accepted,
+    actual: tee ?? 'neither SEV-SNP nor TDX',
+  });
+}
+
+/** The report's echo of the caller's bytes; true when it shows that the report is of this exchange. */
+export function checkUserData(
+  list: CheckList,
+  { userDataRequired }: Evidence,
+  { userData, policy }: CheckedEvidenceOptions,
+  claims: RuntimeClaims | undefined,
+): boolean {
+  let echoed = false;
+  if (userData !== undefined) {
+    const padded = new Uint8Array(USER_DATA_SIZE);
+    padded.set(userData);
+    const actual = claims?.['user-data']?.toLowerCase() ?? 'absent';
+    echoed = list.equal('runtime-data', 'user data', 'ERR_USER_DATA', hex(padded), actual);
+  } else if (userDataRequired === true) {
+    list.add('runtime-data', 'user data', 'ERR_USER_DATA', false, {
+      expected: 'userData: this evidence has the nonce in its report, too',
+      actual: 'not given',
+    });
+  }
+  // Zeros are what a report holds when nobody wrote any.
+  const fresh = echoed && userData !== undefined && !isZero(userData);
+  if (policy.requireFreshReport === true) {
+    list.add('policy', 'report is of this exchange', 'ERR_POLICY', fresh, {
+      expected: "this exchange's user data in the report",
+      actual: fresh ? 'in it' : userData === undefined ? 'no userData given' : 'not in it',
+    });
+  }
+  return fresh;
+}
+
+/** What the policy demands of the claims and of the measured boot. */
+export function checkGuestPolicy(
+  list: CheckList,
+  policy: VerificationPolicy,
+  claims: RuntimeClaims | undefined,
+  { eventLog }: EvidenceFacts,
+): void {
+  const configuration = claims?.['vm-configuration'];
+  checkSecureBoot(list, policy, configuration?.['secure-boot'], eventLog);
+  if (policy.vmIds === undefined) return;
+  const id = configuration?.vmUniqueId;
+  const found = typeof id === 'string' ? id.toLowerCase() : '';
+  const isKnown = GUID.test(found) && found !== NO_GUID;
+  const isListed = isKnown && policy.vmIds.some((one) => one.toLowerCase() === found);
+  list.add('policy', 'vmIds', 'ERR_POLICY', isListed, {
+    expected: policy.vmIds,
+    actual: typeof id === 'string' ? (isKnown ? id : 'not the GUID of a machine') : 'absent',
+  });
+}
+
+/** The claim is the host's configuration, the variable is what the firmware did: together they are asked, and must agree. */
+function checkSecureBoot(
+  list: CheckList,
+  { requireSecureBoot }: VerificationPolicy,
+  claimed: unknown,
+  eventLog: EvidenceFacts['eventLog'],
+): void {
+  const measured = eventLog?.secureBoot;
+  if (requireSecureBoot === true || requireSecureBoot === 'configured') {
+    list.add('policy', 'secure boot', 'ERR_POLICY', claimed === true, {
+      expected: true,
+      actual: typeof claimed === 'boolean' ? claimed : 'absent',
+    });
+  }
+  if (requireSecureBoot === true) {
+    list.add('policy', 'secure boot as it was measured', 'ERR_POLICY', measured === true, {
+      expected: true,
+      actual: measured ?? eventLog?.absent.secureBoot ?? 'no event log that a good quote over PCR 7 proves',
+    });
+  }
+  if (typeof claimed === 'boolean' && measured !== undefined && claimed !== measured) {
+    list.add('policy', 'claim and measurement of secure boot agree', 'ERR_POLICY', false, {
+      expected: `claimed ${claimed}`,
+      actual: `measured ${measured}`,
+    });
+  }
+}

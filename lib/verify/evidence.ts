@@ -1,0 +1,192 @@
+import type { Evidence } from '../abi/evidence.js';
+import { type HclStructure, parseHclStructure } from '../abi/hcl-report.js';
+import { parseRuntimeClaims, type RuntimeClaims } from '../abi/runtime-claims.js';
+import { hex } from '../base/hex.js';
+import type { VerificationContext } from '../engine/context.js';
+import type { SignatureEngine } from '../engine/engine.js';
+import { checkAkCertificate } from './ak-certificate.js';
+import { type AttestationKey, checkAttestationKey } from './attestation-key.js';
+import { checkEventLog } from './check-event-log.js';
+import { checkGuestPolicy, checkTeePolicy, checkUserData } from './check-guest.js';
+import { CheckList } from './check-list.js';
+import { checkQuote } from './check-quote.js';
+import { copyEvidence } from './copy.js';
+import { checkEncryptionKey } from './encryption-key.js';
+import { checkHardware } from './hardware.js';
+import { type CheckedEvidenceOptions, checkEvidenceOptions, type VerificationOptions } from './options.js';
+import { checkParavisor } from './paravisor.js';
+import { messageOf, refusalOf } from './refusal.js';
+import { type EvidenceFacts, factsOf, type VerificationResult, type VerifiedEvidence } from './result.js';
+
+const REQUEST_TYPE_AK_CERT = 2;
+
+/**
+ * Verifies what a guest says about itself, offline: the hardware vendor's root, the hardware report, the paravisor that it
+ * is of, the runtime claims that it binds, the attestation key in them, its quote and PCRs, the event log and the ephemeral
+ * key. Nothing is fetched.
+ *
+ * Without a quote everything is verified that needs none, and the check of the quote says that it was skipped; a `nonce`
+ * or a policy on PCRs makes the missing quote a failure.
+ *
+ * @throws {VerificationError} unless every check is good: `checks` lists all of them.
+ * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) for options, or a shape of `evidence`, that are wrong in
+ * themselves.
+ */
+export async function verifyEvidenceIn(
+  context: VerificationContext,
+  evidence: Evidence,
+  options: VerificationOptions = {},
+): Promise<VerifiedEvidence> {
+  return accepted(await explain(context, evidence, checkEvidenceOptions('verifyEvidence', options)));
+}
+
+/**
+ * The same, but resolves with every check whatever became of it, also for evidence that cannot be read: `ok` says whether
+ * all are good.
+ *
+ * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) for options, or a shape of `evidence`, that are wrong in
+ * themselves.
+ */
+export async function explainEvidenceIn(
+  context: VerificationContext,
+  evidence: Evidence,
+  options: VerificationOptions = {},
+): Promise<VerificationResult> {
+  return explain(context, evidence, checkEvidenceOptions('explainEvidence', options));
+}
+
+/** {@link verifyEvidenceIn} of a protocol of this package: the quote is over its context, which callers cannot name. */
+export async function verifyProtocolEvidence(
+  context: VerificationContext,
+  protocol: string,
+  evidence: Evidence,
+  options: VerificationOptions & { nonce: Uint8Array },
+): Promise<VerifiedEvidence> {
+  return accepted(await explain(context, evidence, checkEvidenceOptions('verifyEvidence', options, protocol)));
+}
+
+/** {@link explainEvidenceIn} of a protocol of this package. */
+export async function explainProtocolEvidence(
+  context: VerificationContext,
+  protocol: string,
+  evidence: Evidence,
+  options: VerificationOptions & { nonce: Uint8Array },
+): Promise<VerificationResult> {
+  return explain(context, evidence, checkEvidenceOptions('explainEvidence', options, protocol));
+}
+
+function accepted(result: VerificationResult): VerifiedEvidence {
+  if (!result.ok) throw refusalOf(result.checks);
+  return result;
+}
+
+async function explain(
+  { engine }: VerificationContext,
+  given: Evidence,
+  options: CheckedEvidenceOptions,
+): Promise<VerificationResult> {
+  const evidence = copyEvidence(given);
+  const { policy } = options;
+  const list = new CheckList();
+  const hcl = checkHclReport(list, evidence.hclReport);
+  const claims = checkClaims(list, hcl);
+  const hardware = await checkHardware(engine, list, hcl, evidence, options);
+  checkTeePolicy(list, policy, hardware.tee);
+  const identified = checkParavisor(list, policy, hardware.paravisor);
+  const bound = checkBinding(list, hcl);
+  const proven = list.ok && identified && bound;
+  const key = checkAttestationKey(list, claims);
+  const facts: EvidenceFacts = {
+    checks: [],
+    engine: engine.name,
+    reportFresh: checkUserData(list, evidence, options, claims),
+    warnings: [...(hcl?.warnings ?? []), ...hardware.warnings],
+  };
+  if (hcl !== undefined && claims !== undefined) facts.hclReport = { ...hcl, claims };
+  if (proven && claims !== undefined) facts.claims = claims;
+  if (hardware.paravisor?.identifiedBy !== undefined) facts.paravisor = hardware.paravisor.identifiedBy;
+  if (policy.allowUnidentifiedParavisor === true && facts.paravisor === undefined) {
+    facts.warnings.push('the paravisor is not identified: the guest may have chosen its claims, keys and PCRs itself');
+  }
+  await checkTpm(engine, list, evidence, key, options, facts);
+  checkGuestPolicy(list, policy, claims, facts);
+
+  facts.checks = list.checks;
+  if (!list.ok) {
+    delete facts.encryptionKey;
+    facts.reportFresh = false;
+  }
+  return hardware.result(facts, list.ok);
+}
+
+function checkHclReport(list: CheckList, bytes: Uint8Array): HclStructure | undefined {
+  let hcl: HclStructure;
+  try {
+    hcl = parseHclStructure(bytes);
+  } catch (error) {
+    list.add('runtime-data', 'HCL report can be read', 'ERR_HCL_REPORT', false, { actual: messageOf(error) });
+    return undefined;
+  }
+  list.add('runtime-data', 'HCL report can be read', 'ERR_HCL_REPORT', true, {
+    actual: `header version ${hcl.headerVersion}`,
+  });
+  list.equal('runtime-data', 'HCL request type', 'ERR_HCL_REPORT', REQUEST_TYPE_AK_CERT, hcl.requestType);
+  return hcl;
+}
+
+function checkClaims(list: CheckList, hcl: HclStructure | undefined): RuntimeClaims | undefined {
+  const name = 'runtime claims can be read';
+  if (hcl === undefined) {
+    list.notChecked('runtime-data', name, 'the HCL report cannot be read');
+    return undefined;
+  }
+  try {
+    const claims = parseRuntimeClaims(hcl.variableData);
+    list.add('runtime-data', name, 'ERR_RUNTIME_CLAIMS', true, { actual: `${hcl.variableData.length} bytes` });
+    return claims;
+  } catch (error) {
+    list.add('runtime-data', name, 'ERR_RUNTIME_CLAIMS', false, { actual: messageOf(error) });
+    return undefined;
+  }
+}
+
+function checkBinding(list: CheckList, hcl: HclStructure | undefined): boolean {
+  const name = 'report_data binds the runtime data';
+  if (hcl === undefined) {
+    list.notChecked('runtime-data', name, 'the HCL report cannot be read');
+    return false;
+  }
+  const expected = `${hcl.hashType} of ${hcl.variableData.length} bytes, then zeros`;
+  const actual = hcl.reportData === undefined ? 'no report_data' : hex(hcl.reportData);
+  return list.add('runtime-data', name, 'ERR_REPORT_DATA_MISMATCH', hcl.bound, { expected, actual });
+}
+
+/** What the vTPM says: with the key that the hardware report binds. */
+async function checkTpm(
+  engine: SignatureEngine,
+  list: CheckList,
+  evidence: Evidence,
+  key: AttestationKey | undefined,
+  options: CheckedEvidenceOptions,
+  facts: EvidenceFacts,
+): Promise<void> {
+  const { policy, anchors, now } = options;
+  const { certificate, warnings } = await checkAkCertificate(engine, list, key, {
+    certificate: evidence.akCertificate,
+    chain: evidence.akCertificateChain ?? [],
+    required: policy.requireAkCertificate === true,
+    anchors,
+    now,
+  });
+  if (certificate !== undefined) facts.akCertificate = factsOf(certificate);
+  facts.warnings.push(...warnings);
+  const quote = await checkQuote(engine, list, evidence.quote, key, options);
+  if (quote.attest !== undefined) facts.quote = quote.attest;
+  if (quote.pcrs !== undefined) {
+    facts.pcrs = Object.fromEntries([...quote.pcrs].map(([index, value]) => [index, hex(value)]));
+  }
+  const eventLog = checkEventLog(list, evidence.eventLog, quote, policy, (hash, data) => engine.digest(hash, data));
+  if (eventLog !== undefined) facts.eventLog = eventLog;
+  const encryptionKey = await checkEncryptionKey(engine, list, evidence.ephemeralKey, key, quote);
+  if (encryptionKey !== undefined) facts.encryptionKey = encryptionKey;
+}

@@ -1,0 +1,54 @@
+import { type Certificate, parseCertificate, parseCertificates } from '../../abi/x509.js';
+import { isBytes } from '../../base/bytes.js';
+import { AttestationError, ErrorCode } from '../../base/errors.js';
+import { hex } from '../../base/hex.js';
+import { sha2 } from '../../base/sha2.js';
+import type { PublicKey } from '../../engine/engine.js';
+import { usableKey } from '../certificate-signature.js';
+
+/** A certificate and what is compared and shown of it. */
+export interface ChainCertificate {
+  readonly certificate: Certificate;
+  /** Absent for a key that is out of bounds or of a kind that is not verified with. */
+  readonly key?: PublicKey;
+  /** Common names; empty where there is none. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Hex. */
+  readonly serial: string;
+  /** SHA-256 of the certificate, hex. */
+  readonly fingerprint: string;
+  /** SHA-256 of its DER SubjectPublicKeyInfo, hex. */
+  readonly publicKeyDigest: string;
+  /** Its validity for people. */
+  readonly validity: string;
+}
+
+/**
+ * The certificates of one DER certificate (zero padding allowed) or of PEM text with 1 to 16 of them.
+ *
+ * @throws {AttestationError} 21 for nothing, 20 for anything malformed, 8 for a value that is neither bytes nor text.
+ */
+export function loadCertificates(input: Uint8Array | string): ChainCertificate[] {
+  if (typeof input !== 'string' && !isBytes(input)) {
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'a certificate is DER bytes or PEM text');
+  }
+  const isDer = typeof input !== 'string' && (input[0] === 0x30 || input[0] === 0);
+  const certificates = isDer ? [parseCertificate(input, { padding: true })] : parseCertificates(input);
+  return certificates.map(chainCertificate);
+}
+
+export function chainCertificate(certificate: Certificate): ChainCertificate {
+  const { der, spki, serial, subject, issuer, notBefore, notAfter, publicKey } = certificate;
+  const key = publicKey === undefined ? undefined : usableKey(publicKey);
+  return {
+    certificate,
+    ...(key === undefined ? {} : { key }),
+    subject: subject.commonName ?? '',
+    issuer: issuer.commonName ?? '',
+    serial: hex(serial),
+    fingerprint: hex(sha2('SHA-256', der)),
+    publicKeyDigest: hex(sha2('SHA-256', spki)),
+    validity: `${notBefore.toISOString()} to ${notAfter.toISOString()}`,
+  };
+}

@@ -1,0 +1,103 @@
+import type { Product } from '../../abi/tcb.js';
+import { isCertificateAuthority } from '../../abi/x509.js';
+import type { CheckSubject } from '../../base/errors.js';
+import type { CheckList } from '../check-list.js';
+import type { TrustAnchors } from '../roots.js';
+import type { ChainCertificate } from './certificate.js';
+import type { EndorsementChain } from './chain.js';
+
+// VCEK Certificate and KDS Interface Specification: RSASSA-PSS with SHA-384 and a salt as long as the hash.
+const SALT_LENGTH = 48;
+
+/** Chain to the root that is trusted for `product`: who signed whom, with which algorithm, and whether they may. */
+export function checkChain(
+  list: CheckList,
+  chain: EndorsementChain,
+  product: Product | undefined,
+  anchors: TrustAnchors,
+): void {
+  const { leaf, ask, ark } = chain;
+  if (ark === undefined) {
+    list.add('root', 'root certificate (ARK)', 'ERR_CERTIFICATE_MISSING', false, {
+      expected: ask === undefined ? 'an ARK' : ask.issuer,
+      actual: 'absent',
+    });
+    list.notChecked('root', 'root is trusted', 'no root certificate');
+  } else {
+    checkRoot(list, ark, product, anchors);
+    checkIssued(list, 'root', 'root signed itself', ark, ark, chain.arkSelfSigned);
+  }
+  if (ask === undefined) {
+    list.add('intermediate', 'signing key certificate (ASK or ASVK)', 'ERR_CERTIFICATE_MISSING', false, {
+      expected: leaf.issuer,
+      actual: 'absent',
+    });
+  } else if (ark === undefined) {
+    list.notChecked('intermediate', 'root signed the signing key certificate', 'no root certificate');
+  } else {
+    checkIssued(list, 'intermediate', 'root signed the signing key certificate', ask, ark, chain.askSigned);
+  }
+  if (ask === undefined) list.notChecked('leaf', 'signing key signed the leaf', 'no signing key certificate');
+  else checkIssued(list, 'leaf', 'signing key signed the leaf', leaf, ask, chain.leafSigned);
+}
+
+function checkRoot(list: CheckList, ark: ChainCertificate, product: Product | undefined, anchors: TrustAnchors): void {
+  if (product === undefined) {
+    list.notChecked('root', 'root is trusted', 'the product is not known');
+    return;
+  }
+  const trusted = anchors.keysOf(product);
+  list.add('root', 'root is trusted', 'ERR_ARK_NOT_TRUSTED', trusted.includes(ark.publicKeyDigest), {
+    expected: trusted.length === 0 ? `a root for ${product}` : trusted,
+    actual: ark.publicKeyDigest,
+  });
+}
+
+function checkIssued(
+  list: CheckList,
+  subject: CheckSubject,
+  name: string,
+  { certificate, ...named }: ChainCertificate,
+  issuer: ChainCertificate,
+  signed: boolean,
+): void {
+  const { scheme } = certificate.signatureAlgorithm;
+  const isPss = scheme?.scheme === 'rsa-pss' && scheme.hash === 'SHA-384' && scheme.saltLength === SALT_LENGTH;
+  const faults: string[] = [];
+  if (!signed) faults.push('the signature is not valid');
+  if (!isPss) faults.push('the signature is not RSASSA-PSS with SHA-384');
+  if (!isCertificateAuthority(issuer.certificate)) faults.push('the issuer is not a CA');
+  if (issuer.key?.type !== 'rsa') faults.push('the issuer has no RSA key of 2048 to 8192 bits');
+  if (certificate.unknownCritical.length > 0) faults.push('it has an unknown critical extension');
+  list.add(subject, name, 'ERR_CERTIFICATE_CHAIN', faults.length === 0, {
+    expected: `${named.subject} signed by ${named.issuer}`,
+    actual: faults.length === 0 ? `${named.subject} signed by ${issuer.subject}` : faults.join(', '),
+  });
+}
+
+/** Validity dates of every certificate of the chain. */
+export function checkDates(list: CheckList, chain: EndorsementChain, now: Date): void {
+  checkValidity(list, 'root', chain.ark, now);
+  checkValidity(list, 'intermediate', chain.ask, now);
+  checkValidity(list, 'leaf', chain.leaf, now);
+}
+
+function checkValidity(
+  list: CheckList,
+  subject: 'root' | 'intermediate' | 'leaf',
+  holder: ChainCertificate | undefined,
+  now: Date,
+): void {
+  const name = `${subject} certificate is valid now`;
+  if (holder === undefined) {
+    list.notChecked(subject, name, 'the certificate is missing');
+    return;
+  }
+  const { notBefore, notAfter } = holder.certificate;
+  const early = now < notBefore;
+  const late = now > notAfter;
+  list.add(subject, name, early ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED', !early && !late, {
+    expected: holder.validity,
+    actual: now.toISOString(),
+  });
+}

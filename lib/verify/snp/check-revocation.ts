@@ -1,0 +1,89 @@
+import { parseRevocationList, type RevocationList } from '../../abi/crl.js';
+import { equalBytes } from '../../base/bytes.js';
+import type { SignatureEngine } from '../../engine/engine.js';
+import { isListIssuedBy } from '../certificate-signature.js';
+import type { CheckList } from '../check-list.js';
+import { messageOf } from '../refusal.js';
+import type { ChainCertificate } from './certificate.js';
+import type { EndorsementChain } from './chain.js';
+
+const NAME = 'signing key certificate is not revoked';
+
+export interface RevocationInput {
+  /** DER or PEM, of any product. */
+  lists: readonly (Uint8Array | string)[] | undefined;
+  /** The policy demands a current list. */
+  required: boolean;
+  now: Date;
+}
+
+/**
+ * Revocation of the signing key certificate by the root's own lists. Every genuine list counts: revoked in one is revoked,
+ * and a list that is expired, or of the future, fails whatever another one says.
+ */
+export async function checkRevocation(
+  engine: SignatureEngine,
+  list: CheckList,
+  { ask, ark }: EndorsementChain,
+  { lists, required, now }: RevocationInput,
+): Promise<void> {
+  if (lists === undefined) {
+    if (required) {
+      list.add('intermediate', NAME, 'ERR_CRL', false, { expected: 'a revocation list', actual: 'none supplied' });
+    } else {
+      list.skipped('intermediate', NAME, 'no revocation list supplied');
+    }
+    return;
+  }
+  if (ask === undefined || ark === undefined) {
+    list.notChecked('intermediate', NAME, 'the chain is incomplete');
+    return;
+  }
+  const faults: string[] = [];
+  const genuine: RevocationList[] = [];
+  for (const input of lists) {
+    const found = await genuineList(engine, input, ark);
+    if (typeof found === 'string') faults.push(found);
+    else if (found !== undefined) genuine.push(found);
+  }
+  if (genuine.length === 0) {
+    list.add('intermediate', NAME, 'ERR_CRL', false, {
+      expected: `a revocation list signed by ${ark.subject}`,
+      actual: faults.join(', ') || 'none of this root among those supplied',
+    });
+    return;
+  }
+  for (const current of genuine) checkCurrent(list, current, now);
+  const revoked = genuine.some(({ revoked }) => revoked.has(ask.serial));
+  list.add('intermediate', NAME, 'ERR_CERTIFICATE_REVOKED', !revoked, {
+    expected: `serial ${ask.serial} not among those revoked`,
+    actual: revoked ? 'revoked' : 'not revoked',
+  });
+}
+
+/** The root's own list, why it is none, or undefined for the list of another issuer. */
+async function genuineList(
+  engine: SignatureEngine,
+  input: Uint8Array | string,
+  ark: ChainCertificate,
+): Promise<RevocationList | string | undefined> {
+  let list: RevocationList;
+  try {
+    list = parseRevocationList(input);
+  } catch (error) {
+    return messageOf(error);
+  }
+  if (!equalBytes(list.issuer.raw, ark.certificate.subject.raw)) return undefined;
+  if (list.unknownCritical.length > 0) return 'a list with an unknown critical extension';
+  const signed = await isListIssuedBy(engine, list, ark.certificate);
+  return signed ? list : `not signed by ${ark.subject}`;
+}
+
+// Without nextUpdate a list never ends, and would hide every later revocation.
+function checkCurrent(list: CheckList, { thisUpdate, nextUpdate }: RevocationList, now: Date): void {
+  const current = thisUpdate <= now && nextUpdate !== undefined && now <= nextUpdate;
+  list.add('intermediate', 'revocation list is valid now', 'ERR_CRL_EXPIRED', current, {
+    expected: `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'a time that it does not state'}`,
+    actual: now.toISOString(),
+  });
+}

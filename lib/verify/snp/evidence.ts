@@ -1,0 +1,49 @@
+import type { Evidence } from '../../abi/evidence.js';
+import type { HclStructure } from '../../abi/hcl-report.js';
+import type { SignatureEngine } from '../../engine/engine.js';
+import type { CheckList } from '../check-list.js';
+import type { HardwareVerification } from '../hardware.js';
+import type { CheckedOptions } from '../options.js';
+import { certificateFacts, type SnpFacts } from '../result.js';
+import { checkSnpPolicy } from './check-policy.js';
+import { checkSnpReport, snpWarnings } from './hardware.js';
+import { identifySnpParavisor } from './paravisor.js';
+
+/** The SNP report in the HCL report: down to AMD's root, under the policy. */
+export async function verifySnpHardware(
+  engine: SignatureEngine,
+  list: CheckList,
+  hcl: HclStructure,
+  { certificates }: Evidence,
+  options: CheckedOptions,
+): Promise<HardwareVerification> {
+  list.equal('report', 'hardware report type', 'ERR_REPORT_TYPE', 'snp', hcl.reportType);
+  const others = certificates?.chain ?? [];
+  const verified = await checkSnpReport(
+    engine,
+    list,
+    hcl.hardwareReport,
+    { leaf: certificates?.vcek, others: typeof others === 'string' ? [others] : others },
+    options,
+  );
+  const { report, product, chain } = verified;
+  if (report !== undefined) checkSnpPolicy(list, options, report, verified);
+  const facts: Partial<SnpFacts> = {
+    ...(report === undefined ? {} : { report }),
+    ...(product === undefined ? {} : { product }),
+    ...(chain === undefined ? {} : { certificates: certificateFacts(chain) }),
+  };
+  return {
+    tee: 'snp',
+    ...(report === undefined ? {} : { paravisor: identifySnpParavisor(report, options) }),
+    warnings: snpWarnings(report),
+    result: (common, ok) =>
+      ok && isComplete(facts)
+        ? { ...common, ...facts, ok, tee: 'snp' }
+        : { ...common, ...facts, ok: false, tee: 'snp' },
+  };
+}
+
+function isComplete(facts: Partial<SnpFacts>): facts is SnpFacts {
+  return facts.report !== undefined && facts.product !== undefined && facts.certificates !== undefined;
+}
