@@ -1,3 +1,5 @@
+import { utf8Bytes } from './bytes.js';
+
 /**
  * The one base64 codec (RFC 4648). Decoding is strict: one text for one value, so that no two readers of a document see
  * different bytes. Refused are characters outside the alphabet (blanks and line ends included), a length that no bytes
@@ -6,15 +8,20 @@
 
 const URL_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const STANDARD_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const INVALID = 64;
+/** In a group of three bytes, above their 24 bits. */
+const INVALID = 1 << 24;
 
-const URL_VALUES = valuesOf(URL_ALPHABET);
-const STANDARD_VALUES = valuesOf(STANDARD_ALPHABET);
+const URL_TABLES = tablesOf(URL_ALPHABET);
+const STANDARD_TABLES = tablesOf(STANDARD_ALPHABET);
 
-function valuesOf(alphabet: string): Uint8Array {
-  const values = new Uint8Array(128).fill(INVALID);
-  for (let value = 0; value < 64; value++) values[alphabet.charCodeAt(value)] = value;
-  return values;
+/** For each of the four characters of a group: what it adds to the group's 24 bits, by its UTF-8 byte. */
+function tablesOf(alphabet: string): readonly [Int32Array, Int32Array, Int32Array, Int32Array] {
+  const table = (shift: number): Int32Array => {
+    const values = new Int32Array(256).fill(INVALID);
+    for (let value = 0; value < 64; value++) values[alphabet.charCodeAt(value)] = value << shift;
+    return values;
+  };
+  return [table(18), table(12), table(6), table(0)];
 }
 
 /** Base64url without padding. */
@@ -30,14 +37,14 @@ export function encodeBase64(bytes: Uint8Array): string {
 
 /** Bytes of base64url without padding; undefined for anything else. */
 export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  return decode(text, text.length, URL_VALUES);
+  return decode(text, text.length, URL_TABLES);
 }
 
 /** Bytes of base64 with padding; undefined for anything else. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0) return undefined;
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  return decode(text, text.length - padding, STANDARD_VALUES);
+  return decode(text, text.length - padding, STANDARD_TABLES);
 }
 
 function encode(bytes: Uint8Array, alphabet: string): string {
@@ -53,34 +60,41 @@ function encode(bytes: Uint8Array, alphabet: string): string {
   return text;
 }
 
-function decode(text: string, length: number, values: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+function decode(
+  text: string,
+  length: number,
+  [first, second, third, fourth]: readonly [Int32Array, Int32Array, Int32Array, Int32Array],
+): Uint8Array<ArrayBuffer> | undefined {
   const rest = length % 4;
   if (rest === 1) return undefined;
-  const bytes = new Uint8Array((length - rest) * 0.75 + (rest === 0 ? 0 : rest - 1));
-  // One bad character sets bit 6 of what all values are collected in.
+  // What is not ASCII takes more bytes than it has characters; every byte of it is refused.
+  const codes = utf8Bytes(length === text.length ? text : text.slice(0, length));
+  if (codes.length !== length) return undefined;
+  const whole = length - rest;
+  const bytes = new Uint8Array(whole * 0.75 + (rest === 0 ? 0 : rest - 1));
+  // One bad character sets the bit that no three bytes have in what all groups are collected in.
   let seen = 0;
-  let at = 0;
   let to = 0;
-  const value = (index: number): number => values[text.charCodeAt(index)] ?? INVALID;
-  for (const end = length - rest; at < end; at += 4) {
-    const a = value(at);
-    const b = value(at + 1);
-    const c = value(at + 2);
-    const d = value(at + 3);
-    seen |= a | b | c | d;
-    bytes[to++] = (a << 2) | (b >>> 4);
-    bytes[to++] = (b << 4) | (c >>> 2);
-    bytes[to++] = (c << 6) | d;
+  // Written out: as a function of its own the look-up costs half as much again.
+  for (let at = 0; at < whole; at += 4) {
+    const group =
+      (first[codes[at] as number] as number) |
+      (second[codes[at + 1] as number] as number) |
+      (third[codes[at + 2] as number] as number) |
+      (fourth[codes[at + 3] as number] as number);
+    seen |= group;
+    bytes[to] = group >> 16;
+    bytes[to + 1] = group >> 8;
+    bytes[to + 2] = group;
+    to += 3;
   }
   if (rest > 0) {
-    const a = value(at);
-    const b = value(at + 1);
-    const c = rest === 3 ? value(at + 2) : 0;
-    seen |= a | b | c;
-    bytes[to++] = (a << 2) | (b >>> 4);
-    if (rest === 3) bytes[to++] = (b << 4) | (c >>> 2);
-    const unused = rest === 3 ? c & 3 : b & 15;
-    if (unused !== 0) return undefined;
+    const last = rest === 3 ? (third[codes[whole + 2] as number] as number) : 0;
+    const group = (first[codes[whole] as number] as number) | (second[codes[whole + 1] as number] as number) | last;
+    seen |= group;
+    bytes[to] = group >> 16;
+    if (rest === 3) bytes[to + 1] = group >> 8;
+    if ((group & (rest === 3 ? 0xff : 0xffff)) !== 0) return undefined;
   }
   return seen < INVALID ? bytes : undefined;
 }

@@ -23,19 +23,23 @@ describe('the npm package', () => {
       .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
       .map((path) => `dist/${path.slice(0, -'.ts'.length)}.d.ts`);
     const compiled = files.filter((path) => path.startsWith('dist/'));
+    const isShared = (path: string): boolean => path.includes('/shared/');
     const [scripts, others] = [
       compiled.filter((path) => path.endsWith('.js')),
-      compiled.filter((path) => !path.endsWith('.js')),
+      compiled.filter((path) => !path.endsWith('.js') && path !== 'dist/cjs/package.json'),
     ];
     expect(others, 'dist/ is not what lib/ compiles to: npm run build:ts').toEqual(
       [...declarations, 'dist/cvm-attest.1'].sort(),
     );
-    const entries = ['dist/cli/main.js', 'dist/index.js', 'dist/opentelemetry.js', 'dist/simulator/index.js'];
-    expect(scripts.filter((path) => !path.startsWith('dist/shared/'))).toEqual(entries);
+    const library = ['index', 'opentelemetry', 'relying-party/index', 'simulator/index', 'verify'];
+    const entries = [
+      ...library.map((entry) => `dist/cjs/${entry}.js`),
+      ...['cli/main', ...library].map((entry) => `dist/${entry}.js`),
+    ];
+    expect(scripts.filter((path) => !isShared(path)).sort()).toEqual(entries.sort());
     // Each shared one is in use.
     const text = scripts.map((path) => readFileSync(new URL(path, root), 'utf8')).join('\n');
-    for (const path of scripts.filter((script) => script.startsWith('dist/shared/')))
-      expect(text).toContain(path.slice('dist/shared/'.length));
+    for (const path of scripts.filter(isShared)) expect(text).toContain(path.split('/').pop());
   });
 
   it('holds these other files and no more', () => {
