@@ -4,6 +4,7 @@ import { traced } from '../base/tracing.js';
 import { type NativeError, native } from '../native.js';
 import { BANKS, bankName, HANDLE_RANGES, keyArguments, pcrMask, pcrsOf, schemeArguments } from './arguments.js';
 import { onAbort } from './on-abort.js';
+import { requireTpmDevice } from './tcti-device.js';
 import type {
   CertifiedEphemeralKey,
   EphemeralKeyChoice,
@@ -276,6 +277,13 @@ export class NativeTpm {
     return traced({ name: `tpm.${name}` }, () => this.#start(options, start));
   }
 
+  /** Nothing is opened yet: the first job does that. */
+  #open(): NativeTpmClient {
+    requireTpmDevice(this.#tcti);
+    const { TpmClient } = native();
+    return new TpmClient(this.#tcti, this.#commandTimeoutMs, this.#saltKey?.handle, this.#saltKey?.name);
+  }
+
   async #start<T>(
     options: TpmCallOptions | undefined,
     start: (client: NativeTpmClient, job: number) => Promise<T>,
@@ -283,12 +291,7 @@ export class NativeTpm {
     const signal = options?.signal;
     signal?.throwIfAborted();
     if (this.#closed) throw closedError();
-    this.#client ??= new (native().TpmClient)(
-      this.#tcti,
-      this.#commandTimeoutMs,
-      this.#saltKey?.handle,
-      this.#saltKey?.name,
-    );
+    this.#client ??= this.#open();
     const client = this.#client;
     this.#lastJob = (this.#lastJob % 0xffff_ffff) + 1;
     const job = this.#lastJob;

@@ -14,7 +14,7 @@ namespace {
 
 class Library {
  public:
-  Library(const char* soname, const char* package) : package_(package) {
+  explicit Library(const char* soname) {
     // RTLD_LOCAL and never RTLD_DEEPBIND: a libcrypto.so.3 that the ordinary search order has half bound to Node's own
     // OpenSSL crashes as soon as it is entered.
     handle_ = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
@@ -31,18 +31,18 @@ class Library {
   [[noreturn]] void fail(const char* reason) const {
     throw Error(ErrorKind::kTpmUnavailable, std::string("tpm2-tss cannot be loaded: ") +
                                                 (reason == nullptr ? "unknown reason" : reason) +
-                                                "; install the package " + package_ + " (Debian, Ubuntu)");
+                                                "; install the package tpm2-tools, which brings it on Debian, " +
+                                                "Ubuntu and RHEL");
   }
 
   void* handle_;  // never closed: the functions stay in use until the process ends
-  const char* package_;
 };
 
 Tss load() {
-  const Library mu("libtss2-mu.so.0", "libtss2-mu0");
-  const Library sys("libtss2-sys.so.1", "libtss2-sys1");
-  const Library loader("libtss2-tctildr.so.0", "libtss2-tctildr0");
-  const Library rc("libtss2-rc.so.0", "libtss2-rc0");
+  const Library mu("libtss2-mu.so.0");
+  const Library sys("libtss2-sys.so.1");
+  const Library loader("libtss2-tctildr.so.0");
+  const Library rc("libtss2-rc.so.0");
   Tss table;
 #define CGA_TSS_FIND(name) sys.find(table.name, "Tss2_Sys_" #name);
   CGA_TSS_SYS(CGA_TSS_FIND)

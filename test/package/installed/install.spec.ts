@@ -128,7 +128,7 @@ for (const major of ['20', '22', '24', '26']) {
          await client.close();`,
         { LD_LIBRARY_PATH: empty },
       );
-      expect(printed).toMatch(/^AttestationError 13 .*install the package libtss2-/);
+      expect(printed).toMatch(/^AttestationError 13 .*install the package tpm2-tools/);
     });
   });
 }
