@@ -1,3 +1,4 @@
+import { parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import { decodeBase64url, requireBulk, requireBytes } from './bytes.js';
 import { invalid } from './errors.js';
@@ -117,9 +118,9 @@ function parseJsonObject(base64: string): Record<string, unknown> {
   try {
     const bytes = Buffer.from(base64, 'base64');
     if (bytes.toString('base64') !== base64) throw invalid('encryptionMetadata is no base64');
-    value = JSON.parse(bytes.toString('utf8'));
+    value = parseStrictJson(bytes);
   } catch (error) {
-    if (error instanceof SyntaxError) throw invalid('encryptionMetadata is no JSON');
+    if (error instanceof StrictJsonError) throw invalid('encryptionMetadata is not acceptable JSON');
     throw error;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

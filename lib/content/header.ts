@@ -1,3 +1,4 @@
+import { parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import { EPHEMERAL_KEY_ID } from '../token/ephemeral-key.js';
 import { decodeBase64url } from './bytes.js';
 import { invalid } from './errors.js';
@@ -51,9 +52,9 @@ export function decodeHeader(encoded: unknown, purpose: Purpose): ProtectedHeade
   if (encoded.length > MAX_PROTECTED_LENGTH) throw invalid('the protected header of the JWE is too long');
   let header: unknown;
   try {
-    header = JSON.parse(decodeBase64url(encoded, 'the protected header').toString('utf8'));
+    header = parseStrictJson(decodeBase64url(encoded, 'the protected header'));
   } catch (error) {
-    if (error instanceof SyntaxError) throw invalid('the protected header of the JWE is no JSON');
+    if (error instanceof StrictJsonError) throw invalid('the protected header of the JWE is not acceptable JSON');
     throw error;
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {

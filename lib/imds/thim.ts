@@ -1,5 +1,5 @@
-import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { parseStrictJson } from '../base/strict-json.js';
 import type { TransportContext } from '../http/own-transport.js';
 import { askImds, type Imds, type ImdsOptions, imdsOf } from './imds.js';
 
@@ -45,7 +45,7 @@ export async function fetchThimCertificatesIn(
 function jsonObject(body: Uint8Array): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(readableText(body));
+    value = parseStrictJson(body);
   } catch (cause) {
     throw notJson(cause);
   }

@@ -1,5 +1,6 @@
 import { createDecipheriv } from 'node:crypto';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { parseStrictJson } from '../base/strict-json.js';
 
 /** How the service returns a token: AES-GCM under an inner key that only the TPM's ephemeral key can unwrap. */
 export interface GuestEnvelope {
@@ -81,9 +82,10 @@ function decoded(text: unknown, what: string): Buffer {
 
 function parseJson(text: Buffer): unknown {
   try {
-    return JSON.parse(text.toString('utf8'));
+    return parseStrictJson(text);
   } catch {
-    throw malformed('the envelope is no JSON');
+    // The parser's words would quote what may be a token.
+    throw malformed('the envelope is not acceptable JSON');
   }
 }
 

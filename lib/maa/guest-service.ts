@@ -1,5 +1,5 @@
-import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { parseStrictJson } from '../base/strict-json.js';
 import { exchange } from '../http/exchange.js';
 import type { HttpSettings } from '../http/retry.js';
 import { type GuestEnvelope, parseGuestEnvelope } from './guest-envelope.js';
@@ -40,7 +40,7 @@ export async function postGuestEvidence(
 function tokenOf(body: Uint8Array): string {
   let answer: unknown;
   try {
-    answer = JSON.parse(readableText(body));
+    answer = parseStrictJson(body);
   } catch {
     // The parser's message would quote the answer, which may hold a token.
     throw unparsable('no JSON');

@@ -208,6 +208,12 @@ describe('envelope', () => {
       'a stream': withHeader({ typ: 'cvm-stream+jwe' }),
       'oversized header': withHeader({ x: 'x'.repeat(5000) }),
       'header no JSON': close({ ...members, protected: 'AAAA' }),
+      'alg twice in the header': close({
+        ...members,
+        protected: Buffer.from(`{"alg":"none",${JSON.stringify(header).slice(1)}`).toString('base64url'),
+      }),
+      'a header nested deeply': withHeader({ x: JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`) }),
+      'a member twice': Buffer.from(Buffer.from(`{"iv":"AAAA",${JSON.stringify(members).slice(1)}`).toString('base64')),
       'header an array': close({ ...members, protected: Buffer.from('[]').toString('base64url') }),
       'header no base64url': close({ ...members, protected: '+/==' }),
       'a ciphertext inside': close({ ...members, ciphertext: 'AAAA' }),

@@ -77,7 +77,6 @@ describe('trouble with the TPM', () => {
       { tpm: { hclReport: { modify: (report) => patched(report, 1232, 0) } } },
     ],
     ['the report has no type', { code: 20 }, { tpm: { hclReport: { reportType: 0 } } }],
-    ['the VM is a TDX one', { code: 9, message: 'TDX' }, { vmType: 'tdx' }],
     [
       "the attestation key's certificate is provisional",
       { code: 29 },

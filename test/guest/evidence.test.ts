@@ -82,7 +82,7 @@ describe('evidence', () => {
     trace.stop();
   });
 
-  it('can be had of a TDX guest, which is not attested otherwise', async () => {
+  it('can be had of a TDX guest, without certificates of AMD’s', async () => {
     const tdx = await SimulatedCvm.start({ vmType: 'tdx' });
     await using _ = tdx;
     await using guest = clientOf(tdx);

@@ -31,6 +31,16 @@ const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('
 const refused = expect.objectContaining({ name: 'AttestationError', code: 14 });
 
 describe("the service's envelope", () => {
+  it.each<[string, (json: string) => string]>([
+    ['names a member twice', (json) => json.replace('{', '{"Jwt":"AAAA",')],
+    ['names an inner member twice', (json) => json.replace('"Cipher"', '"Cipher":"AES","Cipher"')],
+    ['is nested deeply', (json) => json.replace('{', `{"x":${'['.repeat(40)}${']'.repeat(40)},`)],
+    ['has something after its end', (json) => `${json}{}`],
+  ])('is refused when it %s', (_, change) => {
+    const json = change(JSON.stringify(seal().envelope));
+    expect(() => parseGuestEnvelope(Buffer.from(json).toString('base64url'))).toThrow(refused);
+  });
+
   it.each([8, 12, 16])('opens with an IV of %i bytes', (ivBytes) => {
     const { key, envelope } = seal({ ivBytes });
     expect(openGuestEnvelope(parseGuestEnvelope(encode(envelope)), key)).toBe(jwt);
