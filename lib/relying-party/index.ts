@@ -1,6 +1,11 @@
 export type { Cache, FetchLock } from '../base/cache.js';
 export { type MemoryCacheOptions, memoryCache } from '../base/memory-cache.js';
 export { fileCache } from '../node/file-cache.js';
+export { createKeyBroker } from './broker/create-key-broker.js';
+export { type EvidenceSource, KeyBrokerClient, type KeyBrokerClientOptions } from './broker/key-broker-client.js';
+export type { ChainSource, KeyBrokerOptions, ResourcePolicy } from './broker/options.js';
+export type { ResourcePath } from './broker/protocol.js';
+export type { RecipientJwk } from './broker/recipient-key.js';
 export { type RedisCacheOptions, redisCache } from './cache/redis.js';
 export { challengeBytes } from './challenge-format.js';
 export { type ChallengeOptions, type Challenges, type CheckedChallenge, createChallenges } from './challenges.js';
@@ -29,6 +34,7 @@ export type { ProofOfPossessionOptions } from './guards/possession.js';
 export { REQUEST_REFUSALS, RefusedRequest, type RequestRefusalCode } from './guards/refused-request.js';
 export type { RequestHeaders } from './guards/request-headers.js';
 export { attestationOf, type RefusalHook } from './guards/request-observer.js';
+export type { ProvenClaims } from './proven-claims.js';
 export { CHALLENGE_REFUSALS, type ChallengeErrorCode } from './refusals.js';
 export { type MemoryReplayStoreOptions, memoryReplayStore } from './stores/memory.js';
 export {

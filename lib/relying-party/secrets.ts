@@ -6,7 +6,7 @@ const MINIMUM_SECRET_BYTES = 32;
 const MAXIMUM_SECRETS = 4;
 
 /** What a key derived from the shared secret is for: keys of two purposes have nothing to do with each other. */
-export type KeyPurpose = 'challenge' | 'cache' | 'jwks' | 'kbs cookie' | 'proof secret' | 'settings';
+export type KeyPurpose = 'challenge' | 'cache' | 'jwks' | 'kbs cookie' | 'kbs token' | 'proof secret';
 
 /**
  * The shared secrets, copied: 1 to 4 of at least 32 bytes each. The first makes, all verify: deploy a new one last in the

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import type { Evidence } from '../abi/evidence.js';
+import { encodeBase64url } from '../base/base64url.js';
+import { isBytes } from '../base/bytes.js';
+import { canonicalJson } from '../base/canonical-json.js';
+import { type Check, VerificationError } from '../base/errors.js';
+import { invalid } from '../base/options.js';
+import { qualifyingData } from '../base/qualifying-data.js';
+import type { VerificationOptions } from '../verify/options.js';
+import type { VerificationResult } from '../verify/result.js';
+import { verifyEvidence } from '../verify/verify-evidence.js';
+
+/** What a relying party demands of every machine's evidence: the options of `verifyEvidence`, without one exchange's values. */
+export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now'>;
+
+/**
+ * Verifies evidence, in all its checks.
+ *
+ * @param protocol the context of this package's own protocol that the nonce belongs to
+ */
+export function examineEvidence(
+  evidence: Evidence,
+  { nonce, ...options }: VerificationOptions,
+  protocol?: string,
+): Promise<VerificationResult> {
+  const quoted = nonce && (protocol === undefined ? nonce : qualifyingData(protocol, nonce));
+  return verifyEvidence(evidence, { ...options, ...(quoted && { nonce: quoted }) });
+}
+
+/** The refusal of a result that is not good. */
+export function refusalOf(checks: readonly Check[]): VerificationError {
+  const failed = checks.find(({ ok }) => !ok);
+  return new VerificationError(failed?.code ?? 'ERR_EVIDENCE', failed?.name ?? 'the evidence is refused', checks);
+}
+
+/**
+ * SHA-256 of what a verdict depends on: a session from before a change of policy, roots or options is no session after it.
+ */
+export function digestOf(value: unknown): Buffer {
+  const json = JSON.stringify(value, (_, member: unknown) => {
+    if (isBytes(member)) return { bytes: encodeBase64url(member) };
+    if (typeof member === 'function') return String(member.name);
+    return member;
+  });
+  return createHash('sha256')
+    .update(canonicalJson(JSON.parse(json ?? 'null')))
+    .digest();
+}
+
+/** The PCRs that say which firmware, boot loader and Secure Boot state a machine has: root in it cannot extend them anew. */
+const BOOT_PCRS = ['4', '7'];
+
+/**
+ * Refuses a policy that says what kind of a machine is let in, but not whose: every tenant of the cloud can start the same
+ * image, and is root in it.
+ *
+ * @throws {AttestationError} 8
+ */
+export function requireNamedMachines(what: string, policy: unknown, allowAnyMachine: boolean): void {
+  if (allowAnyMachine) return;
+  const { vmIds, pcrs } = (policy ?? {}) as { vmIds?: unknown; pcrs?: Record<string, unknown> };
+  if (Array.isArray(vmIds) && vmIds.length > 0) return;
+  if (pcrs !== undefined && BOOT_PCRS.every((index) => pcrs[index] !== undefined)) return;
+  throw invalid(
+    `${what}: the policy must name machines that another tenant cannot have: vmIds, or pcrs with 4 and 7 of an image that ` +
+      'nobody can log in to; allowAnyMachine: true lets in every machine that the policy fits',
+  );
+}
