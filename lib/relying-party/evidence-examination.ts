@@ -5,10 +5,10 @@ import { isBytes } from '../base/bytes.js';
 import { canonicalJson } from '../base/canonical-json.js';
 import { type Check, VerificationError } from '../base/errors.js';
 import { invalid } from '../base/options.js';
-import { qualifyingData } from '../base/qualifying-data.js';
+import { nodeContext } from '../node/context.js';
+import { explainEvidenceIn, explainProtocolEvidence } from '../verify/evidence.js';
 import type { VerificationOptions } from '../verify/options.js';
 import type { VerificationResult } from '../verify/result.js';
-import { verifyEvidence } from '../verify/verify-evidence.js';
 
 /** What a relying party demands of every machine's evidence: the options of `verifyEvidence`, without one exchange's values. */
 export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now'>;
@@ -20,11 +20,13 @@ export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots
  */
 export function examineEvidence(
   evidence: Evidence,
-  { nonce, ...options }: VerificationOptions,
+  options: VerificationOptions,
   protocol?: string,
 ): Promise<VerificationResult> {
-  const quoted = nonce && (protocol === undefined ? nonce : qualifyingData(protocol, nonce));
-  return verifyEvidence(evidence, { ...options, ...(quoted && { nonce: quoted }) });
+  const { nonce } = options;
+  return protocol === undefined || nonce === undefined
+    ? explainEvidenceIn(nodeContext, evidence, options)
+    : explainProtocolEvidence(nodeContext, protocol, evidence, { ...options, nonce });
 }
 
 /** The refusal of a result that is not good. */

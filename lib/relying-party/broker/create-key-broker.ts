@@ -137,7 +137,7 @@ class KeyBroker {
     const evidence = await this.#withChain(importTrusteeEvidence(JSON.stringify(primary)));
     const result = await examineEvidence(evidence, { ...this.#demands, nonce: bound, userData: bound });
     if (!result.ok) throw refusalOf(result.checks);
-    if (brokerTeeOf(teeOf(evidence)) !== tee) throw new VerificationError('ERR_KBS_TEE', 'evidence of another TEE');
+    if (brokerTeeOf(result.tee) !== tee) throw new VerificationError('ERR_KBS_TEE', 'evidence of another TEE');
     return provenClaims(result, this.#options.name);
   }
 
