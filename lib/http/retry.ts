@@ -55,8 +55,8 @@ export const HTTP_RETRIES = {
     retryFailures: false,
     defaults: { baseDelayMs: 5_000, maxRetryAfterMs: 120_000 },
   },
-  /** A key vault. Releasing a key changes nothing, so that a request may be sent twice. */
-  vault: { retryOn: retryOnOverload, retryFailures: true, defaults: {} },
+  /** A key vault. One that does not answer at all is not asked again: it may be long. */
+  vault: { retryOn: retryOnOverload, retryFailures: false, defaults: {} },
   /** Instance metadata and THIM. A 404 counts where the document must exist ({@link HttpRequest.required}). */
   metadata: {
     retryOn: (status: number): boolean => status === 410 || retryOnOverload(status),

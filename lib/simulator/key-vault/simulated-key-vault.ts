@@ -117,6 +117,12 @@ export class SimulatedKeyVault extends LoopbackServer {
     else this.respond('*', { ...fault.behaviour, times });
   }
 
+  /** Forgets every fault: answers are right again. */
+  recover(): void {
+    this.#faults.length = 0;
+    this.clearBehaviours();
+  }
+
   /** A credential of one of the identities, the first by default, for any client of Azure's. */
   credential(identity: SimulatedIdentity | undefined = this.identities.list[0]): TokenCredential {
     return {
