@@ -14,6 +14,8 @@ export interface Context {
    * that it starts, and which has to say that it started none.
    */
   failureExitCode?: number;
+  /** Signals are for the program that the command has started: they neither abort nor end the command. */
+  signalsPassedOn?: boolean;
 }
 
 /** Makes one command of the program; one file a command. */

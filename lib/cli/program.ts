@@ -7,9 +7,12 @@ import { doctorCommand } from './commands/doctor.js';
 import { encryptCommand } from './commands/encrypt.js';
 import { evidenceCommand } from './commands/evidence.js';
 import { explainCommand } from './commands/explain.js';
+import { keyCommand } from './commands/key.js';
 import { policyCommand } from './commands/policy.js';
 import { quoteCommand } from './commands/quote.js';
 import { reportCommand } from './commands/report.js';
+import { runCommand } from './commands/run.js';
+import { secretCommand } from './commands/secret.js';
 import { simulateCommand } from './commands/simulate.js';
 import { tokenCommand } from './commands/token.js';
 import { verifyCommand } from './commands/verify.js';
@@ -29,6 +32,9 @@ const COMMANDS: readonly (readonly [group: string, make: CommandFactory])[] = [
   [GUEST, evidenceCommand],
   [GUEST, attestCommand],
   [GUEST, decryptCommand],
+  [GUEST, keyCommand],
+  [GUEST, secretCommand],
+  [GUEST, runCommand],
   [GUEST, doctorCommand],
   [ANYWHERE, verifyCommand],
   [ANYWHERE, tokenCommand],

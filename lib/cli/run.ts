@@ -16,7 +16,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     exitCode: Exit.ok,
   };
   goOnWhenNobodyReads();
-  const stopListening = listenForSignals(interruption);
+  const stopListening = listenForSignals(interruption, context);
   let json = false;
   try {
     const program = buildProgram(context);
@@ -51,9 +51,10 @@ function exitCodeFor(error: unknown, { terminal, signal }: Context, json: boolea
 }
 
 /** The first signal lets the command clean up; a second one ends it at once. */
-function listenForSignals(interruption: AbortController): () => void {
+function listenForSignals(interruption: AbortController, context: Context): () => void {
   const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   const onSignal = (): void => {
+    if (context.signalsPassedOn) return;
     if (interruption.signal.aborted) process.exit(Exit.interrupted);
     interruption.abort();
   };

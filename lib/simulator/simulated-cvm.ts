@@ -241,7 +241,7 @@ export class SimulatedCvm implements AsyncDisposable {
       imdsUrl: this.imdsUrl,
       eventLogPath: this.eventLogPath,
       osReleasePath: this.osReleasePath,
-      productUuidPath: productUuidFile(this.#parts.folder),
+      productUuidPath: this.productUuidPath,
       keyVault: { allowedHosts: [this.keyVault.host], trustedRoots: this.keyVault.trustedRoots },
       secretRoots: this.secretRoots,
       ...(ca === undefined || options.fetch ? {} : { ca }),

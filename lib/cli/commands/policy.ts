@@ -1,8 +1,19 @@
 import { Command } from 'commander';
 import type { CommandFactory, Context } from '../context.js';
+import {
+  buildPolicyCommand,
+  decodePolicyCommand,
+  encodePolicyCommand,
+  explainPolicyCommand,
+} from './release-policy.js';
 
 /** Every subcommand of `cvm-attest policy`, one a line. */
-const SUBCOMMANDS: readonly CommandFactory[] = [];
+const SUBCOMMANDS: readonly CommandFactory[] = [
+  explainPolicyCommand,
+  buildPolicyCommand,
+  encodePolicyCommand,
+  decodePolicyCommand,
+];
 
 export function policyCommand(context: Context): Command {
   const command = new Command('policy')

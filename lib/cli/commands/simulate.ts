@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type FaultName, namedFaults, SimulatedCvm } from '../../simulator/index.js';
+import { type FaultName, namedFaults, SimulatedCvm, type VaultFaultName, vaultFaults } from '../../simulator/index.js';
 import type { Context } from '../context.js';
 import { CliError, Exit } from '../exit.js';
 import { writeOutput } from '../input/files.js';
-import { jsonOption } from '../options.js';
+import { collect, jsonOption } from '../options.js';
 import { exportLines, guestEnvironment } from '../simulate/environment.js';
+import { furnish } from '../simulate/furnish.js';
 
 interface SimulateOptions {
   product: 'Milan' | 'Genoa' | 'Turin';
   vmType: 'snp' | 'tvm' | 'tdx';
-  fault?: FaultName[];
+  fault?: (FaultName | VaultFaultName)[];
+  key?: string[];
+  provision?: string[];
   tls?: boolean;
   writeEnv?: string;
   json?: boolean;
@@ -30,6 +33,12 @@ export function simulateCommand(context: Context): Command {
         new Option('--vm-type <type>', 'SEV-SNP, trusted launch or TDX').choices(['snp', 'tvm', 'tdx']).default('snp'),
       )
       .addOption(faultOption())
+      .option(
+        '--key <name[:type]>',
+        'make a key in the vault: RSA (default) or P-256, …, oct; may be repeated',
+        collect,
+      )
+      .option('--provision <file=text>', 'provision a secret to the guest: writes its token to the file', collect)
       .option('--tls', 'let the attestation service speak HTTPS, with a certificate of its own authority')
       // Not --env-file: Node takes that for itself wherever it stands.
       .option('--write-env <file>', 'also write the exports to this file, once everything is up; removed at the end')
@@ -40,11 +49,13 @@ export function simulateCommand(context: Context): Command {
   );
 }
 
+const ALL_FAULTS = { ...namedFaults, ...vaultFaults };
+
 function faultOption(): Option {
-  const names = Object.keys(namedFaults);
+  const names = Object.keys(ALL_FAULTS);
   return new Option('--fault <name>', 'what is to be wrong with the guest; may be repeated')
     .choices(names)
-    .argParser((name: string, previous: FaultName[] | undefined): FaultName[] => {
+    .argParser((name: string, previous: (FaultName | VaultFaultName)[] | undefined): (FaultName | VaultFaultName)[] => {
       if (!names.includes(name)) throw new InvalidArgumentError('The faults are listed by cvm-attest simulate --help.');
       return [...(previous ?? []), name as FaultName];
     });
@@ -57,8 +68,8 @@ Examples:
   cvm-attest simulate --fault hcl-report-missing -- cvm-attest doctor`;
 
 function faultList(): string {
-  const width = Math.max(...Object.keys(namedFaults).map((name) => name.length));
-  return Object.entries(namedFaults)
+  const width = Math.max(...Object.keys(ALL_FAULTS).map((name) => name.length));
+  return Object.entries(ALL_FAULTS)
     .map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`)
     .join('\n');
 }
@@ -70,6 +81,7 @@ async function simulate(context: Context, command: readonly string[], options: S
     'starting a simulated confidential VM',
     SimulatedCvm.start({ product, vmType, faults, ...(tls ? { attestation: { tls: true } } : {}) }),
   );
+  await furnish(cvm, options);
   const guest = await guestEnvironment(cvm);
   try {
     if (signal.aborted) return;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimulatedCvm } from '../../simulator/index.js';
 import { ENV } from '../options.js';
+import { VAULT_ENV } from '../vault-options.js';
 
 /** What another process needs to take a simulated guest for its own machine: variables, and the files they name. */
 export interface GuestEnvironment {
@@ -26,6 +27,7 @@ export async function guestEnvironment(cvm: SimulatedCvm): Promise<GuestEnvironm
     [ENV.osRelease]: cvm.osReleasePath,
     [ENV.trustedRoot]: root,
     [ENV.policy]: policy,
+    ...(await vaultVariables(cvm, folder)),
   };
   if (cvm.ca !== undefined) {
     const ca = join(folder, 'ca.pem');
@@ -33,6 +35,20 @@ export async function guestEnvironment(cvm: SimulatedCvm): Promise<GuestEnvironm
     variables.NODE_EXTRA_CA_CERTS = ca;
   }
   return { variables, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** The vault, and what secrets are provisioned with: the roots as files. */
+async function vaultVariables(cvm: SimulatedCvm, folder: string): Promise<Record<string, string>> {
+  const [vaultRoot, secretRoot] = [join(folder, 'vault-root.pem'), join(folder, 'secret-root.pem')];
+  await writeFile(vaultRoot, cvm.keyVault.trustedRoots.join(''));
+  await writeFile(secretRoot, cvm.secretRoots.join(''));
+  return {
+    [VAULT_ENV.vaultUrl]: cvm.keyVaultUrl,
+    [VAULT_ENV.vaultHost]: cvm.keyVault.host,
+    [VAULT_ENV.vaultRoot]: vaultRoot,
+    [VAULT_ENV.secretRoot]: secretRoot,
+    [VAULT_ENV.productUuid]: cvm.productUuidPath,
+  };
 }
 
 /** Lines that a POSIX shell sources. */
