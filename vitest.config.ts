@@ -15,8 +15,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    // Real Redis, PostgreSQL and nginx, and client packages: npm run test:servers.
-    exclude: ['test/servers/**', '**/node_modules/**'],
+    // Packages and servers of their own: npm run test:servers, npm run test:azure-sdk.
+    exclude: ['test/servers/**', 'test/azure-sdk/**', '**/node_modules/**'],
     globalSetup: ['./test/simulator-keys.ts'],
     setupFiles: [
       ...(process.env.SANITIZED_NODE ? ['./test/sanitized-node.ts'] : []),
