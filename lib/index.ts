@@ -1,4 +1,5 @@
 import './diagnostics-channels.js';
+import './node/advice.js';
 
 export {
   type CertificateTableEntry,

@@ -2,7 +2,34 @@
  * `cvm-guest-attestation/verify`: evidence and tokens, verified in any JavaScript runtime. Nothing here imports `node:`
  * modules or the addon.
  */
-export { parseCertificateTable } from './abi/certificate-table.js';
+export {
+  type CertificateTableEntry,
+  type CertificateTableName,
+  parseCertificateTable,
+} from './abi/certificate-table.js';
+export { describeEvent } from './abi/event-log/description.js';
+export {
+  EVENT_LOG_LIMITS,
+  type EventHash,
+  type EventLog,
+  parseEventLog,
+  type TcgEvent,
+} from './abi/event-log/parse.js';
+export { replayEventLog } from './abi/event-log/replay.js';
+export type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './abi/evidence.js';
+export { exportTrusteeEvidence, importBincodeQuote, importTrusteeEvidence } from './abi/evidence-import.js';
+export { EVIDENCE_JSON_LIMITS, evidenceFromJson, evidenceToJson } from './abi/evidence-json.js';
+export {
+  type HclHash,
+  type HclReport,
+  type HclReportType,
+  type HclStructure,
+  parseHclReport,
+} from './abi/hcl-report.js';
+export type { RuntimeClaims, RuntimeClaimsKey } from './abi/runtime-claims.js';
+export { parseSnpReport } from './abi/snp-report.js';
+export { type GuestPolicy, type PlatformInfo, SigningKey, type SnpReport } from './abi/snp-report-fields.js';
+export { type Product, parseTcb, type Tcb, type TcbLayout } from './abi/tcb.js';
 export {
   type PckCertificationData,
   parseTdQuote,
@@ -14,6 +41,16 @@ export {
 } from './abi/td-quote.js';
 export { parseTdReport, type TdMeasurements, type TdReport } from './abi/td-report.js';
 export { exportTdxCollateral, importTdxCollateral, type TdxCollateral } from './abi/tdx-collateral.js';
+export {
+  type PcrSelection,
+  parseTpm2bPublic,
+  parseTpmsAttest,
+  TPM_GENERATED_VALUE,
+  TpmAttestType,
+  TpmHash,
+  type TpmPublic,
+  type TpmsAttest,
+} from './abi/tpm.js';
 export {
   AttestationError,
   type AttestationErrorDetails,
@@ -27,6 +64,7 @@ export { encryptJwe, type JweOptions } from './content/jwe-encrypt.js';
 export type { RetryOptions } from './http/retry.js';
 export type { ImdsOptions } from './imds/imds.js';
 export type { KdsCallOptions, KdsOptions } from './imds/kds.js';
+export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
 export type { FetchTdxCollateralOptions } from './imds/pcs.js';
 export { CloudError } from './maa/cloud-error.js';
 export type {
@@ -70,5 +108,48 @@ export type {
 export type { TdxClaims } from './token/tdx-claims.js';
 export type { AlreadyVerified } from './token/token-key.js';
 export type { RefusedToken, TokenVerification, VerifiedToken } from './token/verify-token.js';
+export { AZURE_VTPM_ROOT_KEYS } from './verify/azure-roots.js';
+export type { BootFacts } from './verify/boot-facts.js';
+export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
+export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './verify/check-event-log.js';
+export type { EncryptionKeyJwk } from './verify/encryption-key.js';
+export type { SnpVerificationOptions, VerificationOptions } from './verify/options.js';
+export {
+  type GuestDemands,
+  type HexValues,
+  type MinimumTcb,
+  parsePolicy,
+  type SnpPolicy,
+  type VerificationPolicy,
+} from './verify/policy.js';
+export type {
+  CertificateFacts,
+  EndorsementFacts,
+  EvidenceFacts,
+  RefusedEvidence,
+  SnpCertificateFacts,
+  SnpFacts,
+  SnpReportVerification,
+  VerificationFacts,
+  VerificationResult,
+  VerifiedEvidence,
+  VerifiedSnpEvidence,
+  VerifiedSnpReport,
+} from './verify/result.js';
+export {
+  AMD_ROOT_KEYS,
+  INTEL_ROOT_KEY,
+  type RootOf,
+  type TrustedRoot,
+  type TrustedRootInput,
+} from './verify/roots.js';
+export { AZURE_ID_KEYS } from './verify/snp/paravisor.js';
+export type { SnpCertificates } from './verify/snp/verify-snp-report.js';
+export type { TdQuoteOptions } from './verify/tdx/options.js';
+export type { MaskedField, TdxPolicy } from './verify/tdx/policy.js';
+export type { RefusedTdQuote, TdQuoteVerification, TdxTcb, VerifiedTdQuote } from './verify/tdx/result.js';
+export type { TcbShortfall, TcbStatus } from './verify/tdx/tcb-evaluation.js';
 export { fetchTdxCollateral, fetchThimCertificates, KdsClient, MaaClient } from './web/services.js';
+export { explainTdQuote, verifyTdQuote } from './web/td-quote.js';
 export { explainToken, tokenEncryptionKey, verifyToken } from './web/token.js';
+export { explainEvidence, explainSnpReport, verifyEvidence, verifySnpReport } from './web/verify.js';

@@ -1,7 +1,13 @@
-import { adviceFor } from './advice.js';
 import { describeErrorCode, type ErrorCode, type ErrorCodeName } from './error-codes.js';
 
 export { ErrorCode, type ErrorCodeName } from './error-codes.js';
+
+let adviser: (code: number | string) => string | undefined = () => undefined;
+
+/** Where the advice of errors comes from: its sentences are for Node, where a bundle's size matters little. */
+export function takeAdviceFrom(newAdviser: (code: number | string) => string | undefined): void {
+  adviser = newAdviser;
+}
 
 /** What an {@link AttestationError} carries besides its code and message. */
 export interface AttestationErrorDetails {
@@ -43,9 +49,9 @@ export class AttestationError extends Error {
     if (details.responseBody !== undefined) this.responseBody = details.responseBody.slice(0, 4096);
   }
 
-  /** What to do about it, in one sentence; `cvm-attest explain CODE` says more. */
+  /** What to do about it, in one sentence; `cvm-attest explain CODE` says more. Not from `./verify`. */
   get advice(): string | undefined {
-    return adviceFor(this.code);
+    return adviser(this.code);
   }
 }
 
@@ -95,8 +101,8 @@ export class VerificationError extends Error {
     this.checks = checks;
   }
 
-  /** What to do about it, in one sentence; `cvm-attest explain CODE` says more. */
+  /** What to do about it, in one sentence; `cvm-attest explain CODE` says more. Not from `./verify`. */
   get advice(): string | undefined {
-    return adviceFor(this.code);
+    return adviser(this.code);
   }
 }

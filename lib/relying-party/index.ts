@@ -1,3 +1,5 @@
+import '../node/advice.js';
+
 export type { Cache, FetchLock } from '../base/cache.js';
 export { type MemoryCacheOptions, memoryCache } from '../base/memory-cache.js';
 export { fileCache } from '../node/file-cache.js';
