@@ -11,8 +11,19 @@ export type { RecipientJwk } from './broker/recipient-key.js';
 export { type RedisCacheOptions, redisCache } from './cache/redis.js';
 export { challengeBytes } from './challenge-format.js';
 export { type ChallengeOptions, type Challenges, type CheckedChallenge, createChallenges } from './challenges.js';
+export {
+  type AttestedDispatcherOptions,
+  attestedDispatcher,
+  type UndiciLike,
+} from './channel/attested-dispatcher.js';
+export { type AttestedServerOptions, attestedServer, attestedTlsServer } from './channel/attested-server.js';
+export type { ChannelTlsOptions } from './channel/channel-options.js';
+export { type ConnectAttestedOptions, connectAttested, connectAttestedHttp2 } from './channel/connect-attested.js';
+export { CHANNEL_REFUSALS, type ChannelErrorCode } from './channel/errors.js';
+export type { ChannelRequest } from './channel/gate.js';
+export type { ChannelAttestation, PeerDemands } from './channel/peer-verifier.js';
+export type { ChannelRole } from './channel/protocol.js';
 export type { VerificationEvent } from './diagnostics.js';
-export type { ChannelAttestation } from './guards/channel.js';
 export { type CheckRequestOptions, checkRequest, type GuardOptions } from './guards/check-request.js';
 export {
   type FastifyAttestation,
