@@ -4,8 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { type Needles, searchMemory } from './process-memory.js';
 
-const program = fileURLToPath(new URL('programs/secret-keeper.mjs', import.meta.url));
-
 /** A guest in a process of its own, whose memory is looked through from here. */
 export class ScannedGuest {
   readonly #process: ChildProcess;
@@ -14,7 +12,9 @@ export class ScannedGuest {
     this.#process = process;
   }
 
-  static start(): ScannedGuest {
+  /** @param name of the program in `programs` that does what it is told */
+  static start(name = 'secret-keeper.mjs'): ScannedGuest {
+    const program = fileURLToPath(new URL(`programs/${name}`, import.meta.url));
     return new ScannedGuest(fork(program, { execArgv: ['--expose-gc'], serialization: 'advanced' }));
   }
 
