@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Check } from '../../lib/base/errors.js';
 import { html } from '../../lib/cli/html/markup.js';
-import { LINK_IDS, type Page } from '../../lib/cli/html/model.js';
+import { LINK_IDS, type LinkId, type Page, statesOf } from '../../lib/cli/html/model.js';
 import { renderPage } from '../../lib/cli/html/page.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
 import { cvmAttest, scratchFolder, variablesOf } from './cli.js';
@@ -22,7 +23,7 @@ const hostile = '"><script>alert(1)</script><img src=x onerror=alert(2)>\'`\u202
 const page: Page = {
   title: hostile,
   subject: hostile,
-  ok: false,
+  state: 'refused',
   verdict: hostile,
   links: LINK_IDS.map((id) => ({
     id,
@@ -82,6 +83,41 @@ describe('a page', () => {
   });
 });
 
+describe('the state of a link', () => {
+  const good = [{ name: 'x', ok: true }];
+  const bad = [{ name: 'x', ok: false, code: 'ERR_X' }];
+  const unchecked = [{ name: 'x', ok: false, code: 'ERR_NOT_CHECKED' }];
+  const chain = (checks: Partial<Record<LinkId, Check[]>>): Record<string, string> =>
+    Object.fromEntries(
+      statesOf(LINK_IDS.map((id) => ({ id, title: id, checks: checks[id] ?? good, fields: [], absence: '' }))),
+    );
+
+  it('a failed root breaks everything that hangs on it, and nothing else', () => {
+    const { root, token, ...rest } = chain({ root: bad });
+    expect([root, token]).toEqual(['refused', 'verified']);
+    expect(new Set(Object.values(rest))).toEqual(new Set(['broken']));
+  });
+
+  it('a failed quote breaks PCRs, event log and encryption key, and not the report', () => {
+    expect(chain({ quote: bad })).toMatchObject({
+      report: 'verified',
+      ak: 'verified',
+      quote: 'refused',
+      pcrs: 'broken',
+      'event-log': 'broken',
+      'encryption-key': 'broken',
+    });
+  });
+
+  it('what could not be checked is broken, not refused; what is not there stays absent, and passes the break on', () => {
+    expect(chain({ quote: bad, pcrs: unchecked, 'event-log': [] })).toMatchObject({
+      pcrs: 'broken',
+      'event-log': 'absent',
+    });
+    expect(chain({ report: bad, 'runtime-data': [] })).toMatchObject({ 'runtime-data': 'absent', ak: 'broken' });
+  });
+});
+
 describe.skipIf(chromium === undefined)('in Chromium (skipped where it is not installed)', { timeout: 120_000 }, () => {
   let profile: string;
   afterAll(() => rmSync(profile, { recursive: true, force: true }));
@@ -117,19 +153,23 @@ describe.skipIf(chromium === undefined)('in Chromium (skipped where it is not in
     const token = scratch('token.jwt');
     await cvmAttest(['attest', '--out', token], { env });
     await cvmAttest(['token', token, '--issuer', cvm.attestationUrl, '--html', file('token')], { env });
+    await cvmAttest(['token', token, '--html', file('unverified')], { env });
   });
   afterAll(() => cvm.stop());
 
   const states = (dom: string): Record<string, string> =>
     Object.fromEntries(
-      [...dom.matchAll(/<a href="#([a-z-]+)"><g class="node (\w+)">/g)].map(([, id, state]) => [id, state]),
+      [...dom.matchAll(/<(?:a|span) class="node (\w+)"(?: href="#([a-z-]+)")?>.*?class="title">([^<]*)/g)].map(
+        ([, state, id, title]) => [id ?? title, state],
+      ),
     );
 
   it.each(['evidence', 'report'])('%s: every link of the chain is green, and the token absent', (name) => {
     const dom = browse('--dump-dom', `file://${file(name)}`);
-    const { token, ...chain } = states(dom);
+    const { Token: token, ...chain } = states(dom);
     expect(token).toBe('absent');
-    expect(chain).toEqual(Object.fromEntries(LINK_IDS.slice(0, -1).map((id) => [id, 'verified'])));
+    const drawn = ['root', 'intermediate', 'leaf', 'report', 'runtime-data', 'ak', 'quote', 'pcrs', 'event-log'];
+    expect(chain).toEqual(Object.fromEntries([...drawn, 'encryption-key', 'policy'].map((id) => [id, 'verified'])));
     expect(dom).toContain('Verified: all');
     expect(dom).not.toContain('class="bad"');
   });
@@ -137,6 +177,9 @@ describe.skipIf(chromium === undefined)('in Chromium (skipped where it is not in
   it('a wrong nonce: the quote is red, with the values compared', () => {
     const dom = browse('--dump-dom', `file://${file('refused')}`);
     expect(states(dom)).toMatchObject({ root: 'verified', report: 'verified', ak: 'verified', quote: 'refused' });
+    // What hangs on it is broken, though its own checks passed.
+    expect(states(dom)).toMatchObject({ pcrs: 'broken', 'event-log': 'broken', policy: 'verified' });
+    expect(dom).toContain('broken: TPM quote failed');
     expect(dom).toContain('ERR_QUOTE_NONCE');
     expect(dom).toMatch(/<dt>expected<\/dt><dd>02<\/dd>.*<dt>actual<\/dt><dd>01<\/dd>/);
   });
@@ -146,6 +189,24 @@ describe.skipIf(chromium === undefined)('in Chromium (skipped where it is not in
     expect(token).toBe('verified');
     expect(new Set(Object.values(rest))).toEqual(new Set(['absent']));
   });
+
+  it('a token that nobody verified: the page says so, and nothing is vouched for by it', () => {
+    const dom = browse('--dump-dom', `file://${file('unverified')}`);
+    expect(dom).toContain('<title>Attestation token: not verified</title>');
+    expect(states(dom)).toEqual({ token: 'absent' });
+    expect(dom).not.toContain('vouched for');
+    expect(dom).not.toContain('class="verdict"><span class="mark" aria-hidden="true">✓');
+  });
+
+  it.each(['evidence', 'refused', 'report', 'token', 'unverified'])(
+    '%s: every link of the drawing leads somewhere',
+    (name) => {
+      const dom = browse('--dump-dom', `file://${file(name)}`);
+      const targets = [...dom.matchAll(/href="#([a-z-]+)"/g)].map(([, id]) => id);
+      expect(targets.length).toBeGreaterThan(0);
+      for (const id of targets) expect(dom).toContain(`<article id="${id}"`);
+    },
+  );
 
   it('hostile values run nothing and fetch nothing', async () => {
     let requests = 0;

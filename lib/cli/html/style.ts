@@ -23,40 +23,70 @@ h1 { margin: 0; font-size: 25px; letter-spacing: -0.01em; }
 .verdict { margin: 0; padding: 9px 18px; border-radius: 999px; font-weight: 600; border: 1px solid; }
 header.verified .verdict { color: var(--good); background: var(--good-soft); border-color: var(--good-line); }
 header.refused .verdict { color: var(--bad); background: var(--bad-soft); border-color: var(--bad-line); }
+header.unverified .verdict { color: var(--warn); background: var(--none-soft); border-color: var(--line); }
+.heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .overview { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 18px; }
-.diagram { display: block; width: 100%; height: auto; font-family: inherit; }
-.diagram a { text-decoration: none; }
-.node rect { stroke-width: 1.5; }
-.node.verified rect { fill: var(--good-soft); stroke: var(--good-line); }
-.node.refused rect { fill: var(--bad-soft); stroke: var(--bad); stroke-width: 2; }
-.node.absent rect { fill: var(--none-soft); stroke: var(--line); stroke-dasharray: 5 4; }
-.node circle { fill: var(--good); }
-.node.refused circle { fill: var(--bad); }
-.node.absent circle { fill: var(--line); }
-.node .mark { fill: var(--card); font-size: 13px; font-weight: 700; text-anchor: middle; }
-.node .title { fill: var(--ink); font-size: 15px; font-weight: 650; }
-.node .identity { fill: var(--soft); font-size: 11.5px; }
-.node .count { font-size: 11.5px; fill: var(--good); }
-.node.refused .count { fill: var(--bad); font-weight: 650; }
-.node.absent .title, .node.absent .count { fill: var(--soft); }
-.node:hover rect, a:focus .node rect { stroke-width: 3; }
-.arrow { fill: none; stroke-width: 2; stroke: var(--good-line); }
-.arrow.refused { stroke: var(--bad); }
-.arrow.absent { stroke: var(--line); stroke-dasharray: 5 4; }
-.head.verified { fill: var(--good-line); }
-.head.refused { fill: var(--bad); }
-.head.absent { fill: var(--line); }
-.relation { fill: var(--soft); font-size: 11.5px; text-anchor: middle; }
+.chain { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 14px 0; }
+.chain li { display: flex; align-items: stretch; flex: 0 1 auto; min-width: 0; }
+.chain li:not(:has(.relation)) { padding-left: 92px; }
+.relation { flex: 0 0 92px; align-self: center; padding: 0 9px 7px 5px; font-size: 12px; line-height: 1.3; text-align: center; color: var(--soft); position: relative; }
+.relation b { display: block; font-weight: 600; overflow-wrap: anywhere; }
+.relation::before { content: ""; position: absolute; left: 5px; right: 9px; bottom: 0; border-bottom: 2px solid var(--good-line); }
+.relation::after { content: ""; position: absolute; right: 4px; bottom: -4px; border: 5px solid transparent; border-left-color: var(--good-line); border-right-width: 0; }
+li.absent .relation::before { border-bottom: 2px dashed var(--line); }
+li.absent .relation::after { border-left-color: var(--line); }
+li.cut .relation::before { border-bottom: 3px dotted var(--bad); }
+li.cut .relation::after { border-left-color: var(--bad); }
+li.refused .relation::before { border-bottom-color: var(--bad); }
+li.refused .relation::after { border-left-color: var(--bad); }
+.node { display: grid; grid-template-columns: 1fr auto; align-content: start; gap: 1px 8px; width: 190px; padding: 9px 12px 10px; border: 1.5px solid var(--line); border-radius: 10px; background: var(--none-soft); color: var(--ink); text-decoration: none; font-size: 13px; line-height: 1.35; }
+.node .mark { grid-column: 2; grid-row: 1; font-weight: 700; font-size: 15px; }
+.node .title { grid-column: 1; grid-row: 1; font-size: 15px; font-weight: 650; overflow-wrap: anywhere; }
+.node .identity, .node .count { grid-column: 1 / -1; overflow-wrap: anywhere; }
+.node .identity { color: var(--soft); }
+.node.verified { background: var(--good-soft); border-color: var(--good-line); }
+.node.verified .mark, .node.verified .count { color: var(--good); }
+.node.refused { background: var(--bad-soft); border: 2.5px solid var(--bad); }
+.node.refused .mark, .node.refused .count { color: var(--bad); font-weight: 650; }
+.node.broken { background: repeating-linear-gradient(135deg, var(--card) 0 9px, var(--bad-soft) 9px 18px); border: 2px dashed var(--bad); }
+.node.broken .mark, .node.broken .count { color: var(--bad); }
+.node.absent { border-style: dashed; }
+.node.absent .title, .node.absent .mark, .node.absent .count { color: var(--soft); }
+a.node:hover, a.node:focus-visible { outline: 3px solid var(--soft); outline-offset: 1px; }
+@media screen and (max-width: 640px) {
+  header, main, footer { padding-left: 12px; padding-right: 12px; }
+  h1 { font-size: 21px; }
+  .verdict { border-radius: 12px; }
+  .overview { padding: 12px; }
+  .chain { gap: 0; }
+  .chain li:not(:has(.relation)) { padding-left: 0; }
+  .chain li:not(:has(.relation)):not(:first-child) { padding-top: 14px; }
+  .chain li { flex: 1 1 100%; flex-direction: column; }
+  .relation { flex: none; align-self: stretch; text-align: left; padding: 6px 6px 6px 30px; font-size: 14px; }
+  .relation b { display: inline; }
+  .relation::before { left: 16px; right: auto; top: 0; bottom: 6px; border-bottom: 0 !important; border-left: 2px solid var(--good-line); }
+  .relation::after { left: 12px; right: auto; bottom: 1px; border: 5px solid transparent; border-top-color: var(--good-line); border-bottom-width: 0; }
+  li.absent .relation::before { border-left: 2px dashed var(--line); }
+  li.absent .relation::after { border-left-color: transparent; border-top-color: var(--line); }
+  li.cut .relation::before, li.refused .relation::before { border-left: 3px dotted var(--bad); }
+  li.cut .relation::after, li.refused .relation::after { border-left-color: transparent; border-top-color: var(--bad); }
+  .node { width: auto; font-size: 14px; }
+  .node .title { font-size: 16px; }
+  table, tbody, tr, th, td { display: block; width: auto; }
+  th { width: auto; padding: 6px 0 0; }
+  td { padding: 0 0 6px; font-size: 13px; }
+  tr + tr td { border-top: 0; }
+}
 .toggle { margin: 16px 2px; color: var(--soft); font-size: 14px; }
 .cards { columns: 2 480px; column-gap: 18px; }
 .card { break-inside: avoid; background: var(--card); border: 1px solid var(--line); border-left: 5px solid var(--line); border-radius: 10px; padding: 14px 18px 12px; margin: 0 0 18px; }
 .card.verified { border-left-color: var(--good-line); }
-.card.refused { border-left-color: var(--bad); }
+.card.refused, .card.broken { border-left-color: var(--bad); }
 .card:target { outline: 2px solid var(--soft); outline-offset: 2px; }
 h2 { margin: 0 0 8px; font-size: 16.5px; }
 h2 small { color: var(--soft); font-size: 13px; font-weight: 400; margin-left: 4px; overflow-wrap: anywhere; }
 .card.verified h2 .mark, .ok .mark { color: var(--good); }
-.card.refused h2 .mark, .bad .mark { color: var(--bad); }
+.card.refused h2 .mark, .card.broken h2 .mark, .bad .mark { color: var(--bad); }
 .card.absent h2 .mark { color: var(--soft); }
 .absence { margin: 0 0 8px; color: var(--soft); }
 .checks { list-style: none; margin: 0 0 8px; padding: 0; }
@@ -84,6 +114,11 @@ footer { color: var(--soft); font-size: 12.5px; padding-top: 4px; padding-bottom
   header { padding-top: 0; }
   .toggle { display: none; }
   .overview { padding: 10px; margin-bottom: 12px; }
+  .chain { gap: 8px 0; }
+  .node { width: 128px; padding: 5px 7px; font-size: 8.5px; }
+  .node .title { font-size: 10px; }
+  .relation { flex-basis: 62px; font-size: 7.5px; }
+  .chain li:not(:has(.relation)) { padding-left: 62px; }
   .cards { columns: 2; column-gap: 12px; }
   .card { break-inside: auto; padding: 7px 10px 6px; margin-bottom: 10px; border-radius: 4px; }
   h2 { font-size: 11.5px; margin-bottom: 4px; break-after: avoid; }

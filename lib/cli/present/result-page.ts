@@ -9,11 +9,6 @@ import { claimsFields, hclFields } from './runtime-claims.js';
 import type { ShownResult } from './shown.js';
 import { snpReportSections, tcbText } from './snp-report.js';
 
-const OTHER_SUBJECTS: readonly [CheckSubject, string][] = [
-  ['policy', 'Policy'],
-  ['encryption-key', 'Ephemeral encryption key'],
-];
-
 /** Draws a verification into one self-contained file. */
 export async function writeResultPage(
   path: string,
@@ -25,12 +20,12 @@ export async function writeResultPage(
     title: about.title,
     subject: about.subject,
     ...(about.caution === undefined ? {} : { caution: about.caution }),
-    ok: result.ok,
+    state: result.ok ? 'verified' : 'refused',
     verdict: verdictOf(result.ok, result.checks),
     links,
-    otherChecks: OTHER_SUBJECTS.map(([subject, title]) => ({ title, checks: checksOf(result.checks, subject) })).filter(
-      ({ checks }) => checks.length > 0,
-    ),
+    otherChecks: [
+      { title: 'Other checks', checks: result.checks.filter(({ subject }) => !links.some(({ id }) => id === subject)) },
+    ].filter(({ checks }) => checks.length > 0),
     sections: [
       ...(result.report === undefined ? [] : snpReportSections(result.report, true).slice(1)),
       {
@@ -45,13 +40,8 @@ export async function writeResultPage(
 }
 
 function chainLinks(result: ShownResult): ChainLink[] {
-  const { certificates, report, hclReport, claims, quote, pcrs, eventLog } = result;
-  const link = (
-    id: LinkId,
-    title: string,
-    absence: string,
-    about: { identity?: string; fields?: Field[] },
-  ): ChainLink => ({
+  const { hclReport, claims, quote, pcrs, eventLog, encryptionKey } = result;
+  const link: MakeLink = (id, title, absence, about): ChainLink => ({
     id,
     title,
     checks: checksOf(result.checks, id as CheckSubject),
@@ -60,19 +50,9 @@ function chainLinks(result: ShownResult): ChainLink[] {
     ...(about.identity === undefined ? {} : { identity: about.identity }),
   });
   const ak = claims?.keys.find(({ kid }) => kid === 'HCLAkPub');
+  const isTdx = result.tee === 'tdx' || result.checks.some(({ subject }) => subject === 'quoting-enclave');
   return [
-    link('root', 'AMD root key', 'no certificate', certificateAbout(certificates?.ark)),
-    link('intermediate', 'Signing key', 'no certificate', certificateAbout(certificates?.ask)),
-    link('leaf', 'Chip key', 'no certificate', {
-      ...certificateAbout(certificates?.vcek),
-      fields: [...(certificateAbout(certificates?.vcek).fields ?? []), ...endorsementFields(result)],
-    }),
-    link('report', 'SEV-SNP report', 'no report', {
-      ...(report === undefined
-        ? {}
-        : { identity: `version ${report.version}${result.product === undefined ? '' : `, ${result.product}`}` }),
-      fields: report === undefined ? [] : (snpReportSections(report, true)[0]?.fields ?? []),
-    }),
+    ...(isTdx ? tdxLinks(link) : snpLinks(result, link)),
     link('runtime-data', 'Runtime data', 'not part of it', {
       ...(hclReport === undefined ? {} : { identity: `${hclReport.variableData.length} bytes, ${hclReport.hashType}` }),
       fields: [
@@ -107,7 +87,50 @@ function chainLinks(result: ShownResult): ChainLink[] {
           }),
     }),
     link('event-log', 'Event log', eventLog === undefined ? 'not part of it' : 'not checked', eventLogAbout(eventLog)),
+    link('encryption-key', 'Encryption key', 'not part of it', {
+      ...(encryptionKey === undefined
+        ? {}
+        : { identity: 'RSA, of this boot', fields: field('modulus', encryptionKey.n) }),
+    }),
+    link('policy', 'Policy', 'nothing demanded', {}),
     { id: 'token', title: 'Token', checks: [], fields: [], absence: 'none: no service asked' },
+  ];
+}
+
+type MakeLink = (
+  id: LinkId,
+  title: string,
+  absence: string,
+  about: { identity?: string; fields?: Field[] },
+) => ChainLink;
+
+function snpLinks(result: ShownResult, link: MakeLink): ChainLink[] {
+  const { certificates, report } = result;
+  return [
+    link('root', 'AMD root key', 'no certificate', certificateAbout(certificates?.ark)),
+    link('intermediate', 'Signing key', 'no certificate', certificateAbout(certificates?.ask)),
+    link('leaf', 'Chip key', 'no certificate', {
+      ...certificateAbout(certificates?.vcek),
+      fields: [...(certificateAbout(certificates?.vcek).fields ?? []), ...endorsementFields(result)],
+    }),
+    link('report', 'SEV-SNP report', 'no report', {
+      ...(report === undefined
+        ? {}
+        : { identity: `version ${report.version}${result.product === undefined ? '' : `, ${result.product}`}` }),
+      fields: report === undefined ? [] : (snpReportSections(report, true)[0]?.fields ?? []),
+    }),
+  ];
+}
+
+function tdxLinks(link: MakeLink): ChainLink[] {
+  return [
+    link('root', 'Intel root key', 'no certificate', {}),
+    link('collateral', 'Collateral', 'none given', {}),
+    link('intermediate', 'PCK authority', 'no certificate', {}),
+    link('leaf', 'PCK certificate', 'no certificate', {}),
+    link('quoting-enclave', 'Quoting enclave', 'not checked', {}),
+    link('tcb', 'Platform TCB', 'not checked', {}),
+    link('report', 'TD quote', 'no quote', {}),
   ];
 }
 
