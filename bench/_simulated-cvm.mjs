@@ -16,10 +16,12 @@ export async function startSimulatedCvm() {
       child.once('message', resolve);
       ended.then((code) => reject(new Error(`the simulated CVM ended with ${code}`)));
     });
-  const { attestationUrl, wiring } = await answer();
+  const { attestationUrl, wiring, vault } = await answer();
   return {
     attestationUrl,
     wiring,
+    /** Address, host and roots of its key vault, which has a P-256 key `bench`. */
+    vault,
     call(name) {
       const result = answer();
       child.send(name);
@@ -34,7 +36,8 @@ export async function startSimulatedCvm() {
 
 if (process.argv[1] === self && process.argv[2] === 'serve') {
   const { SimulatedCvm } = await import('../dist/simulator/index.js');
-  const cvm = await SimulatedCvm.start();
+  // A bare TPM: what is recorded of one client is sent by another program, with the same handles.
+  const cvm = await SimulatedCvm.start({ tpm: { resourceManager: false } });
   let trace;
   const functions = {
     startTrace: () => {
@@ -46,12 +49,24 @@ if (process.argv[1] === self && process.argv[2] === 'serve') {
     /** Body of the last request to the attestation service. */
     lastRequest: () => cvm.attestation.requests.at(-1).body.toString('utf8'),
     loadedHandles: () => cvm.loadedHandles(),
+    /** Last request to release a key: path with query, headers, body. */
+    lastRelease: () => {
+      const { url, headers, body } = cvm.keyVault.requests.at(-1);
+      return {
+        path: `${url.pathname}${url.search}`,
+        authorization: headers.authorization,
+        body: body.toString('utf8'),
+      };
+    },
   };
   process.on('message', async (name) => {
     if (name !== 'stop') return process.send((await functions[name]()) ?? null);
     await cvm.stop();
     process.disconnect();
   });
-  const { attestationUrl, tcti, imdsUrl, eventLogPath, osReleasePath } = cvm;
-  process.send({ attestationUrl, wiring: { tcti, imdsUrl, eventLogPath, osReleasePath } });
+  const { attestationUrl, tcti, imdsUrl, eventLogPath, osReleasePath, keyVault } = cvm;
+  keyVault.createKey('bench', { kty: 'EC-HSM' });
+  const { host, trustedRoots } = keyVault;
+  const wiring = { tcti, imdsUrl, eventLogPath, osReleasePath };
+  process.send({ attestationUrl, wiring, vault: { url: keyVault.url, host, trustedRoots } });
 }
