@@ -4,11 +4,20 @@ import { encodeBase64url } from '../base/base64url.js';
 import { isBytes } from '../base/bytes.js';
 import { canonicalJson } from '../base/canonical-json.js';
 import { type Check, VerificationError } from '../base/errors.js';
+import { custom } from '../base/option-kinds.js';
 import { invalid } from '../base/options.js';
 import { nodeContext } from '../node/context.js';
 import { explainEvidenceIn, explainProtocolEvidence } from '../verify/evidence.js';
 import type { VerificationOptions } from '../verify/options.js';
 import type { VerificationResult } from '../verify/result.js';
+import { type TrustedRootInput, trustAnchors } from '../verify/roots.js';
+
+/** Roots that replace the pinned ones, checked when a service is made. */
+export const rootsOption = custom((value) => {
+  const roots = value as readonly TrustedRootInput[];
+  trustAnchors(roots);
+  return roots;
+});
 
 /** What a relying party demands of every machine's evidence: the options of `verifyEvidence`, without one exchange's values. */
 export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now'>;

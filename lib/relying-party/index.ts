@@ -49,6 +49,8 @@ export type { RequestHeaders } from './guards/request-headers.js';
 export { attestationOf, type RefusalHook } from './guards/request-observer.js';
 export type { ProvenClaims } from './proven-claims.js';
 export { CHALLENGE_REFUSALS, type ChallengeErrorCode } from './refusals.js';
+export { nodeListener, type WebHandler } from './server/node-listener.js';
+export { type ServedRequests, type ServeOptions, type ServerTls, serveRequests } from './server/serve-requests.js';
 export { type MemoryReplayStoreOptions, memoryReplayStore } from './stores/memory.js';
 export {
   type PostgresPool,
@@ -59,3 +61,6 @@ export {
 export { type RedisReplayStoreOptions, redisReplayStore } from './stores/redis.js';
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './stores/redis-client.js';
 export type { ReplayStore } from './stores/replay-store.js';
+export { createVerifierService, type VerifierService } from './verifier/create-verifier-service.js';
+export type { VerifierServiceOptions } from './verifier/options.js';
+export type { SigningKeyInput } from './verifier/signing-keys.js';

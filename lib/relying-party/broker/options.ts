@@ -1,7 +1,9 @@
 import type { Logger } from '../../base/logger.js';
 import {
+  bytesOrText,
   callable,
   custom,
+  date,
   flag,
   integer,
   listOf,
@@ -13,9 +15,10 @@ import {
 import { invalid, type OptionTable, recordOf, required } from '../../base/options.js';
 import { parseReleasePolicy } from '../../release/policy/parse.js';
 import type { ReleasePolicy } from '../../release/policy/policy.js';
-import type { VerificationPolicy } from '../../verify/policy.js';
+import { policyOption, type VerificationPolicy } from '../../verify/policy.js';
 import type { TrustedRootInput } from '../../verify/roots.js';
 import type { Product } from '../../verify/types.js';
+import { rootsOption } from '../evidence-examination.js';
 import type { ProvenClaims } from '../proven-claims.js';
 import { secrets } from '../secrets.js';
 import type { ReplayStore } from '../stores/replay-store.js';
@@ -83,15 +86,15 @@ export const KEY_BROKER: OptionTable<KeyBrokerOptions> = {
   name: required(text),
   secret: required(secrets),
   store: required(withMethods<ReplayStore>('claim')),
-  policy: unchecked<VerificationPolicy>(),
+  policy: policyOption,
   allowAnyMachine: flag,
-  trustedRoots: listOf(unchecked<TrustedRootInput>(), 1),
-  crls: listOf(unchecked<Uint8Array | string>(), 0),
+  trustedRoots: rootsOption,
+  crls: listOf(bytesOrText),
   chain: required(chain),
   resources: required(callable<KeyBrokerOptions['resources']>()),
   resourcePolicies,
   clockToleranceMs: integer(0, 3_600_000),
   secureCookie: flag,
-  now: unchecked<Date>(),
+  now: date,
   logger,
 };

@@ -1,0 +1,237 @@
+import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
+import { silentLogger } from '../../base/logger.js';
+import { checkOptions } from '../../base/options.js';
+import { explainToken } from '../../node/token.js';
+import { type Challenges, type CheckedChallenge, createChallenges } from '../challenges.js';
+import { publishedVerification } from '../diagnostics.js';
+import { digestOf, type EvidenceDemands, requireNamedMachines } from '../evidence-examination.js';
+import { isStoreFailure } from '../refusals.js';
+import { type Appraisal, type AppraisalInput, appraiseEvidence, publicCheck } from './appraise.js';
+import { EAR_PROFILE, type EarSubmodule, evidenceSubmodule, tokenSubmodule } from './attestation-result.js';
+import { ServiceMetrics } from './metrics.js';
+import { openApiDocument } from './openapi.js';
+import { VERIFIER_SERVICE, type VerifierServiceOptions } from './options.js';
+import { type EvidenceRequest, parseEvidenceRequest, parseTokenRequest, readText, ServiceRefusal } from './requests.js';
+import { publicKeySet, type SigningKey, signResult } from './signing-keys.js';
+import { WorkerPool } from './worker-pool.js';
+
+/** A verifier service: the handler of web `Request`s, and what ends its threads. */
+export interface VerifierService {
+  (request: Request): Promise<Response>;
+  close(): Promise<void>;
+}
+
+const CHALLENGE_CONTEXT = 'verifier-v1';
+const DEVELOPER = 'cvm-guest-attestation';
+
+/**
+ * A verifier for others: evidence or a token in, a signed attestation result (EAR) out. `POST /v1/challenge`,
+ * `POST /v1/evidence`, `POST /v1/token`, `GET /.well-known/jwks.json`, `/openapi.json`, `/healthz`, `/readyz`, `/metrics`.
+ *
+ * A result is good for five minutes at most and for one audience. `nonce` stands in it only when it was proven: as a challenge
+ * of this service, or as the quote's nonce under one of `contexts`; evidence without is not affirmed. It is a bearer token:
+ * whoever takes it checks `typ` (`ear+jwt`), `aud`, `exp` and `nonce`.
+ *
+ * @throws {AttestationError} 8 when the options are wrong, and for a policy that does not name machines.
+ */
+export function createVerifierService(options: VerifierServiceOptions): VerifierService {
+  const checked = checkOptions<VerifierServiceOptions>('createVerifierService', options, VERIFIER_SERVICE);
+  requireNamedMachines('createVerifierService', checked.policy, checked.allowAnyMachine === true);
+  const service = new Verifier(checked);
+  const { logger = silentLogger } = checked;
+  const handler = async (request: Request): Promise<Response> => {
+    try {
+      return await service.answer(request);
+    } catch (error) {
+      return serviceRefusal(error, (message) => logger.error(message)).toResponse();
+    }
+  };
+  return Object.assign(handler, { close: () => service.close() });
+}
+
+class Verifier {
+  readonly #options: VerifierServiceOptions;
+  readonly #issuer: string;
+  readonly #keys: readonly SigningKey[];
+  readonly #demands: EvidenceDemands;
+  readonly #policyId: string;
+  readonly #challenges: Challenges;
+  readonly #metrics = new ServiceMetrics();
+  readonly #workers: WorkerPool | undefined;
+  #closed = false;
+
+  constructor(options: VerifierServiceOptions) {
+    const { policy, trustedRoots, crls, now, allowAnyMachine, store, clockToleranceMs, workers = 0 } = options;
+    this.#options = options;
+    this.#issuer = (options.issuer as URL).href.replace(/\/$/, '');
+    this.#keys = options.signingKeys as unknown as SigningKey[];
+    this.#demands = {
+      ...(policy && { policy }),
+      ...(trustedRoots && { trustedRoots }),
+      ...(crls && { crls }),
+      ...(now && { now }),
+    };
+    this.#policyId = `sha-256:${digestOf({ policy, trustedRoots, crls, allowAnyMachine }).toString('base64url')}`;
+    this.#challenges = createChallenges({
+      secret: options.secret,
+      store,
+      ...(clockToleranceMs !== undefined && { clockToleranceMs }),
+    });
+    this.#workers = workers > 0 ? new WorkerPool(workers, this.#demands) : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#workers?.close();
+  }
+
+  async answer(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    switch (`${request.method} ${pathname}`) {
+      case 'POST /v1/challenge':
+        return json({ challenge: this.#challenges.issue(CHALLENGE_CONTEXT) });
+      case 'POST /v1/evidence':
+        return this.#measured(request, (text) => this.#evidence(text));
+      case 'POST /v1/token':
+        return this.#measured(request, (text) => this.#token(text));
+      case 'GET /.well-known/jwks.json':
+        return json(publicKeySet(this.#keys), { 'Cache-Control': 'public, max-age=300' });
+      case 'GET /openapi.json':
+        return json(openApiDocument(this.#issuer));
+      case 'GET /healthz':
+        return json({ status: 'ok' });
+      case 'GET /readyz':
+        return this.#closed
+          ? new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing').toResponse()
+          : json({ status: 'ok' });
+      case 'GET /metrics':
+        return new Response(this.#metrics.text(), {
+          headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8', 'Cache-Control': 'no-store' },
+        });
+      default:
+        throw new ServiceRefusal(404, 'ERR_NOT_FOUND', 'there is nothing here: see /openapi.json');
+    }
+  }
+
+  #measured(request: Request, work: (text: string) => Promise<VerifierAnswer>): Promise<Response> {
+    const { maxConcurrent = 64, maxBodyBytes = 4 * 1024 * 1024 } = this.#options;
+    if (this.#closed) throw new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing');
+    if (this.#metrics.inProgress >= maxConcurrent)
+      throw new ServiceRefusal(503, 'ERR_BUSY', 'too much at the same time');
+    const answered = this.#metrics.measure(
+      async () => work(await readText(request, maxBodyBytes)),
+      ({ result, error }) => (result === undefined ? codeOf(error) : (result.code ?? 'ok')),
+    );
+    return publishedVerification('verifier-service', async () => {
+      const { ear } = await answered;
+      return json({ ear });
+    });
+  }
+
+  async #evidence(text: string): Promise<VerifierAnswer> {
+    const { audiences, contexts = [] } = this.#options;
+    const asked = parseEvidenceRequest(text, audiences, contexts);
+    const challenge =
+      asked.challenge === undefined ? undefined : this.#challenges.check(asked.challenge, CHALLENGE_CONTEXT);
+    const appraisal = await this.#appraise(appraisalInput(asked, challenge));
+    // After everything else is verified, and before a result says so.
+    if (appraisal.nonceProven) await challenge?.claim();
+    const nonce = appraisal.nonceProven ? (asked.challenge ?? asked.nonce?.text) : undefined;
+    return this.#result(evidenceSubmodule(appraisal), {
+      audience: asked.audience,
+      nonce,
+      notAfter: appraisal.notAfter,
+      thumbprint: appraisal.nonceProven ? appraisal.akThumbprint : undefined,
+    });
+  }
+
+  #appraise(input: AppraisalInput): Promise<Appraisal> {
+    return this.#workers === undefined ? appraiseEvidence(input, this.#demands) : this.#workers.appraise(input);
+  }
+
+  async #token(text: string): Promise<VerifierAnswer> {
+    const { audiences, tokens } = this.#options;
+    const { token, audience } = parseTokenRequest(text, audiences);
+    if (tokens === undefined) throw new ServiceRefusal(404, 'ERR_NOT_FOUND', 'no tokens are taken here');
+    const { now } = this.#options;
+    const result = await explainToken(token, { ...tokens, ...(now && { now }) });
+    const unavailable = result.checks.find(({ code }) => code === 'ERR_TOKEN_KEYS_UNAVAILABLE');
+    if (unavailable !== undefined) {
+      throw new ServiceRefusal(503, 'ERR_TOKEN_KEYS_UNAVAILABLE', 'the issuer’s keys cannot be had');
+    }
+    return this.#result(tokenSubmodule(result.ok, result.checks.map(publicCheck)), {
+      audience,
+      notAfter: result.ok ? result.claims.exp * 1000 : undefined,
+    });
+  }
+
+  async #result(
+    submodule: EarSubmodule,
+    { audience, nonce, notAfter, thumbprint }: ResultFacts,
+  ): Promise<VerifierAnswer> {
+    const { resultLifetimeMs = 300_000 } = this.#options;
+    const now = Date.now();
+    const end = Math.min(now + resultLifetimeMs, notAfter ?? Number.POSITIVE_INFINITY);
+    const ear = await signResult(this.#keys, {
+      eat_profile: EAR_PROFILE,
+      iss: this.#issuer,
+      aud: audience,
+      iat: Math.floor(now / 1000),
+      exp: Math.floor(end / 1000),
+      'ear.verifier-id': { developer: DEVELOPER, build: this.#issuer },
+      submods: { cvm: { ...submodule, 'ear.appraisal-policy-id': this.#policyId } },
+      ...(nonce !== undefined && { nonce, eat_nonce: nonce }),
+      ...(thumbprint !== undefined && { cnf: { jkt: thumbprint } }),
+    });
+    const failed = submodule['cvm-guest-attestation.checks'].find(({ ok }) => !ok);
+    return { ear, code: failed?.code };
+  }
+}
+
+interface VerifierAnswer {
+  ear: string;
+  /** Of the first check that failed. */
+  code: string | undefined;
+}
+
+interface ResultFacts {
+  audience: string;
+  nonce?: string | undefined;
+  notAfter?: number | undefined;
+  thumbprint?: string | undefined;
+}
+
+function appraisalInput(
+  { evidenceJson, nonce }: EvidenceRequest,
+  challenge: CheckedChallenge | undefined,
+): AppraisalInput {
+  if (challenge !== undefined) {
+    return { evidenceJson, nonce: { bytes: challenge.bytes, context: CHALLENGE_CONTEXT, isOwnProtocol: true } };
+  }
+  return nonce === undefined
+    ? { evidenceJson }
+    : { evidenceJson, nonce: { bytes: nonce.bytes, context: nonce.context, isOwnProtocol: false } };
+}
+
+function json(body: object, headers: Record<string, string> = { 'Cache-Control': 'no-store' }): Response {
+  return new Response(JSON.stringify(body), { headers: { 'Content-Type': 'application/json', ...headers } });
+}
+
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : typeof code === 'number' ? `ERR_${code}` : 'ERR_INTERNAL';
+}
+
+function serviceRefusal(error: unknown, log: (message: string) => void): ServiceRefusal {
+  if (error instanceof ServiceRefusal) return error;
+  if (error instanceof VerificationError) {
+    const status = isStoreFailure(error.code) ? 503 : 401;
+    return new ServiceRefusal(status, error.code, error.message);
+  }
+  const isUnreadable =
+    error instanceof AttestationError &&
+    (error.code === ErrorCode.HCL_REPORT_PARSING_FAILURE || error.code === ErrorCode.HCL_REPORT_EMPTY);
+  if (isUnreadable) return new ServiceRefusal(400, 'ERR_EVIDENCE', 'the evidence cannot be read');
+  log(`the verifier failed: ${error instanceof Error ? error.message : String(error)}`);
+  return new ServiceRefusal(500, 'ERR_INTERNAL', 'the request could not be answered');
+}

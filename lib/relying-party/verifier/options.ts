@@ -1,0 +1,66 @@
+import type { Logger } from '../../base/logger.js';
+import { bytesOrText, date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
+import { nested, type OptionTable, required } from '../../base/options.js';
+import { contextName } from '../../base/qualifying-data.js';
+import { VERIFY_TOKEN, type VerifyTokenOptions } from '../../token/options.js';
+import { policyOption, type VerificationPolicy } from '../../verify/policy.js';
+import type { TrustedRootInput } from '../../verify/roots.js';
+import { rootsOption } from '../evidence-examination.js';
+import { secrets } from '../secrets.js';
+import type { ReplayStore } from '../stores/replay-store.js';
+import { type SigningKeyInput, signingKeys } from './signing-keys.js';
+
+export interface VerifierServiceOptions {
+  /** Who signs the results: `iss`, `https://verifier.example.com`. */
+  issuer: string | URL;
+  /** Who may be meant by a result: a request names one of them; with one alone it need not. */
+  audiences: string[];
+  /** Private keys, PEM or KeyObject: the first signs, all are published. */
+  signingKeys: SigningKeyInput | SigningKeyInput[];
+  /** For challenges; shared by all replicas, 32 bytes or more each. */
+  secret: Uint8Array | Uint8Array[];
+  store: ReplayStore;
+  /** Which machines are affirmed; it must name them. */
+  policy?: VerificationPolicy;
+  /** Affirms every machine that the policy fits, whosever it is. Default false. */
+  allowAnyMachine?: boolean;
+  trustedRoots?: readonly TrustedRootInput[];
+  crls?: readonly (Uint8Array | string)[];
+  /** Whose tokens are taken, and what they must say. Default: none. */
+  tokens?: VerifyTokenOptions;
+  /** Contexts of relying parties whose own nonces may stand in results, once the quote is over them. Default: none. */
+  contexts?: string[];
+  /** How long a result is good for, at most 300,000. Default 300,000. */
+  resultLifetimeMs?: number;
+  /** Default 60,000. */
+  clockToleranceMs?: number;
+  /** Largest request. Default 4 MiB. */
+  maxBodyBytes?: number;
+  /** Verifications at the same time; more are answered 503. Default 64. */
+  maxConcurrent?: number;
+  /** Threads that verify, beside the service's own. Default 0: in the service's own. */
+  workers?: number;
+  now?: Date | undefined;
+  logger?: Logger | undefined;
+}
+
+export const VERIFIER_SERVICE: OptionTable<VerifierServiceOptions> = {
+  issuer: required(url),
+  audiences: required(listOf(text, 1, 64)),
+  signingKeys: required(signingKeys as never),
+  secret: required(secrets),
+  store: required(withMethods<ReplayStore>('claim')),
+  policy: policyOption,
+  allowAnyMachine: flag,
+  trustedRoots: rootsOption,
+  crls: listOf(bytesOrText),
+  tokens: nested<VerifyTokenOptions>(VERIFY_TOKEN),
+  contexts: listOf(contextName, 1, 64),
+  resultLifetimeMs: integer(1_000, 300_000),
+  clockToleranceMs: integer(0, 3_600_000),
+  maxBodyBytes: integer(1_024, 64 * 1024 * 1024),
+  maxConcurrent: integer(1, 100_000),
+  workers: integer(0, 1_024),
+  now: date,
+  logger,
+};

@@ -1,0 +1,115 @@
+import { decodeBase64url } from '../../base/base64url.js';
+import { utf8Text } from '../../base/bytes.js';
+import { isJsonObject, parseStrictJson } from '../../base/strict-json.js';
+
+/** Why the service answers no, besides what verification says. */
+export class ServiceRefusal extends Error {
+  override readonly name = 'ServiceRefusal';
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+
+  toResponse(): Response {
+    const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
+    if (this.status === 503 || this.status === 429) headers['Retry-After'] = '1';
+    const body = JSON.stringify({ error: { code: this.code, message: this.message } });
+    return new Response(body, { status: this.status, headers });
+  }
+}
+
+export interface EvidenceRequest {
+  evidenceJson: string;
+  /** A challenge of this service. */
+  challenge?: string;
+  /** A relying party's own nonce, and the context that it is quoted under. */
+  nonce?: { text: string; bytes: Uint8Array; context: string };
+  audience: string;
+}
+
+const MAXIMUM_DEPTH = 32;
+const EVIDENCE_MEMBERS: readonly string[] = ['evidence', 'challenge', 'nonce', 'context', 'aud'];
+const TOKEN_MEMBERS: readonly string[] = ['token', 'aud'];
+
+/** Body of `POST /v1/evidence`. */
+export function parseEvidenceRequest(
+  text: string,
+  audiences: readonly string[],
+  contexts: readonly string[],
+): EvidenceRequest {
+  const body = parseBody(text, EVIDENCE_MEMBERS);
+  const { evidence, challenge, nonce, context } = body;
+  if (!isJsonObject(evidence)) throw malformed('evidence must be an object, as evidenceToJson writes it');
+  const request: EvidenceRequest = { evidenceJson: JSON.stringify(evidence), audience: audienceOf(body, audiences) };
+  if (challenge !== undefined) {
+    if (typeof challenge !== 'string' || nonce !== undefined || context !== undefined) {
+      throw malformed('challenge is a text, and stands alone');
+    }
+    request.challenge = challenge;
+  } else if (nonce !== undefined || context !== undefined) {
+    const bytes = typeof nonce === 'string' ? decodeBase64url(nonce) : undefined;
+    if (bytes === undefined || bytes.length === 0 || bytes.length > 64) {
+      throw malformed('nonce must be 1 to 64 bytes in base64url');
+    }
+    if (typeof context !== 'string' || !contexts.includes(context)) {
+      throw malformed('context must be one that this service was told of');
+    }
+    request.nonce = { text: nonce as string, bytes, context };
+  }
+  return request;
+}
+
+/** Body of `POST /v1/token`. */
+export function parseTokenRequest(text: string, audiences: readonly string[]): { token: string; audience: string } {
+  const body = parseBody(text, TOKEN_MEMBERS);
+  if (typeof body.token !== 'string') throw malformed('token must be a text');
+  return { token: body.token, audience: audienceOf(body, audiences) };
+}
+
+function parseBody(text: string, members: readonly string[]): Record<string, unknown> {
+  let body: unknown;
+  try {
+    body = parseStrictJson(text, MAXIMUM_DEPTH);
+  } catch {
+    throw malformed('the request must be JSON in UTF-8, with no member twice');
+  }
+  if (!isJsonObject(body)) throw malformed('the request must be an object');
+  const unknown = Object.keys(body).find((name) => !members.includes(name));
+  if (unknown !== undefined) throw malformed(`there are ${members.join(', ')}`);
+  return body;
+}
+
+function audienceOf({ aud }: Record<string, unknown>, audiences: readonly string[]): string {
+  if (aud === undefined && audiences.length === 1) return audiences[0] as string;
+  if (typeof aud !== 'string' || !audiences.includes(aud))
+    throw malformed('aud must be one that this service was told of');
+  return aud;
+}
+
+/** The text of a request, bounded. */
+export async function readText(request: Request, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = request.body?.getReader();
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > maxBytes) {
+      await reader.cancel().catch(() => {});
+      throw new ServiceRefusal(413, 'ERR_REQUEST_TOO_LARGE', `the request is larger than ${maxBytes} bytes`);
+    }
+    chunks.push(value);
+  }
+  const text = utf8Text(Buffer.concat(chunks));
+  if (text === undefined) throw malformed('the request must be JSON in UTF-8, with no member twice');
+  return text;
+}
+
+export function malformed(message: string): ServiceRefusal {
+  return new ServiceRefusal(400, 'ERR_REQUEST', message);
+}

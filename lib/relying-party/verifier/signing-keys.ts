@@ -1,0 +1,57 @@
+import { createHash, createPrivateKey, createPublicKey, KeyObject } from 'node:crypto';
+import { type JWTPayload, SignJWT } from 'jose';
+import { canonicalJson } from '../../base/canonical-json.js';
+import { custom, oneOrMore } from '../../base/option-kinds.js';
+import { invalid, type OptionKind } from '../../base/options.js';
+
+/** A private key that signs results, PEM or KeyObject: P-256, P-384 or RSA of 2048 bits or more. It signs nothing else. */
+export type SigningKeyInput = string | KeyObject;
+
+export interface SigningKey {
+  privateKey: KeyObject;
+  alg: 'ES256' | 'ES384' | 'PS256';
+  /** Public, with `kid` (RFC 7638 thumbprint), `alg` and `use`. */
+  jwk: Record<string, unknown>;
+  kid: string;
+}
+
+const CURVES: Readonly<Record<string, SigningKey['alg']>> = { prime256v1: 'ES256', secp384r1: 'ES384' };
+const MAXIMUM_KEYS = 8;
+const RESULT_TYPE = 'ear+jwt';
+
+/** The first signs, all are published: add a new one last, then move it first, then drop the old one. */
+export const signingKeys: OptionKind<SigningKey[]> = custom((value, name) => {
+  const keys = oneOrMore(custom((key) => signingKey(key, name))).check(value, name);
+  if (keys.length > MAXIMUM_KEYS) throw invalid(`${name} must be at most ${MAXIMUM_KEYS} keys`);
+  return keys;
+});
+
+function signingKey(value: unknown, name: string): SigningKey {
+  let privateKey: KeyObject;
+  try {
+    privateKey = value instanceof KeyObject ? value : createPrivateKey(value as string);
+  } catch (cause) {
+    throw invalid(`${name} must be a private key, PEM or KeyObject`, cause);
+  }
+  if (privateKey.type !== 'private') throw invalid(`${name} must be a private key`);
+  const { namedCurve = '', modulusLength = 0 } = privateKey.asymmetricKeyDetails ?? {};
+  const isRsa = privateKey.asymmetricKeyType === 'rsa' && modulusLength >= 2048;
+  const alg = privateKey.asymmetricKeyType === 'ec' ? CURVES[namedCurve] : isRsa ? 'PS256' : undefined;
+  if (alg === undefined) throw invalid(`${name} must be P-256, P-384 or RSA of 2048 bits or more`);
+  const jwk = createPublicKey(privateKey).export({ format: 'jwk' }) as Record<string, unknown>;
+  const { crv, kty, x, y, e, n } = jwk;
+  const kid = createHash('sha256')
+    .update(canonicalJson(kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y }))
+    .digest('base64url');
+  return { privateKey, alg, kid, jwk: { ...jwk, kid, alg, use: 'sig' } };
+}
+
+/** Signs a result with the first key. */
+export function signResult(keys: readonly SigningKey[], claims: JWTPayload): Promise<string> {
+  const { privateKey, alg, kid } = keys[0] as SigningKey;
+  return new SignJWT(claims).setProtectedHeader({ alg, kid, typ: RESULT_TYPE }).sign(privateKey);
+}
+
+export function publicKeySet(keys: readonly SigningKey[]): { keys: Record<string, unknown>[] } {
+  return { keys: keys.map(({ jwk }) => jwk) };
+}
