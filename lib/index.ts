@@ -230,11 +230,14 @@ export type {
   SnpCertificateFacts,
   SnpFacts,
   SnpReportVerification,
+  TdxCertificateFacts,
+  TdxFacts,
   VerificationFacts,
   VerificationResult,
   VerifiedEvidence,
   VerifiedSnpEvidence,
   VerifiedSnpReport,
+  VerifiedTdxEvidence,
 } from './verify/result.js';
 export {
   AMD_ROOT_KEYS,
@@ -246,6 +249,8 @@ export {
 export { AZURE_ID_KEYS } from './verify/snp/paravisor.js';
 export type { SnpCertificates } from './verify/snp/verify-snp-report.js';
 export type { TdQuoteOptions } from './verify/tdx/options.js';
+export { AZURE_MRTDS } from './verify/tdx/paravisor.js';
 export type { MaskedField, TdxPolicy } from './verify/tdx/policy.js';
-export type { RefusedTdQuote, TdQuoteVerification, TdxTcb, VerifiedTdQuote } from './verify/tdx/result.js';
+export type { RefusedTdQuote, TdQuoteVerification, VerifiedTdQuote } from './verify/tdx/result.js';
+export type { TdxTcb } from './verify/tdx/tcb.js';
 export type { TcbShortfall, TcbStatus } from './verify/tdx/tcb-evaluation.js';

@@ -2,6 +2,7 @@ import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { parseStrictJson } from '../base/strict-json.js';
+import { collateralMembers, readCollateral } from './collateral-json.js';
 import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './evidence.js';
 import { emptyInput, malformed } from './input.js';
 import { JsonMembers } from './json-members.js';
@@ -48,6 +49,7 @@ function jsonMembers(evidence: Evidence): object {
       chain: Array.isArray(certificates.chain) ? certificates.chain.map(encodeBase64url) : certificates.chain,
     },
     tdQuote: evidence.tdQuote && encodeBase64url(evidence.tdQuote),
+    tdxCollateral: evidence.tdxCollateral && collateralMembers(evidence.tdxCollateral),
     akCertificate: evidence.akCertificate && encodeBase64url(evidence.akCertificate),
     akCertificateChain: evidence.akCertificateChain?.map(encodeBase64url),
     eventLog: evidence.eventLog && encodeBase64url(evidence.eventLog),
@@ -76,6 +78,7 @@ export function evidenceFromJson(json: string | Uint8Array | object): Evidence {
   if (members.has('quote')) evidence.quote = readQuote(members.object('quote'));
   if (members.has('certificates')) evidence.certificates = readCertificates(members.object('certificates'));
   if (members.has('tdQuote')) evidence.tdQuote = members.base64url('tdQuote');
+  if (members.has('tdxCollateral')) evidence.tdxCollateral = readCollateral(members.object('tdxCollateral'));
   if (members.has('akCertificate')) evidence.akCertificate = members.base64url('akCertificate');
   if (members.has('akCertificateChain')) {
     const chain = members.array('akCertificateChain');

@@ -1,3 +1,5 @@
+import type { TdxCollateral } from './tdx-collateral.js';
+
 /** Certificates that prove a report, DER or PEM; `chain` holds ASK (or ASVK) and ARK in any order. */
 export interface EvidenceCertificates {
   vcek: Uint8Array | string;
@@ -32,6 +34,8 @@ export interface Evidence {
   certificates?: EvidenceCertificates;
   /** TDX: the quote that the host made of the TDREPORT in `hclReport`, padding allowed. */
   tdQuote?: Uint8Array;
+  /** TDX: Intel's documents and revocation lists; a verifier may be given others, which win. */
+  tdxCollateral?: TdxCollateral;
   /** DER; bytes after its end are ignored, as an NV index is longer. */
   akCertificate?: Uint8Array;
   /** Certificates between the AK certificate and its root, DER; fetched (AIA) by the guest, never by the verifier. */

@@ -1,6 +1,10 @@
 import type { Check, CheckSubject } from './errors.js';
+import { hex } from './hex.js';
 
-/** The values that a check compared, as they were found; they are put into words when the list is read. */
+/**
+ * The values that a check compared, as they were found; they are put into words when the list is read: bytes as hex, dates as
+ * ISO 8601, and a function is called, for words that cost something.
+ */
 export interface CheckedValues {
   expected?: unknown;
   actual?: unknown;
@@ -85,10 +89,17 @@ function inWords({ subject, name, ok, code, skipped, expected, actual }: Finding
   if (subject !== undefined) check.subject = subject;
   if (skipped) check.skipped = true;
   if (!ok) check.code = code;
-  if (expected !== undefined) check.expected = Array.isArray(expected) ? expected.join(' or ') : String(expected);
+  if (expected !== undefined)
+    check.expected = Array.isArray(expected) ? expected.join(' or ') : String(plain(expected));
   // What is missing where something was expected must not look like a check without values.
-  if (actual !== undefined || expected !== undefined) check.actual = shown(actual);
+  if (actual !== undefined || expected !== undefined) check.actual = shown(plain(actual));
   return check;
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'function') return plain(value());
+  if (value instanceof Uint8Array) return hex(value);
+  return value instanceof Date ? value.toISOString() : value;
 }
 
 /** Room for a digest in hex. */

@@ -4,8 +4,7 @@ import { encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
 
 /** The token's key, ready to wrap content keys. */
 export interface WrappingKey {
-  readonly publicKey: NativeRsaPublicKey;
-  jwk: RsaPublicJwk;
+  publicKey: NativeRsaPublicKey;
   /** RFC 7638, SHA-256, base64url. */
   thumbprint: string;
 }
@@ -33,14 +32,9 @@ export function wrappingKeyOf(tokenOrJwk: string | RsaPublicJwk): WrappingKey {
 
 function parse(tokenOrJwk: string | RsaPublicJwk): WrappingKey {
   const { jwk, thumbprint } = encryptionKeyOf(tokenOrJwk);
-  let publicKey: NativeRsaPublicKey | undefined;
+  const { RsaPublicKey } = native();
   return {
-    get publicKey() {
-      const { RsaPublicKey } = native();
-      publicKey ??= new RsaPublicKey(Buffer.from(jwk.n, 'base64url'), Buffer.from(jwk.e, 'base64url'));
-      return publicKey;
-    },
-    jwk,
+    publicKey: new RsaPublicKey(Buffer.from(jwk.n, 'base64url'), Buffer.from(jwk.e, 'base64url')),
     thumbprint,
   };
 }

@@ -2,9 +2,11 @@ import { EVENT_LOG_LIMITS } from '../abi/event-log/parse.js';
 import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from '../abi/evidence.js';
 import { HCL_REPORT_LIMIT } from '../abi/hcl-report.js';
 import { plainBytes } from '../abi/input.js';
+import { MAXIMUM_TD_QUOTE } from '../abi/td-quote.js';
 import { isBytes } from '../base/bytes.js';
 import { invalid } from '../base/options.js';
 import { isJsonObject } from '../base/strict-json.js';
+import { collateralOption } from './tdx/collateral-option.js';
 
 /** Bytes of the parts that have no limit of their own. */
 const LIMITS = Object.freeze({ tpmStructure: 4096, certificate: 64 * 1024, certificateText: 256 * 1024, chain: 16 });
@@ -40,13 +42,15 @@ function copied(given: unknown): Evidence {
   const evidence = object<Evidence>(given, 'it');
   if (typeof (given as { then?: unknown }).then === 'function') throw invalid('a promise: is an await missing?');
   const { version, hclReport, quote, certificates, akCertificate, akCertificateChain } = evidence;
-  const { eventLog, ephemeralKey, userDataRequired } = evidence;
+  const { eventLog, ephemeralKey, userDataRequired, tdQuote, tdxCollateral } = evidence;
   if (version !== 1) throw invalid('its version is not 1');
   const copy: Evidence = { version, hclReport: copyBounded(hclReport, 'hclReport', HCL_REPORT_LIMIT) };
   if (quote !== undefined) copy.quote = copyQuote(quote);
   if (certificates !== undefined) copy.certificates = copyCertificates(certificates);
   if (akCertificate !== undefined) copy.akCertificate = copyBounded(akCertificate, 'akCertificate', LIMITS.certificate);
   if (akCertificateChain !== undefined) copy.akCertificateChain = copyList(akCertificateChain, 'akCertificateChain');
+  if (tdQuote !== undefined) copy.tdQuote = copyBounded(tdQuote, 'tdQuote', MAXIMUM_TD_QUOTE);
+  if (tdxCollateral !== undefined) copy.tdxCollateral = collateralOption.check(tdxCollateral, 'tdxCollateral');
   if (eventLog !== undefined) copy.eventLog = copyBounded(eventLog, 'eventLog', EVENT_LOG_LIMITS.bytes);
   if (ephemeralKey !== undefined) copy.ephemeralKey = copyEphemeralKey(ephemeralKey);
   if (userDataRequired !== undefined) {

@@ -2,10 +2,11 @@ import type { Evidence } from '../abi/evidence.js';
 import type { HclStructure } from '../abi/hcl-report.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import type { CheckList } from './check-list.js';
-import type { CheckedOptions } from './options.js';
+import type { CheckedEvidenceOptions } from './options.js';
 import type { ParavisorIdentity } from './paravisor.js';
 import type { EvidenceFacts, VerificationResult } from './result.js';
 import { verifySnpHardware } from './snp/evidence.js';
+import { verifyTdxHardware } from './tdx/evidence.js';
 
 /** What is known of the machine once its hardware report has been checked. */
 export interface HardwareVerification {
@@ -23,20 +24,20 @@ export function checkHardware(
   list: CheckList,
   hcl: HclStructure | undefined,
   evidence: Evidence,
-  options: CheckedOptions,
+  options: CheckedEvidenceOptions,
 ): Promise<HardwareVerification> | HardwareVerification {
   if (hcl === undefined) {
     list.notChecked('report', 'hardware report', 'the HCL report cannot be read');
     return UNKNOWN;
   }
   if (hcl.reportType === 'snp') return verifySnpHardware(engine, list, hcl, evidence, options);
-  list.add('report', 'hardware report type', 'ERR_REPORT_TYPE', false, { expected: 'snp', actual: hcl.reportType });
+  if (hcl.reportType === 'tdx') return verifyTdxHardware(engine, list, hcl, evidence, options);
+  list.add('report', 'hardware report type', 'ERR_REPORT_TYPE', false, {
+    expected: ['snp', 'tdx'],
+    actual: hcl.reportType,
+  });
   list.notChecked('report', 'report signature', 'the hardware report is not one that is verified here');
-  return hcl.reportType === 'tdx' ? { ...UNKNOWN, tee: 'tdx', result: refused('tdx') } : UNKNOWN;
+  return UNKNOWN;
 }
 
-function refused(tee?: 'tdx'): HardwareVerification['result'] {
-  return (facts) => (tee === undefined ? { ...facts, ok: false } : { ...facts, ok: false, tee });
-}
-
-const UNKNOWN: HardwareVerification = { warnings: [], result: refused() };
+const UNKNOWN: HardwareVerification = { warnings: [], result: (facts) => ({ ...facts, ok: false }) };

@@ -8,6 +8,7 @@ import { plainJson } from '../base/plain-json.js';
 import { copyEvidence } from './copy.js';
 import { parsePolicy, type VerificationPolicy } from './policy.js';
 import type { VerifiedEvidence, VerifiedSnpEvidence } from './result.js';
+import { tdxDemands } from './tdx/learn-policy.js';
 
 /**
  * PCRs that machines of one image and size share: firmware, boot loaders and kernels, Secure Boot. 1 and 5 hold
@@ -16,7 +17,7 @@ import type { VerifiedEvidence, VerifiedSnpEvidence } from './result.js';
 const SHARED_PCRS = [0, 2, 3, 4, 6, 7];
 
 /**
- * What a good machine shows, as a policy that demands it of others: its firmware by measurement and ID key, the levels that
+ * What a good machine shows, as a policy that demands it of others: its firmware by measurement and ID key, or by MRTD, the levels that
  * it has as the least ones, its PCRs 0, 2, 3, 4, 6 and 7 as far as they are quoted, Secure Boot as it is. The machine's own
  * identity (`vmIds`, `chipId`) is left to the caller. The evidence passes the policy that is made of it. Of a machine whose
  * paravisor is not identified neither measurement nor PCRs are taken: naming them would say that it has one.
@@ -38,6 +39,8 @@ function hardwareDemands(result: VerifiedEvidence): VerificationPolicy {
   switch (result.tee) {
     case 'snp':
       return snpDemands(result);
+    case 'tdx':
+      return tdxDemands(result);
   }
 }
 

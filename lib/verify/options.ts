@@ -1,3 +1,4 @@
+import type { TdxCollateral } from '../abi/tdx-collateral.js';
 import { copyBytes } from '../base/bytes.js';
 import { bytes, bytesOrText, custom, date, listOf } from '../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable } from '../base/options.js';
@@ -5,6 +6,7 @@ import { contextName, isLikeQualifyingData, isReservedContext, qualifyingData } 
 import { policyOption, type VerificationPolicy } from './policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from './roots.js';
 import { type SignerDigests, signerDigests } from './snp/signers.js';
+import { collateralOption } from './tdx/collateral-option.js';
 
 /** What a relying party demands of a report, besides that it is genuine. */
 export interface SnpVerificationOptions {
@@ -29,6 +31,8 @@ export interface VerificationOptions extends SnpVerificationOptions {
   context?: string;
   /** At most 64 bytes: the runtime claims must echo them, padded with zeros. */
   userData?: Uint8Array;
+  /** TDX: Intel's documents and revocation lists for the platform; in place of those in the evidence. */
+  collateral?: TdxCollateral;
 }
 
 const MAXIMUM_LISTS = 64;
@@ -45,6 +49,7 @@ const EVIDENCE_OPTIONS: OptionTable<VerificationOptions> = {
   nonce: bytes(1, 64),
   context: contextName,
   userData: bytes(0, 64),
+  collateral: collateralOption,
 };
 
 /** Options once they have been checked: copies, and what is derived from them. */
@@ -60,6 +65,7 @@ export interface CheckedEvidenceOptions extends CheckedOptions {
   /** What the quote must be over. */
   qualifyingData: Uint8Array | undefined;
   userData: Uint8Array | undefined;
+  collateral: TdxCollateral | undefined;
 }
 
 const NO_SIGNERS: SignerDigests = { idKeys: [], authorKeys: [] };
@@ -73,7 +79,7 @@ export function checkSnpOptions(what: string, given: unknown): CheckedOptions {
  * The same for evidence. `protocol` is the context of a protocol that this package speaks itself; callers cannot name it.
  */
 export function checkEvidenceOptions(what: string, given: unknown, protocol?: string): CheckedEvidenceOptions {
-  const { nonce, context, userData, ...options } = checkOptions(what, given, EVIDENCE_OPTIONS);
+  const { nonce, context, userData, collateral, ...options } = checkOptions(what, given, EVIDENCE_OPTIONS);
   if (context !== undefined && isReservedContext(context)) {
     throw invalid(`the context ${context} belongs to a protocol of this package`);
   }
@@ -86,6 +92,7 @@ export function checkEvidenceOptions(what: string, given: unknown, protocol?: st
     ...derived(options),
     qualifyingData: nonce === undefined || name === undefined ? nonce : qualifyingData(name, nonce),
     userData: userData === undefined ? undefined : copyBytes(userData),
+    collateral,
   };
 }
 

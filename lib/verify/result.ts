@@ -2,6 +2,7 @@ import type { HclReport } from '../abi/hcl-report.js';
 import type { RuntimeClaims } from '../abi/runtime-claims.js';
 import type { SnpReport } from '../abi/snp-report-fields.js';
 import type { Product, Tcb } from '../abi/tcb.js';
+import type { TdQuote } from '../abi/td-quote.js';
 import type { TpmsAttest } from '../abi/tpm.js';
 import type { Check } from '../base/errors.js';
 import type { SignatureEngine } from '../engine/engine.js';
@@ -9,6 +10,7 @@ import type { ReplayedEventLog } from './check-event-log.js';
 import type { EncryptionKeyJwk } from './encryption-key.js';
 import type { ChainCertificate } from './snp/certificate.js';
 import type { EndorsementChain } from './snp/chain.js';
+import type { TdxTcb } from './tdx/tcb.js';
 
 /** What a certificate says, as far as people want to read it. */
 export interface CertificateFacts {
@@ -104,15 +106,41 @@ export interface VerifiedSnpEvidence extends EvidenceFacts, SnpFacts {
   tee: 'snp';
 }
 
+/** Certificates that a TD quote was verified with, whether or not they are good. */
+export interface TdxCertificateFacts {
+  pck: CertificateFacts;
+  ca: CertificateFacts;
+  root: CertificateFacts;
+  /** Of the collateral. */
+  tcbSigning?: CertificateFacts;
+}
+
+/** What is told of an Intel TDX machine: all of it by its TD quote. */
+export interface TdxFacts {
+  tdQuote: TdQuote;
+  /** Absent without collateral: nobody looked whether the platform is up to date. */
+  tcb?: TdxTcb;
+  certificates: TdxCertificateFacts;
+}
+
+/** Evidence of an Intel TDX machine: everything that was asked for is proven. */
+export interface VerifiedTdxEvidence extends EvidenceFacts, TdxFacts {
+  ok: true;
+  tee: 'tdx';
+}
+
 /** Evidence of which everything that was asked for is proven, by its TEE. */
-export type VerifiedEvidence = VerifiedSnpEvidence;
+export type VerifiedEvidence = VerifiedSnpEvidence | VerifiedTdxEvidence;
 
 /** At least one check failed: `checks` says which. Nothing else in here is to be trusted. */
-export interface RefusedEvidence extends EvidenceFacts, Partial<SnpFacts> {
-  ok: false;
-  /** By the HCL report's type; absent when it is of neither TEE. */
-  tee?: 'snp' | 'tdx';
-}
+export type RefusedEvidence =
+  | (EvidenceFacts &
+      Partial<SnpFacts> & {
+        ok: false;
+        /** By the HCL report's type; absent when it is of neither TEE. */
+        tee?: 'snp';
+      })
+  | (EvidenceFacts & Partial<TdxFacts> & { ok: false; tee: 'tdx' });
 
 /** What `explainEvidence` resolves with. */
 export type VerificationResult = VerifiedEvidence | RefusedEvidence;

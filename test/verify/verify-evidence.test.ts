@@ -12,9 +12,10 @@ describe.skipIf(!withFixtures)('genuine evidence', () => {
     expect(Object.keys(result.pcrs ?? {})).toHaveLength(24);
   });
 
-  it('recognises a TDX guest: bound and quoted, but no SNP report', async () => {
+  it('refuses a TDX guest whose TD quote is missing: nothing proves its report', async () => {
     const result = await explainEvidence(azureEvidence('azure-tdx'), { nonce: NONCE, now: NOW });
-    expect(failedCodes(result)).toEqual(['ERR_REPORT_TYPE', 'ERR_NOT_CHECKED', 'ERR_NOT_CHECKED']);
+    expect(new Set(failedCodes(result))).toEqual(new Set(['ERR_TD_QUOTE', 'ERR_NOT_CHECKED']));
+    expect(result.tee).toBe('tdx');
     expect(result.hclReport).toMatchObject({ reportType: 'tdx', bound: true });
     expect(result.claims).toBeUndefined();
   });

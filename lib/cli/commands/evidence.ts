@@ -13,6 +13,7 @@ import {
 } from '../input/verification.js';
 import { addGuestOptions, clientOptions, type GuestOptions, htmlOption } from '../options.js';
 import { writeResultPage } from '../present/result-page.js';
+import { shownResult } from '../present/shown.js';
 
 interface EvidenceCommandOptions extends GuestOptions {
   nonce?: Uint8Array;
@@ -77,7 +78,7 @@ Example:
           ...(policy === undefined ? {} : { policy }),
         });
         if (!result.ok) context.exitCode = Exit.refused;
-        await writeResultPage(options.html, result, {
+        await writeResultPage(options.html, shownResult(result), {
           title: 'Evidence',
           subject: 'this machine',
           caution: cautionOf(options),

@@ -27,7 +27,7 @@ import { printResult } from '../present/result.js';
 import { hclJson, resultJson } from '../present/result-json.js';
 import { writeResultPage } from '../present/result-page.js';
 import { claimsFields, hclFields } from '../present/runtime-claims.js';
-import type { ShownResult } from '../present/shown.js';
+import { type ShownResult, shownResult } from '../present/shown.js';
 import { snpReportSections } from '../present/snp-report.js';
 
 interface ReportOptions extends GuestOptions, VerificationArguments {
@@ -109,7 +109,7 @@ async function liveReport(context: Context, options: ReportOptions): Promise<voi
     evidence = { ...evidence, ...(certificates === undefined ? {} : { certificates }) };
   }
   const result = await explainEvidence(evidence, { ...verification, nonce });
-  await show(context, options, result, 'this machine');
+  await show(context, options, shownResult(result), 'this machine');
 }
 
 async function savedReport(context: Context, options: ReportOptions, file: string): Promise<void> {
@@ -130,7 +130,7 @@ async function savedReport(context: Context, options: ReportOptions, file: strin
   const result = isHcl
     ? await explainEvidence(evidence, verification)
     : await explainSnpReport(bytes, { vcek: certificates.vcek, ...chainOf(certificates) }, verification);
-  await show(context, options, result, file);
+  await show(context, options, shownResult(result), file);
 }
 
 /** Certificates from where the options say; undefined when they say nothing about a saved report. */

@@ -15,6 +15,7 @@ import { collect, htmlOption, jsonOption } from '../options.js';
 import { printResult } from '../present/result.js';
 import { resultJson } from '../present/result-json.js';
 import { writeResultPage } from '../present/result-page.js';
+import { shownResult } from '../present/shown.js';
 
 interface VerifyOptions extends VerificationArguments {
   nonce?: Uint8Array;
@@ -65,11 +66,12 @@ Without --nonce nothing shows that the evidence is fresh.`,
       const verification = await verificationOptions(options);
       const evidence = evidenceFromJson(await readInput(path, MAX_EVIDENCE_BYTES));
       if (options.certs !== undefined) evidence.certificates = await readCertificates(options.certs);
-      const result = await explainEvidence(evidence, {
+      const verified = await explainEvidence(evidence, {
         ...verification,
         ...(nonce === undefined ? {} : { nonce }),
         ...(userData === undefined ? {} : { userData }),
       });
+      const result = shownResult(verified);
       if (!result.ok) context.exitCode = Exit.refused;
       const caution = cautionOf(options);
       if (options.html !== undefined) {

@@ -1,4 +1,5 @@
 import type { HclReport } from '../../abi/hcl-report.js';
+import type { TdQuote } from '../../abi/td-quote.js';
 import type { ShownResult } from './shown.js';
 
 /** A verification as `--json` prints it; docs/cli.md documents the members. */
@@ -7,11 +8,16 @@ export function resultJson(result: ShownResult, caution: string | undefined): Re
     ok,
     checks,
     warnings,
+    tee,
+    engine,
     product,
     report,
+    tdQuote,
+    tcb,
     hclReport,
     claims,
     certificates,
+    tdxCertificates,
     quote,
     pcrs,
     eventLog,
@@ -22,11 +28,15 @@ export function resultJson(result: ShownResult, caution: string | undefined): Re
     caution,
     checks,
     warnings,
+    tee,
+    engine,
     product,
     hclReport: hclReport === undefined ? undefined : hclJson(hclReport),
     report,
+    tdQuote: tdQuote === undefined ? undefined : tdQuoteJson(tdQuote),
+    tcb,
     claims,
-    certificates,
+    certificates: certificates ?? tdxCertificates,
     quote,
     pcrs,
     eventLog,
@@ -42,4 +52,10 @@ export function hclJson({
   ...rest
 }: HclReport): Record<string, unknown> {
   return rest;
+}
+
+/** Everything of a TD quote but the bytes that are only there to be verified. */
+function tdQuoteJson({ signed: _, padding: __, pckCertification: ___, qeReport, ...rest }: TdQuote): object {
+  const { raw: ____, ...report } = qeReport;
+  return { ...rest, qeReport: report };
 }

@@ -1,3 +1,4 @@
+import type { CertificateFacts } from '../../verify/result.js';
 import { printChecks, printVerdict } from '../output/checks.js';
 import { printable } from '../output/printable.js';
 import { field, printSections, type Section } from '../output/table.js';
@@ -5,6 +6,7 @@ import type { Terminal } from '../output/terminal.js';
 import { claimsFields, hclFields } from './runtime-claims.js';
 import type { ShownResult } from './shown.js';
 import { snpReportSections } from './snp-report.js';
+import { tdQuoteSections, tdxTcbSection } from './td-quote.js';
 
 /** Fields of what was verified, then every check, then the verdict: what an operator reads from top to bottom. */
 export function printResult(
@@ -26,22 +28,19 @@ function printWarnings(terminal: Terminal, warnings: readonly string[]): void {
 }
 
 function resultSections(result: ShownResult, everything: boolean): Section[] {
-  const { hclReport, claims, report, certificates, pcrs } = result;
+  const { hclReport, claims, report, pcrs } = result;
   const sections: Section[] = [];
   if (hclReport !== undefined) sections.push({ title: 'HCL report', fields: hclFields(hclReport) });
   if (report !== undefined) sections.push(...snpReportSections(report, everything));
+  if (result.tdQuote !== undefined) sections.push(...tdQuoteSections(result.tdQuote, everything));
+  if (result.tcb !== undefined) sections.push(tdxTcbSection(result.tcb));
   if (claims !== undefined) sections.push({ title: 'Runtime claims', fields: claimsFields(claims) });
-  if (certificates !== undefined) {
-    const { ark, ask, vcek } = certificates;
+  const certificates = certificatesOf(result);
+  if (certificates.length > 0) {
     sections.push({
       title: 'Certificates',
-      fields: [ark, ask, vcek].flatMap((certificate) =>
-        certificate === undefined
-          ? []
-          : field(
-              certificate.subject,
-              `by ${certificate.issuer}, until ${certificate.notAfter.toISOString().slice(0, 10)}`,
-            ),
+      fields: certificates.flatMap(({ subject, issuer, notAfter }) =>
+        field(subject, `by ${issuer}, until ${notAfter.toISOString().slice(0, 10)}`),
       ),
     });
   }
@@ -52,4 +51,11 @@ function resultSections(result: ShownResult, everything: boolean): Section[] {
     });
   }
   return sections;
+}
+
+/** From the root down. */
+function certificatesOf({ certificates, tdxCertificates }: ShownResult): CertificateFacts[] {
+  const { ark, ask, vcek } = certificates ?? {};
+  const { root, ca, pck, tcbSigning } = tdxCertificates ?? {};
+  return [ark, ask, vcek, root, ca, pck, tcbSigning].filter((certificate) => certificate !== undefined);
 }

@@ -1,6 +1,7 @@
 import { bytesOrText, custom, date, flag, integer, listOf, unchecked } from '../../base/option-kinds.js';
 import { invalid, nested, type OptionTable } from '../../base/options.js';
 import type { AttestationClient } from '../../guest/client.js';
+import { collateralOption } from '../../verify/tdx/collateral-option.js';
 import type { PeerDemands } from './peer-verifier.js';
 
 /** TLS of an end of the channel. What would weaken it (versions, sessions, tickets, ALPN) cannot be given. */
@@ -29,6 +30,7 @@ export const DEMANDS: OptionTable<PeerDemands> = {
   trustedRoots: unchecked(),
   crls: listOf(bytesOrText),
   now: date,
+  collateral: collateralOption,
   freshReport: flag,
   maxAge: integer(1, MAX_AGE_MS),
 };

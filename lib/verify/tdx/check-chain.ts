@@ -105,7 +105,7 @@ export function checkValidity(
   const { notBefore, notAfter } = wrong ?? certificates[0];
   const code = wrong !== undefined && isEarly(wrong) ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED';
   list.add(subject, name, code, wrong === undefined, {
-    expected: `${notBefore.toISOString()} to ${notAfter.toISOString()}`,
-    actual: now.toISOString(),
+    expected: () => `${notBefore.toISOString()} to ${notAfter.toISOString()}`,
+    actual: now,
   });
 }

@@ -52,8 +52,8 @@ function checkList(list: CheckList, name: string, crl: Opened<RevocationList>, n
   const { thisUpdate, nextUpdate } = crl.value;
   const isCurrent = nextUpdate !== undefined && thisUpdate <= now && now <= nextUpdate;
   list.add('collateral', current, 'ERR_CRL_EXPIRED', isCurrent, {
-    expected: `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'an end, which it does not have'}`,
-    actual: now.toISOString(),
+    expected: () => `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'an end, which it does not have'}`,
+    actual: now,
   });
 }
 
@@ -116,8 +116,8 @@ function checkDocument<Content>(
   const actual = `${id} version ${version}`;
   list.add('collateral', rest[0], 'ERR_COLLATERAL_MISMATCH', content !== undefined, { expected, actual });
   list.add('collateral', rest[1], 'ERR_COLLATERAL_EXPIRED', issueDate <= now && now <= nextUpdate, {
-    expected: `${issueDate.toISOString()} to ${nextUpdate.toISOString()}`,
-    actual: now.toISOString(),
+    expected: () => `${issueDate.toISOString()} to ${nextUpdate.toISOString()}`,
+    actual: now,
   });
   if (content === undefined) {
     list.notChecked('collateral', rest[2], 'another document');
@@ -167,8 +167,8 @@ function checkPlatform(list: CheckList, tcbInfo: TcbInfo | undefined, extension:
   }
   const compare = (name: string, one: Uint8Array, other: Uint8Array): boolean =>
     list.add('collateral', name, 'ERR_COLLATERAL_MISMATCH', equalBytes(one, other), {
-      expected: hex(one),
-      actual: hex(other),
+      expected: one,
+      actual: other,
     });
   const sameFmspc = compare('FMSPC', extension.fmspc, tcbInfo.fmspc);
   return compare('PCE id', extension.pceId, tcbInfo.pceId) && sameFmspc;

@@ -42,24 +42,24 @@ export function checkQuotingEnclave(
     }
     return false;
   }
-  const add = (name: string, ok: boolean, expected: string, actual: string): boolean =>
+  const add = (name: string, ok: boolean, expected: unknown, actual: unknown): boolean =>
     list.add('quoting-enclave', `quoting enclave ${name}`, 'ERR_QE_IDENTITY', ok, { expected, actual });
   const { miscselectMask, attributesMask } = identity;
   const miscselect = qeReport.raw.subarray(16, 20);
   const results = [
-    add('MRSIGNER', equalBytes(qeReport.mrsigner, identity.mrsigner), hex(identity.mrsigner), hex(qeReport.mrsigner)),
-    add('ISVPRODID', qeReport.isvprodid === identity.isvprodid, String(identity.isvprodid), String(qeReport.isvprodid)),
+    add('MRSIGNER', equalBytes(qeReport.mrsigner, identity.mrsigner), identity.mrsigner, qeReport.mrsigner),
+    add('ISVPRODID', qeReport.isvprodid === identity.isvprodid, identity.isvprodid, qeReport.isvprodid),
     add(
       'MISCSELECT',
       equalUnder(miscselectMask, miscselect, identity.miscselect),
-      `${hex(identity.miscselect)} under the mask ${hex(miscselectMask)}`,
-      hex(miscselect),
+      () => `${hex(identity.miscselect)} under the mask ${hex(miscselectMask)}`,
+      miscselect,
     ),
     add(
       'ATTRIBUTES',
       equalUnder(attributesMask, qeReport.attributes, identity.attributes),
-      `${hex(identity.attributes)} under the mask ${hex(attributesMask)}`,
-      hex(qeReport.attributes),
+      () => `${hex(identity.attributes)} under the mask ${hex(attributesMask)}`,
+      qeReport.attributes,
     ),
   ];
   return sealed && results.every(Boolean);
@@ -87,12 +87,12 @@ export function checkModule(list: CheckList, quote: TdQuote, tcbInfo: TcbInfo | 
     'TDX module signer',
     'ERR_TDX_MODULE',
     isZero(mrsignerseam) && equalBytes(mrsignerseam, expected),
-    { expected: hex(expected), actual: hex(mrsignerseam) },
+    { expected, actual: mrsignerseam },
   );
   const allowed = module === undefined || equalUnder(module.attributesMask, seamAttributes, module.attributes);
   const attributes = list.add('tcb', 'TDX module attributes', 'ERR_TDX_MODULE', isZero(seamAttributes) && allowed, {
-    expected: hex(module?.attributes ?? new Uint8Array(8)),
-    actual: hex(seamAttributes),
+    expected: module?.attributes ?? new Uint8Array(8),
+    actual: seamAttributes,
   });
   return signer && attributes && module !== undefined;
 }

@@ -4,7 +4,7 @@ import { isZero } from '../../base/bytes.js';
 import { bytesFromHex, hex } from '../../base/hex.js';
 import type { CheckList } from '../check-list.js';
 import type { MaskedField, TdxPolicy } from './policy.js';
-import type { TdxTcb } from './result.js';
+import type { TdxTcb } from './tcb.js';
 
 /** The members of a whole policy that count for a TD. */
 export interface TdPolicyInput {
@@ -28,7 +28,7 @@ export function checkTdPolicy(
   quote: TdQuote,
   { extension, tcb }: { extension?: PckExtension | undefined; tcb?: TdxTcb | undefined },
 ): void {
-  const refuse = (name: string, ok: boolean, expected: string, actual: string): boolean =>
+  const refuse = (name: string, ok: boolean, expected: unknown, actual: unknown): boolean =>
     list.add('policy', name, 'ERR_POLICY', ok, { expected, actual });
   const attributes = littleEndian(quote.tdAttributes);
   const inspectable = (attributes & UNTRUSTED) !== 0n;
@@ -44,7 +44,7 @@ export function checkTdPolicy(
   refuse('migration', mayMove || !movable, allowedText(mayMove), migration);
   // A relying party that gives the value of a reserved bit knows what it means.
   const unknown = attributes & ~KNOWN & ~littleEndian(hexBytes(tdx.tdAttributes?.mask));
-  refuse('reserved TD attributes', unknown === 0n, 'zero', hex(quote.tdAttributes));
+  refuse('reserved TD attributes', unknown === 0n, 'zero', quote.tdAttributes);
   checkMasked(list, 'tdAttributes', tdx.tdAttributes, quote.tdAttributes);
   checkMasked(list, 'xfam', tdx.xfam, quote.xfam);
   for (const field of HEX_FIELDS) checkHex(list, field, tdx[field], quote[field]);

@@ -7,14 +7,9 @@ import type { CheckList } from '../check-list.js';
 import { type Absence, addAbsent } from './check-identity.js';
 import type { OpenedCollateral } from './collateral.js';
 import type { TdxPolicy } from './policy.js';
-import type { TdxTcb } from './result.js';
-import {
-  evaluateTcb,
-  relaunchStatus,
-  type TcbEvaluation,
-  type TcbShortfall,
-  type TcbStatus,
-} from './tcb-evaluation.js';
+import type { TdxTcb } from './tcb.js';
+import { evaluateTcb, relaunchStatus, type TcbEvaluation, type TcbStatus } from './tcb-evaluation.js';
+import { shortfallText } from './tcb-text.js';
 
 const DEFAULT_STATUSES: readonly TcbStatus[] = ['UpToDate', 'SWHardeningNeeded'];
 
@@ -56,6 +51,8 @@ export function checkTcb(list: CheckList, inputs: TcbInputs | Absence, policy: T
     collateralExpires: expiryOf(collateral, tcbInfo, identity),
     fmspc: hex(extension.fmspc),
     pceId: Number.parseInt(hex(extension.pceId), 16),
+    sgxTcb: [...extension.sgxComponents],
+    pcesvn: extension.pcesvn,
     ...(status === 'NotSupported' ? { shortfall: [...shortfall] } : {}),
   };
 }
@@ -68,16 +65,6 @@ function checkLevel(list: CheckList, name: string, { shortfall }: TcbEvaluation,
     actual:
       shortfall.length === 0 ? 'reached' : `none is reached: ${text}${allowed ? ', which the policy allows' : ''}`,
   });
-}
-
-/** For people: `sgx[7] (OS/VMM, SEAMLDR ACM) is 3, at least 5 is required`. */
-export function shortfallText(shortfall: readonly TcbShortfall[]): string {
-  return shortfall
-    .map(({ component, category, type, actual, required }) => {
-      const names = [category, type].filter((name) => name !== undefined).join(', ');
-      return `${component}${names === '' ? '' : ` (${names})`} is ${actual}, at least ${required} is required`;
-    })
-    .join('; ');
 }
 
 function checkStatus(list: CheckList, name: string, status: TcbStatus | undefined, policy: TdxPolicy): void {

@@ -5,11 +5,12 @@ import { readSignedJson } from '../../abi/signed-json.js';
 import { type DocumentHead, readDocumentHead, readTcbInfo, type TcbInfo } from '../../abi/tcb-info.js';
 import { parseIntelCrl, type TdxCollateral } from '../../abi/tdx-collateral.js';
 import { type Certificate, namesIssuer, parseCertificates } from '../../abi/x509.js';
-import { utf8Bytes } from '../../base/bytes.js';
+import { copyBytes, equalBytes, utf8Bytes } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import { isListIssuedBy } from '../certificate-signature.js';
-import { certificateFaults, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
+import type { CertificateFacts } from '../result.js';
+import { certificateFaults, factsOf, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
 /** What became of one part of the collateral: what it holds, or why nothing can be said about it. */
@@ -22,6 +23,7 @@ export interface DocumentSigner {
   /** SHA-256 of the root's DER SubjectPublicKeyInfo, hex. */
   readonly rootKey: string;
   readonly faults: readonly string[];
+  readonly facts: CertificateFacts;
 }
 
 /** A document of Intel's: who signed it, and its content once the signature is good. */
@@ -59,10 +61,43 @@ export function forgetCollateral(): void {
  */
 export async function openCollateral(
   engine: SignatureEngine,
-  collateral: TdxCollateral,
+  given: TdxCollateral,
   chain: PckChain,
 ): Promise<OpenedCollateral> {
-  const inputs = [
+  const remembered = known.find(engine, inputsOf(given, chain));
+  if (remembered !== undefined) return remembered;
+  const collateral = copyOf(given);
+  const inputs = inputsOf(collateral, chain);
+  const { tcbInfoIssuerChain, qeIdentityIssuerChain } = collateral;
+  const infoSigner = await openSigner(engine, tcbInfoIssuerChain, chain);
+  const sameSigner = qeIdentityIssuerChain === tcbInfoIssuerChain;
+  const opened: OpenedCollateral = {
+    rootCrl: await openList(engine, collateral.rootCaCrl, chain.root),
+    pckCrl: await openList(engine, collateral.pckCrl, chain.ca),
+    tcbInfo: await openDocument(engine, {
+      text: collateral.tcbInfo,
+      member: 'tcbInfo',
+      signature: collateral.tcbInfoSignature,
+      signer: infoSigner,
+      kind: TCB_INFO,
+      read: readTcbInfo,
+    }),
+    qeIdentity: await openDocument(engine, {
+      text: collateral.qeIdentity,
+      member: 'enclaveIdentity',
+      signature: collateral.qeIdentitySignature,
+      signer: sameSigner ? infoSigner : await openSigner(engine, qeIdentityIssuerChain, chain),
+      kind: QE_IDENTITY,
+      read: readQeIdentity,
+    }),
+  };
+  const parts = [opened.rootCrl, opened.pckCrl, ...[opened.tcbInfo, opened.qeIdentity].map(({ signed }) => signed)];
+  if (parts.every(({ fault }) => fault === undefined)) known.add(engine, inputs, opened);
+  return opened;
+}
+
+function inputsOf(collateral: TdxCollateral, chain: PckChain): (Uint8Array | string)[] {
+  return [
     collateral.tcbInfo,
     collateral.tcbInfoSignature ?? '',
     collateral.tcbInfoIssuerChain,
@@ -74,31 +109,18 @@ export async function openCollateral(
     chain.root.der,
     chain.ca.der,
   ];
-  const remembered = known.find(engine, inputs);
-  if (remembered !== undefined) return remembered;
-  const opened: OpenedCollateral = {
-    rootCrl: await openList(engine, collateral.rootCaCrl, chain.root),
-    pckCrl: await openList(engine, collateral.pckCrl, chain.ca),
-    tcbInfo: await openDocument(engine, {
-      text: collateral.tcbInfo,
-      member: 'tcbInfo',
-      signature: collateral.tcbInfoSignature,
-      signer: await openSigner(engine, collateral.tcbInfoIssuerChain),
-      kind: TCB_INFO,
-      read: readTcbInfo,
-    }),
-    qeIdentity: await openDocument(engine, {
-      text: collateral.qeIdentity,
-      member: 'enclaveIdentity',
-      signature: collateral.qeIdentitySignature,
-      signer: await openSigner(engine, collateral.qeIdentityIssuerChain),
-      kind: QE_IDENTITY,
-      read: readQeIdentity,
-    }),
+}
+
+/** The verifier's own: the caller's memory may change while signatures are verified, and after. */
+function copyOf(given: TdxCollateral): TdxCollateral {
+  const { tcbInfoSignature, qeIdentitySignature } = given;
+  return {
+    ...given,
+    ...(tcbInfoSignature === undefined ? {} : { tcbInfoSignature: copyBytes(tcbInfoSignature) }),
+    ...(qeIdentitySignature === undefined ? {} : { qeIdentitySignature: copyBytes(qeIdentitySignature) }),
+    pckCrl: copyBytes(given.pckCrl),
+    rootCaCrl: copyBytes(given.rootCaCrl),
   };
-  const parts = [opened.rootCrl, opened.pckCrl, ...[opened.tcbInfo, opened.qeIdentity].map(({ signed }) => signed)];
-  if (parts.every(({ fault }) => fault === undefined)) known.add(engine, inputs, opened);
-  return opened;
 }
 
 async function openList(
@@ -115,21 +137,20 @@ async function openList(
 }
 
 /** PEM of the TCB signing certificate and its root. */
-async function openSigner(engine: SignatureEngine, pem: string): Promise<Opened<DocumentSigner>> {
-  const chain = attempt(() => parseCertificates(pem));
-  if (chain.fault !== undefined) return chain;
-  const [certificate, root] = chain.value;
-  if (certificate === undefined || root === undefined || chain.value.length > 2) {
+async function openSigner(engine: SignatureEngine, pem: string, chain: PckChain): Promise<Opened<DocumentSigner>> {
+  const certificates = attempt(() => parseCertificates(pem));
+  if (certificates.fault !== undefined) return certificates;
+  const [certificate, root] = certificates.value;
+  if (certificate === undefined || root === undefined || certificates.value.length > 2) {
     return { fault: 'not the TCB signing certificate and its root' };
   }
   if (!isNamed(certificate, /SGX TCB Signing$/) || !isNamed(root, /SGX Root CA$/) || !namesIssuer(certificate, root)) {
     return { fault: 'not the TCB signing certificate and its root' };
   }
-  const faults = [
-    ...(await certificateFaults(engine, certificate, root)),
-    ...(await certificateFaults(engine, root, root)),
-  ];
-  return { value: { certificate, root, rootKey: publicKeyDigest(root), faults } };
+  const isKnownRoot = equalBytes(root.der, chain.root.der);
+  const rootFaults = isKnownRoot ? chain.rootFaults : await certificateFaults(engine, root, root);
+  const faults = [...(await certificateFaults(engine, certificate, root)), ...rootFaults];
+  return { value: { certificate, root, rootKey: publicKeyDigest(root), faults, facts: factsOf(certificate) } };
 }
 
 interface DocumentInput<Content> {

@@ -1,8 +1,9 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
-import { anyText, bytes, custom, date, text } from '../../base/option-kinds.js';
-import { checkOptions, nested, type OptionKind, type OptionTable, required } from '../../base/options.js';
+import { custom, date } from '../../base/option-kinds.js';
+import { checkOptions, type OptionTable } from '../../base/options.js';
 import { policyOption, type VerificationPolicy } from '../policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from '../roots.js';
+import { collateralOption } from './collateral-option.js';
 
 /** What a relying party demands of a TD quote, and what it is verified with. */
 export interface TdQuoteOptions {
@@ -15,22 +16,6 @@ export interface TdQuoteOptions {
   /** The one clock for all dates; default: the system's. For an archived quote: when it was made, with the collateral of then. */
   now?: Date;
 }
-
-const MAXIMUM_LIST = 8 * 1024 * 1024;
-
-/** Shape of collateral; what is inside is for the checks to judge. */
-export const collateralOption: OptionKind<TdxCollateral> = nested<TdxCollateral>({
-  tcbInfo: required(anyText),
-  tcbInfoSignature: bytes(),
-  tcbInfoIssuerChain: required(anyText),
-  qeIdentity: required(anyText),
-  qeIdentitySignature: bytes(),
-  qeIdentityIssuerChain: required(anyText),
-  pckCrl: required(bytes(0, MAXIMUM_LIST)),
-  pckCrlIssuerChain: anyText,
-  rootCaCrl: required(bytes(0, MAXIMUM_LIST)),
-  pckCertificateChain: text,
-});
 
 const TABLE: OptionTable<TdQuoteOptions> = {
   collateral: collateralOption,

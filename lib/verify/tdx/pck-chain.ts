@@ -5,6 +5,7 @@ import { hex } from '../../base/hex.js';
 import { sha2 } from '../../base/sha2.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { isIssuedBy } from '../certificate-signature.js';
+import type { CertificateFacts } from '../result.js';
 import { Remembered } from './remembered.js';
 
 /** PCK certificate, its CA and the root, with the outcome of their signatures. */
@@ -20,6 +21,8 @@ export interface PckChain {
   /** Intel's extension of the PCK certificate, or why it cannot be read. */
   readonly extension?: PckExtension;
   readonly extensionError?: string;
+  /** The same for people. */
+  readonly facts: { readonly pck: CertificateFacts; readonly ca: CertificateFacts; readonly root: CertificateFacts };
 }
 
 const MAXIMUM_CERTIFICATES = 8;
@@ -55,6 +58,7 @@ export async function openPckChain(engine: SignatureEngine, pem: Uint8Array | st
     caFaults: await certificateFaults(engine, ca, root),
     rootFaults: await certificateFaults(engine, root, root),
     ...readExtension(leaf),
+    facts: { pck: factsOf(leaf), ca: factsOf(ca), root: factsOf(root) },
   };
   if (![...chain.leafFaults, ...chain.caFaults, ...chain.rootFaults].length) known.add(engine, [pem], chain);
   return chain;
@@ -67,6 +71,17 @@ export function isNamed({ subject }: Certificate, name: RegExp): boolean {
 /** SHA-256 of the DER SubjectPublicKeyInfo, hex: what roots are pinned by. */
 export function publicKeyDigest({ spki }: Certificate): string {
   return hex(sha2('SHA-256', spki));
+}
+
+export function factsOf({ subject, issuer, serial, notBefore, notAfter, der }: Certificate): CertificateFacts {
+  return {
+    subject: subject.commonName ?? '',
+    issuer: issuer.commonName ?? '',
+    serial: hex(serial),
+    notBefore,
+    notAfter,
+    fingerprint: hex(sha2('SHA-256', der)),
+  };
 }
 
 /**

@@ -1,14 +1,14 @@
 import { MAXIMUM_TD_QUOTE, parseTdQuote, type TdQuote } from '../../abi/td-quote.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
-import type { Certificate } from '../../abi/x509.js';
-import { VerificationError } from '../../base/errors.js';
-import { hex } from '../../base/hex.js';
+import type { Check } from '../../base/errors.js';
 import { bytes } from '../../base/option-kinds.js';
 import { checkArgument } from '../../base/options.js';
-import { sha2 } from '../../base/sha2.js';
 import type { VerificationContext } from '../../engine/context.js';
+import type { SignatureEngine } from '../../engine/engine.js';
+import { checkTeePolicy } from '../check-guest.js';
 import { CheckList } from '../check-list.js';
-import type { CertificateFacts } from '../result.js';
+import { messageOf, refusalOf } from '../refusal.js';
+import type { CertificateFacts, TdxCertificateFacts } from '../result.js';
 import { checkPckChain } from './check-chain.js';
 import { COLLATERAL_CHECKS, checkDocuments, checkRevocationLists } from './check-collateral.js';
 import { type Absence, addAbsent, checkModule, checkQuotingEnclave } from './check-identity.js';
@@ -18,7 +18,8 @@ import { checkTcb } from './check-tcb.js';
 import { type OpenedCollateral, openCollateral } from './collateral.js';
 import { type CheckedTdQuoteOptions, checkTdQuoteOptions } from './options.js';
 import type { PckChain } from './pck-chain.js';
-import type { TdQuoteVerification, TdxTcb, VerifiedTdQuote } from './result.js';
+import type { TdQuoteVerification, VerifiedTdQuote } from './result.js';
+import type { TdxTcb } from './tcb.js';
 
 /** What is known after the checks of a quote. */
 export interface CheckedTdQuote {
@@ -40,7 +41,8 @@ export async function explainTdQuoteIn(
   const checked = checkTdQuoteOptions('explainTdQuote', options);
   const copy = checkArgument('explainTdQuote', 'quote', quote, bytes());
   const list = new CheckList();
-  const verified = await checkTdQuote(context, list, copy, checked);
+  const verified = await checkTdQuote(context.engine, list, copy, checked);
+  checkTeePolicy(list, checked.policy, 'tdx');
   return resultOf(context, list, verified);
 }
 
@@ -51,25 +53,22 @@ export async function verifyTdQuoteIn(
   options: unknown,
 ): Promise<VerifiedTdQuote> {
   const result = await explainTdQuoteIn(context, quote, options);
-  if (result.ok) return result;
-  const failed = result.checks.find((check) => !check.ok);
-  const values = failed?.actual === undefined ? '' : `: ${failed.actual}`;
-  throw new VerificationError(
-    failed?.code ?? 'ERR_NOT_CHECKED',
-    `${failed?.name ?? 'verification'}${values}`,
-    result.checks,
-  );
+  if (!result.ok) throw refusalOf(result.checks);
+  return result;
 }
 
 /** Every check of a quote, in the order in which one makes the next one meaningful. */
 export async function checkTdQuote(
-  { engine }: VerificationContext,
+  engine: SignatureEngine,
   list: CheckList,
-  bytesOfQuote: Uint8Array,
+  bytesOfQuote: Uint8Array | undefined,
   { collateral, policy, anchors, now }: CheckedTdQuoteOptions,
 ): Promise<CheckedTdQuote> {
   const quote = readQuote(list, bytesOfQuote);
-  if (quote === undefined) return { genuine: false };
+  if (quote === undefined) {
+    addUnread(list);
+    return { genuine: false };
+  }
   const before = list.failures;
   checkVendor(list, quote);
   const trust = { trustedKeys: anchors.keysOf('IntelSgx'), now };
@@ -102,8 +101,23 @@ export async function checkTdQuote(
   };
 }
 
-function readQuote(list: CheckList, bytesOfQuote: Uint8Array): TdQuote | undefined {
+/** What cannot be checked without a quote, in a few words. */
+function addUnread(list: CheckList): void {
+  const why = 'no TD quote';
+  list.notChecked('root', 'root is trusted', why);
+  list.notChecked('leaf', 'PCK certificate chain', why);
+  list.notChecked('quoting-enclave', 'QE report signature', why);
+  list.notChecked('report', 'TD quote signature', why);
+  list.notChecked('collateral', 'collateral', why);
+  list.notChecked('tcb', 'TCB status', why);
+}
+
+function readQuote(list: CheckList, bytesOfQuote: Uint8Array | undefined): TdQuote | undefined {
   const name = 'TD quote';
+  if (bytesOfQuote === undefined) {
+    list.add('report', name, 'ERR_TD_QUOTE', false, { expected: 'a TD quote of version 4 or 5', actual: 'absent' });
+    return undefined;
+  }
   try {
     const quote = parseTdQuote(bytesOfQuote.subarray(0, MAXIMUM_TD_QUOTE + 1));
     list.add('report', name, 'ERR_TD_QUOTE', true, { actual: `version ${quote.version}, body type ${quote.bodyType}` });
@@ -111,7 +125,7 @@ function readQuote(list: CheckList, bytesOfQuote: Uint8Array): TdQuote | undefin
   } catch (error) {
     list.add('report', name, 'ERR_TD_QUOTE', false, {
       expected: 'a TD quote of version 4 or 5',
-      actual: error instanceof Error ? error.message : String(error),
+      actual: messageOf(error),
     });
     return undefined;
   }
@@ -142,37 +156,33 @@ function addAllAbsent(list: CheckList, absence: Absence): void {
 
 function resultOf({ engine }: VerificationContext, list: CheckList, verified: CheckedTdQuote): TdQuoteVerification {
   const { quote, genuine, tcb, chain, collateral } = verified;
+  let words: Check[] | undefined;
   const facts = {
     tee: 'tdx' as const,
-    checks: list.checks,
     engine: engine.name,
+    // Most who verify a quote never read its checks.
+    get checks(): Check[] {
+      words ??= list.checks;
+      return words;
+    },
     warnings: [...(quote?.warnings ?? [])],
-    ...(chain === undefined ? {} : { certificates: certificateFacts(chain, collateral) }),
-    ...(tcb === undefined ? {} : { tcb }),
   };
-  if (list.ok && quote !== undefined) return { ...facts, ok: true, tdQuote: quote };
-  return quote !== undefined && genuine ? { ...facts, ok: false, tdQuote: quote } : { ...facts, ok: false };
+  if (chain !== undefined) Object.assign(facts, { certificates: certificateFacts(chain, collateral) });
+  if (tcb !== undefined) Object.assign(facts, { tcb });
+  if (list.ok && quote !== undefined) return Object.assign(facts, { ok: true as const, tdQuote: quote });
+  if (quote !== undefined && genuine) return Object.assign(facts, { ok: false as const, tdQuote: quote });
+  return Object.assign(facts, { ok: false as const });
 }
 
-/** Certificates of a chain for people. */
-export function certificateFacts(
-  { leaf, ca, root }: PckChain,
-  collateral: OpenedCollateral | undefined,
-): NonNullable<TdQuoteVerification['certificates']> {
-  const facts = { pck: factsOf(leaf), ca: factsOf(ca), root: factsOf(root) };
+/** Certificates of a chain for people. Copies: the chain may be one that is remembered for the next verification. */
+export function certificateFacts({ facts }: PckChain, collateral: OpenedCollateral | undefined): TdxCertificateFacts {
+  const copies = { pck: copyOf(facts.pck), ca: copyOf(facts.ca), root: copyOf(facts.root) };
   const signer = collateral?.tcbInfo.signer;
   return signer === undefined || signer.fault !== undefined
-    ? facts
-    : { ...facts, tcbSigning: factsOf(signer.value.certificate) };
+    ? copies
+    : { ...copies, tcbSigning: copyOf(signer.value.facts) };
 }
 
-function factsOf({ subject, issuer, serial, notBefore, notAfter, der }: Certificate): CertificateFacts {
-  return {
-    subject: subject.commonName ?? '',
-    issuer: issuer.commonName ?? '',
-    serial: hex(serial),
-    notBefore: new Date(notBefore),
-    notAfter: new Date(notAfter),
-    fingerprint: hex(sha2('SHA-256', der)),
-  };
+function copyOf(facts: CertificateFacts): CertificateFacts {
+  return { ...facts, notBefore: new Date(facts.notBefore), notAfter: new Date(facts.notAfter) };
 }

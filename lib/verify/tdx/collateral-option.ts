@@ -1,0 +1,29 @@
+import { plainBytes } from '../../abi/input.js';
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
+import { isBytes } from '../../base/bytes.js';
+import { anyText, custom, text } from '../../base/option-kinds.js';
+import { invalid, nested, type OptionKind, required } from '../../base/options.js';
+
+const MAXIMUM_LIST = 8 * 1024 * 1024;
+
+/** Not copied here: `openCollateral` compares it with what is remembered, and copies what is new. */
+const uncopied: OptionKind<Uint8Array> = custom((value, name) => {
+  if (!isBytes(value)) throw invalid(`${name} must be a Uint8Array`);
+  const view = plainBytes(value);
+  if (view.length > MAXIMUM_LIST) throw invalid(`${name} must be a Uint8Array of at most 8 MiB`);
+  return view;
+});
+
+/** Shape of collateral; what is inside is for the checks to judge. */
+export const collateralOption: OptionKind<TdxCollateral> = nested<TdxCollateral>({
+  tcbInfo: required(anyText),
+  tcbInfoSignature: uncopied,
+  tcbInfoIssuerChain: required(anyText),
+  qeIdentity: required(anyText),
+  qeIdentitySignature: uncopied,
+  qeIdentityIssuerChain: required(anyText),
+  pckCrl: required(uncopied),
+  pckCrlIssuerChain: anyText,
+  rootCaCrl: required(uncopied),
+  pckCertificateChain: text,
+});

@@ -1,0 +1,27 @@
+import type { TcbShortfall, TcbStatus } from './tcb-evaluation.js';
+
+/** What Intel's collateral says of a platform. */
+export interface TdxTcb {
+  /** The converged status that the policy judges. */
+  status: TcbStatus;
+  /** Of the platform's level, the TDX module's (one with a version only) and the quoting enclave's. */
+  platform: TcbStatus;
+  tdxModule?: TcbStatus;
+  qe: TcbStatus;
+  /** By TEE_TCB_SVN2: what the TD would get if it were launched now. Quotes with a body of TDX 1.5 only. */
+  current?: TcbStatus;
+  /** The earliest date of the levels that are reached. */
+  tcbDate?: Date;
+  advisoryIds: string[];
+  evaluationDataNumber: number;
+  /** When the first part of the collateral ends: a document, a revocation list or a signing certificate. */
+  collateralExpires: Date;
+  /** 12 hex digits. */
+  fmspc: string;
+  pceId: number;
+  /** 16 SVNs of the PCK certificate, and its PCESVN: what the platform was certified with. */
+  sgxTcb: number[];
+  pcesvn: number;
+  /** What keeps the platform below the lowest level; only with status `NotSupported`. */
+  shortfall?: TcbShortfall[];
+}
