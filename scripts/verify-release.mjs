@@ -4,13 +4,22 @@ import { existsSync, readFileSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);
 const read = (path) => readFileSync(new URL(path, root));
-const { version } = JSON.parse(read('package.json'));
+const manifest = JSON.parse(read('package.json'));
+const { version } = manifest;
 const problems = [];
 
 const tag = process.argv[2];
 if (tag !== undefined && tag !== `v${version}`) problems.push(`the tag is ${tag}, package.json says ${version}`);
 if (!read('CHANGELOG.md').toString().includes(`\n## ${version}`))
   problems.push(`CHANGELOG.md has no section "## ${version}"`);
+
+// The owner's to say: a package that nobody can trace to its source, or report a fault in, is not published.
+const addresses = { repository: manifest.repository?.url, homepage: manifest.homepage, bugs: manifest.bugs?.url };
+for (const [member, address] of Object.entries(addresses)) {
+  if (typeof address !== 'string' || !/^(git\+)?https:\/\/\S+$/.test(address)) {
+    problems.push(`package.json has no ${member} that is an https address`);
+  }
+}
 
 const versions = new Set();
 for (const platform of ['linux-x64', 'linux-arm64']) {

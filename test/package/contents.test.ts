@@ -43,18 +43,37 @@ describe('the npm package', () => {
   });
 
   it('holds these other files and no more', () => {
-    const others = files.filter((path) => !path.startsWith('dist/') && !/^prebuilds\/linux-(x64|arm64)\//.test(path));
+    const others = files.filter(
+      (path) => !/^(dist|docs|examples)\//.test(path) && !/^prebuilds\/linux-(x64|arm64)\//.test(path),
+    );
     const generated = ['sbom.cdx.json']; // there once it was made
     expect(others.filter((path) => !generated.includes(path))).toEqual([
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'THIRD-PARTY-NOTICES.md',
       'binding.d.ts',
       'package.json',
       'prebuilds/README.md',
       'schema/verification-policy.schema.json',
     ]);
+  });
+
+  it('holds every file that its README points at', () => {
+    const readme = readFileSync(new URL('README.md', root), 'utf8');
+    const targets = [...readme.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, target]) => target);
+    expect(targets.length).toBeGreaterThan(10);
+    expect(targets.filter((target) => !files.includes(target as string))).toEqual([]);
+  });
+
+  it('holds the guides and examples, with nothing that was installed or made beside them', () => {
+    const shipped = files.filter((path) => /^(docs|examples)\//.test(path));
+    expect(
+      shipped.filter((path) => !/\.(md|html|png|mjs|sh|bicep|json|ya?ml|conf|service|js|ts)$|Dockerfile$/.test(path)),
+    ).toEqual([]);
+    expect(shipped.filter((path) => path.includes('node_modules'))).toEqual([]);
   });
 
   it('holds an addon and the record of its making for each platform, and nothing else there', () => {
