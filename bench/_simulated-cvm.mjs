@@ -58,6 +58,8 @@ if (process.argv[1] === self && process.argv[2] === 'serve') {
         body: body.toString('utf8'),
       };
     },
+    /** What accepts this machine and no other. */
+    demands: () => ({ ...cvm.verification, policy: { ...cvm.verification.policy, vmIds: [cvm.vmId] } }),
   };
   process.on('message', async (name) => {
     if (name !== 'stop') return process.send((await functions[name]()) ?? null);

@@ -30,6 +30,16 @@ export function native(): Binding {
   return binding;
 }
 
+/** Whether there is one: what also works in another way asks first. */
+export function hasNative(): boolean {
+  try {
+    native();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function load(): Binding {
   // Bundlers rewrite an import of createRequire; this they leave alone.
   const require = process.getBuiltinModule('node:module').createRequire(thisFile());

@@ -46,33 +46,43 @@ export async function encryptJwe(
   };
   const encodedHeader = encodeBase64url(utf8Bytes(JSON.stringify(header)));
   try {
-    return await seal(jwk, encodedHeader, plaintext);
+    const { encryptedKey, iv, ciphertext, tag } = await sealWithWebCrypto(jwk, encodedHeader, plaintext);
+    return [encodedHeader, ...[encryptedKey, iv, ciphertext, tag].map(encodeBase64url)].join('.');
   } catch (cause) {
     throw new AttestationError(ErrorCode.EVP_PKEY_ENCRYPT_FAILED, 'the encryption failed', { cause });
+  } finally {
+    plaintext.fill(0);
   }
 }
 
-async function seal(jwk: RsaPublicJwk, header: string, plaintext: Uint8Array<ArrayBuffer>): Promise<string> {
+/** The parts of a JWE besides its header. */
+export interface SealedParts {
+  encryptedKey: Uint8Array;
+  iv: Uint8Array;
+  ciphertext: Uint8Array;
+  tag: Uint8Array;
+}
+
+/** Encrypts under a fresh content key that is wrapped to `jwk`. `authenticated` is ASCII. */
+export async function sealWithWebCrypto(
+  jwk: RsaPublicJwk,
+  authenticated: string,
+  plaintext: Uint8Array<ArrayBuffer>,
+): Promise<SealedParts> {
   const { subtle } = crypto;
   const contentKey = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
   try {
     const oaep = { name: 'RSA-OAEP', hash: 'SHA-256' };
     const { kty, n, e } = jwk;
     const wrapping = await subtle.importKey('jwk', { kty, n, e }, oaep, false, ['encrypt']);
-    const encryptedKey = await subtle.encrypt(oaep, wrapping, contentKey);
+    const encryptedKey = new Uint8Array(await subtle.encrypt(oaep, wrapping, contentKey));
     const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
     const key = await subtle.importKey('raw', contentKey, 'AES-GCM', false, ['encrypt']);
-    const sealing = { name: 'AES-GCM', iv, additionalData: utf8Bytes(header), tagLength: 8 * TAG_BYTES };
+    const sealing = { name: 'AES-GCM', iv, additionalData: utf8Bytes(authenticated), tagLength: 8 * TAG_BYTES };
     const sealed = new Uint8Array(await subtle.encrypt(sealing, key, plaintext));
-    const parts = [
-      new Uint8Array(encryptedKey),
-      iv,
-      sealed.subarray(0, -TAG_BYTES),
-      sealed.subarray(sealed.length - TAG_BYTES),
-    ];
-    return [header, ...parts.map(encodeBase64url)].join('.');
+    const end = sealed.length - TAG_BYTES;
+    return { encryptedKey, iv, ciphertext: sealed.subarray(0, end), tag: sealed.subarray(end) };
   } finally {
     contentKey.fill(0);
-    plaintext.fill(0);
   }
 }

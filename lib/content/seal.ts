@@ -1,7 +1,9 @@
 import { randomFillSync } from 'node:crypto';
-import { type NativeContentKey, native } from '../native.js';
+import { copyBytes } from '../base/bytes.js';
+import { hasNative, type NativeContentKey, native } from '../native.js';
 import { requireBulk } from './bytes.js';
 import { invalid, openingError, sealingError } from './errors.js';
+import { sealWithWebCrypto } from './jwe-encrypt.js';
 import type { WrappingKey } from './wrapping-key.js';
 
 export const IV_BYTES = 12;
@@ -31,6 +33,19 @@ export interface Sealed {
   ciphertext: Buffer;
 }
 
+/** The same without the addon, so that a relying party can encrypt wherever Node runs. */
+async function sealElsewhere(
+  { jwk }: WrappingKey,
+  aad: string,
+  data: Uint8Array,
+  options: BulkOptions,
+): Promise<Sealed> {
+  const output = outputFor(data.length, options.output);
+  const { encryptedKey, iv, tag, ciphertext } = await sealWithWebCrypto(jwk, aad, copyBytes(data));
+  output.set(ciphertext);
+  return { encryptedKey: Buffer.from(encryptedKey), iv: Buffer.from(iv), tag: Buffer.from(tag), ciphertext: output };
+}
+
 /** Encrypts under a fresh content key: the only message of that key, so that any IV is unique. */
 export async function sealMessage(
   wrapping: WrappingKey,
@@ -38,6 +53,7 @@ export async function sealMessage(
   data: Uint8Array,
   options: BulkOptions = {},
 ): Promise<Sealed> {
+  if (!hasNative()) return sealElsewhere(wrapping, aad, data, options);
   const key = new (native().ContentKey)();
   try {
     const iv = randomFillSync(Buffer.allocUnsafeSlow(IV_BYTES));

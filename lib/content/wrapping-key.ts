@@ -4,7 +4,8 @@ import { encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
 
 /** The token's key, ready to wrap content keys. */
 export interface WrappingKey {
-  publicKey: NativeRsaPublicKey;
+  readonly publicKey: NativeRsaPublicKey;
+  jwk: RsaPublicJwk;
   /** RFC 7638, SHA-256, base64url. */
   thumbprint: string;
 }
@@ -32,9 +33,14 @@ export function wrappingKeyOf(tokenOrJwk: string | RsaPublicJwk): WrappingKey {
 
 function parse(tokenOrJwk: string | RsaPublicJwk): WrappingKey {
   const { jwk, thumbprint } = encryptionKeyOf(tokenOrJwk);
-  const { RsaPublicKey } = native();
+  let publicKey: NativeRsaPublicKey | undefined;
   return {
-    publicKey: new RsaPublicKey(Buffer.from(jwk.n, 'base64url'), Buffer.from(jwk.e, 'base64url')),
+    get publicKey() {
+      const { RsaPublicKey } = native();
+      publicKey ??= new RsaPublicKey(Buffer.from(jwk.n, 'base64url'), Buffer.from(jwk.e, 'base64url'));
+      return publicKey;
+    },
+    jwk,
     thumbprint,
   };
 }

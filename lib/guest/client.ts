@@ -57,7 +57,7 @@ import {
 } from './call-options.js';
 import type { AttestationClientOptions } from './client-options.js';
 import { type ClientSettings, clientSettings } from './client-settings.js';
-import { collectEvidence, type EvidenceOptions } from './evidence.js';
+import { collectEvidence, type EvidenceOptions, type StandingEvidence } from './evidence.js';
 import { type ExtendPcrOptions, extendPcr } from './extend-pcr.js';
 import { registerInternalEvidence } from './internal-evidence.js';
 import { IssuerCertificates } from './issuer-certificates.js';
@@ -139,7 +139,7 @@ export class AttestationClient implements AsyncDisposable {
     setMaxListeners(0, this.#closing.signal);
     this.#keyTemplates = new KeyTemplates(this.#tpm);
     this.#akCertificate = akCertificateOf(this.#tpm, this.#settings);
-    registerInternalEvidence(this, (evidenceOptions) => this.#evidence(evidenceOptions, 'own protocol'));
+    registerInternalEvidence(this, ({ standing, ...own }) => this.#evidence(own, 'own protocol', standing));
   }
 
   /**
@@ -350,12 +350,19 @@ export class AttestationClient implements AsyncDisposable {
     );
   }
 
-  #evidence(options: EvidenceOptions, caller: 'anyone' | 'own protocol'): Promise<Evidence> {
+  #evidence(
+    options: EvidenceOptions,
+    caller: 'anyone' | 'own protocol',
+    standing?: StandingEvidence,
+  ): Promise<Evidence> {
     return observed('evidence', () =>
       this.#guarded('getEvidence', options, EVIDENCE_OPTIONS, (checked) => {
         checkChallenge(checked, caller);
         return this.#untilClosed(checked, (signal) =>
-          collectEvidence({ ...this.#guest(), userDataReports: this.#userDataReports }, { ...checked, signal }),
+          collectEvidence(
+            { ...this.#guest(), userDataReports: this.#userDataReports },
+            { ...checked, ...(standing && { standing }), signal },
+          ),
         );
       }),
     );

@@ -35,6 +35,18 @@ export interface EvidenceOptions {
   signal?: AbortSignal;
 }
 
+/** Everything in evidence but what a nonce or the running system changes. */
+export type StandingEvidence = Omit<Evidence, 'quote' | 'ephemeralKey' | 'eventLog'>;
+
+/** What only protocols of this package ask for. */
+export interface ProtocolEvidenceOptions extends EvidenceOptions {
+  /**
+   * Evidence of this machine that was collected before: only the quote and the event log are new. The ephemeral key is left
+   * out, a protocol that encrypts to it collects everything.
+   */
+  standing?: StandingEvidence;
+}
+
 /** TPM_RC_HANDLE for the first handle: what NV_Read answers for an index that is not defined. */
 const RC_NO_SUCH_INDEX = 0x18b;
 const NO_DATA = new Uint8Array();
@@ -51,10 +63,11 @@ const ALL_PCRS = Array.from({ length: 24 }, (_, index) => index);
  */
 export async function collectEvidence(
   guest: Guest & { userDataReports: UserDataReports },
-  options: EvidenceOptions,
+  options: ProtocolEvidenceOptions,
 ): Promise<Evidence> {
-  const { signal, userData, pcrs = ALL_PCRS } = options;
+  const { signal, userData, pcrs = ALL_PCRS, standing } = options;
   const request = options.quote === false ? undefined : { qualifyingData: quotedData(options), pcrs };
+  if (standing !== undefined && request !== undefined) return quotedAgain(guest, standing, request, signal);
 
   const { bytes, report } = await hclReport(guest, userData, signal);
   const [certificates, tdQuote, fromTpm] = await together(
@@ -72,6 +85,17 @@ export async function collectEvidence(
     ...(tdQuote && { tdQuote }),
     ...(eventLog.length > 0 && { eventLog }),
   });
+}
+
+async function quotedAgain(
+  guest: Guest,
+  standing: StandingEvidence,
+  request: { qualifyingData: Uint8Array; pcrs: readonly number[] },
+  signal: AbortSignal | undefined,
+): Promise<Evidence> {
+  const quote = evidenceQuote(await collectQuote(guest.tpm, request, signal));
+  const eventLog = await readEventLog(guest.eventLogPath, guest.logger, signal);
+  return stringifiable({ ...standing, quote, ...(eventLog.length > 0 && { eventLog }) });
 }
 
 function quotedData({ nonce, context }: EvidenceOptions): Uint8Array {

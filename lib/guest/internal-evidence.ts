@@ -1,8 +1,8 @@
 import type { Evidence } from '../verify/types.js';
 import type { AttestationClient } from './client.js';
-import type { EvidenceOptions } from './evidence.js';
+import type { ProtocolEvidenceOptions } from './evidence.js';
 
-type Collect = (options: EvidenceOptions) => Promise<Evidence>;
+type Collect = (options: ProtocolEvidenceOptions) => Promise<Evidence>;
 
 const collectors = new WeakMap<AttestationClient, Collect>();
 
@@ -18,7 +18,7 @@ export function registerInternalEvidence(client: AttestationClient, collect: Col
  *
  * @throws AttestationError as `getEvidence`; 8 for what is not a client.
  */
-export function internalEvidence(client: AttestationClient, options: EvidenceOptions): Promise<Evidence> {
+export function internalEvidence(client: AttestationClient, options: ProtocolEvidenceOptions): Promise<Evidence> {
   const collect = collectors.get(client);
   if (collect === undefined) return Promise.reject(new TypeError('not an AttestationClient'));
   return collect(options);

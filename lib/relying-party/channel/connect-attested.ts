@@ -9,10 +9,11 @@ import type { AttestationClient } from '../../guest/client.js';
 import { AttestedEnd, endIdentity } from './attested-end.js';
 import { attestationClient, type ChannelTlsOptions, DEMANDS, tlsOptions } from './channel-options.js';
 import { channelError } from './errors.js';
-import { type ChannelAttestation, type PeerDemands, PeerVerifier } from './peer-verifier.js';
+import { type ChannelAttestation, type PeerDemands, peerVerifier } from './peer-verifier.js';
 import { MAX_MESSAGE_BYTES } from './protocol.js';
 import { type PostMessage, rawPost } from './raw-exchange.js';
 import { attestServer, type ClientOutcome, type ClientRules, withDeadline } from './relying-end.js';
+import { channelContext } from './secure-context.js';
 import { CHANNEL_TLS, tlsFacts } from './tls-facts.js';
 
 declare module 'node:tls' {
@@ -88,7 +89,7 @@ export class Connector {
     const identity = endIdentity(client, tls);
     this.#timeoutMs = timeoutMs;
     this.#rules = {
-      verifier: new PeerVerifier(demands, rejectUnauthorized),
+      verifier: peerVerifier(demands, rejectUnauthorized),
       authority: `${host}:${port}`,
       end: client && new AttestedEnd(client, 'client', identity?.flags ?? 0),
       alwaysAsk: bare,
@@ -100,8 +101,10 @@ export class Connector {
       rejectUnauthorized,
       // RFC 6066 section 3: an address is no name.
       ...(isIP(servername) === 0 && { servername }),
-      ...(ca !== undefined && { ca: ca as string }),
-      ...(identity && { key: identity.key as string, cert: identity.cert as string }),
+      secureContext: channelContext({
+        ...(ca !== undefined && { ca }),
+        ...(identity && { key: identity.key, cert: identity.cert }),
+      }),
     };
   }
 

@@ -51,6 +51,27 @@ export interface PeerFacts {
   spkiSha256: Uint8Array | undefined;
 }
 
+const MAX_VERIFIERS = 64;
+const verifiers = new Map<string, PeerVerifier>();
+
+/**
+ * The verifier of these demands: reading roots and policy takes as long as a handshake, so the same demands share one. With
+ * a clock of the caller's there is one for each call.
+ *
+ * @throws {AttestationError} 8, see {@link PeerVerifier}
+ */
+export function peerVerifier(demands: PeerDemands, checksCertificate: boolean): PeerVerifier {
+  if (demands.now !== undefined) return new PeerVerifier(demands, checksCertificate);
+  const key = digestOf({ demands, checksCertificate });
+  const known = verifiers.get(key);
+  if (known !== undefined) return known;
+  const verifier = new PeerVerifier(demands, checksCertificate);
+  const [oldest] = verifiers.keys();
+  if (verifiers.size >= MAX_VERIFIERS && oldest !== undefined) verifiers.delete(oldest);
+  verifiers.set(key, verifier);
+  return verifier;
+}
+
 /** Verifies machines by one set of demands, which is copied: a later change of the caller's objects changes nothing. */
 export class PeerVerifier {
   readonly freshReport: boolean;

@@ -17,7 +17,7 @@ export interface TlsFacts {
   /** Exporter of this connection, 32 bytes: known to its two ends and to nobody else. */
   exporter: Uint8Array;
   /** SHA-256 of the SubjectPublicKeyInfo of this end's certificate, when it has shown one. */
-  own: Uint8Array | undefined;
+  readonly own: Uint8Array | undefined;
   /** The same of the peer's. */
   peer: Uint8Array | undefined;
 }
@@ -40,18 +40,34 @@ export function tlsFacts(socket: TLSSocket): TlsFacts {
   } catch (cause) {
     throw channelError('ERR_CHANNEL_TLS', 'no exporter', cause);
   }
+  const peer = spkiSha256(socket.getPeerX509Certificate()?.raw);
   return {
     exporter,
-    own: spkiSha256(socket.getX509Certificate()?.raw),
-    peer: spkiSha256(socket.getPeerX509Certificate()?.raw),
+    peer,
+    // Read when this end attests: a client that remembers its server does not.
+    get own() {
+      return spkiSha256(socket.getX509Certificate()?.raw);
+    },
   };
 }
 
-/** Over the bytes as they stand in the certificate: a key has more than one encoding. */
+const MAX_CERTIFICATES = 1000;
+const spkiDigests = new Map<string, Uint8Array>();
+
+/**
+ * Over the bytes as they stand in the certificate: a key has more than one encoding. Certificates come again with each
+ * connection, so what was read of one is kept under its hash.
+ */
 function spkiSha256(der: Uint8Array | undefined): Uint8Array | undefined {
   if (der === undefined) return undefined;
+  const name = createHash('sha256').update(der).digest('base64');
+  const known = spkiDigests.get(name);
+  if (known !== undefined) return known;
   try {
-    return createHash('sha256').update(parseCertificate(der).spki).digest();
+    const digest = createHash('sha256').update(parseCertificate(der).spki).digest();
+    if (spkiDigests.size >= MAX_CERTIFICATES) spkiDigests.clear();
+    spkiDigests.set(name, digest);
+    return digest;
   } catch (cause) {
     throw channelError('ERR_CHANNEL_TLS', 'the certificate is malformed', cause);
   }
