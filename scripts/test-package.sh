@@ -13,5 +13,9 @@ for arch in x64 arm64; do
   fi
 done
 bash scripts/nodes.sh 20 22 24 26
-if [ -e prebuilds/linux-arm64 ] && command -v qemu-aarch64-static >/dev/null; then bash scripts/nodes.sh 22-arm64; fi
+if [ -e prebuilds/linux-arm64 ] && command -v qemu-aarch64-static >/dev/null; then
+  bash scripts/nodes.sh 22-arm64
+  bash scripts/debian12.sh build/debian12-arm64 arm64 libc6 libgcc-s1 libstdc++6 \
+    libtss2-mu0 libtss2-sys1 libtss2-rc0 libtss2-tctildr0 libtss2-tcti-swtpm0
+fi
 exec node_modules/.bin/vitest run --config test/package/installed/vitest.config.ts

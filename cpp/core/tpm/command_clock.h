@@ -1,9 +1,12 @@
-// What a thread that talks to a TPM shows to those who watch it.
+// What a thread that talks to a TPM shows to those who watch it, and how long it may still wait.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+
+#include "core/tpm/retry.h"
 
 namespace cga::tpm {
 
@@ -13,33 +16,22 @@ class CommandClock {
  public:
   using Milliseconds = std::chrono::milliseconds;
 
-  /// Makes this clock the one of the calling thread for the lifetime of the scope.
-  class Scope {
-   public:
-    /// @param clock null for work that nobody watches or waits for
-    explicit Scope(CommandClock* clock) noexcept : previous_(current_) { current_ = clock; }
-    ~Scope() { current_ = previous_; }
-    Scope(const Scope&) = delete;
-    Scope& operator=(const Scope&) = delete;
+  CommandClock() noexcept = default;
+  CommandClock(const CommandClock&) = delete;
+  CommandClock& operator=(const CommandClock&) = delete;
 
-   private:
-    CommandClock* previous_;
-  };
-
-  /// Marks a command in flight for the lifetime of the scope, if the thread has a clock.
+  /// Marks a command in flight for the lifetime of the scope.
   class Command {
    public:
-    Command() noexcept : clock_(current_) {
-      if (clock_ != nullptr) clock_->started_.store(now(), std::memory_order_relaxed);
+    explicit Command(CommandClock& clock) noexcept : clock_(clock) {
+      clock_.started_.store(now(), std::memory_order_relaxed);
     }
-    ~Command() {
-      if (clock_ != nullptr) clock_->started_.store(0, std::memory_order_relaxed);
-    }
+    ~Command() { clock_.started_.store(0, std::memory_order_relaxed); }
     Command(const Command&) = delete;
     Command& operator=(const Command&) = delete;
 
    private:
-    CommandClock* clock_;
+    CommandClock& clock_;
   };
 
   /// How long the command in flight has been running; zero when there is none.
@@ -59,18 +51,35 @@ class CommandClock {
   }
   [[nodiscard]] bool abandoned() const noexcept { return abandoned_.load(std::memory_order_relaxed); }
 
-  /// Clock of the calling thread, null when it has none.
-  [[nodiscard]] static CommandClock* current() noexcept { return current_; }
+  // For the thread itself:
+
+  /// A new call begins, with all of its patience.
+  void begin_call() noexcept {
+    left_ = interrupted() ? retry::kBusy.closing_patience : retry::kBusy.patience;
+    hurried_ = interrupted();
+  }
+  /// Takes a pause of this length out of what the call may still wait, less once the thread has been interrupted.
+  /// @returns false when there is not so much left
+  [[nodiscard]] bool spend(Milliseconds pause) noexcept {
+    if (interrupted() && !hurried_) {
+      hurried_ = true;
+      left_ = std::min(left_, retry::kBusy.closing_patience);
+    }
+    if (pause > left_) return false;
+    left_ -= pause;
+    return true;
+  }
 
  private:
   static std::int64_t now() noexcept {
     return std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
 
-  static inline thread_local CommandClock* current_ = nullptr;
   std::atomic<std::int64_t> started_{0};
   std::atomic<bool> interrupted_{false};
   std::atomic<bool> abandoned_{false};
+  Milliseconds left_ = retry::kBusy.patience;
+  bool hurried_ = false;
 };
 
 }  // namespace cga::tpm

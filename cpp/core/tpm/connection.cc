@@ -6,17 +6,12 @@
 #include <thread>
 
 namespace cga::tpm {
-namespace {
 
-constexpr std::chrono::milliseconds kFirstRetryPause{1};
-
-}  // namespace
-
-Connection::Connection(const std::string& tcti) {
+Connection::Connection(const std::string& tcti, CommandClock& clock) : clock_(&clock) {
   const Tss& library = tss();
   TSS2_RC rc;
   {
-    const CommandClock::Command in_flight;
+    const CommandClock::Command in_flight(*clock_);
     rc = library.TctiLdr_Initialize(tcti.c_str(), &tcti_);
   }
   if (rc == TSS2_RC_SUCCESS) {
@@ -35,44 +30,38 @@ Connection::Connection(const std::string& tcti) {
 Connection::~Connection() {
   const Tss& library = tss();
   library.Finalize(context());
-  const CommandClock::Command in_flight;
+  const CommandClock::Command in_flight(*clock_);
   library.TctiLdr_Finalize(&tcti_);
 }
 
-void Connection::refuse_when_abandoned() {
-  const CommandClock* clock = CommandClock::current();
-  if (clock != nullptr && clock->abandoned()) {
+void Connection::refuse_when_abandoned() const {
+  if (clock_->abandoned()) {
     throw Error(ErrorKind::kTimeout, "the TPM answered after its client had given up");
   }
 }
 
 TSS2_RC Connection::retry(TSS2_RC rc, const std::function<TSS2_RC()>& command) {
-  using Clock = std::chrono::steady_clock;
-  const CommandClock* clock = CommandClock::current();
-  const auto interrupted = [clock] { return clock != nullptr && clock->interrupted(); };
-  bool closing = interrupted();
-  auto end = Clock::now() + (closing ? Clock::duration(kClosingBudget) : Clock::duration(kRetryBudget));
-  auto pause = kFirstRetryPause;
+  constexpr std::chrono::milliseconds kStep{20};
+  auto pause = retry::kBusy.first_pause;
+  bool closing = clock_->interrupted();
   while (is_retry_warning(rc) || is_out_of_slots(rc)) {
     // A slot that this process can give up itself costs no waiting. The relief sends commands of its own.
     const bool freed = is_out_of_slots(rc) && relief_ && relief_();
-    if (!freed) {
-      if (Clock::now() + pause > end) {
-        if (closing) throw Error(ErrorKind::kAborted, "the TPM client is closed", rc);
+    for (auto left = freed ? std::chrono::milliseconds::zero() : pause; left.count() > 0;) {
+      if (!closing && clock_->interrupted()) {
+        closing = true;
+        pause = retry::kBusy.first_pause;
         break;
       }
-      const auto wake = Clock::now() + pause;
-      while (Clock::now() < wake) {
-        if (!closing && interrupted()) {
-          closing = true;
-          end = std::min(end, Clock::now() + kClosingBudget);
-          pause = kFirstRetryPause;
-          break;
-        }
-        std::this_thread::sleep_for(std::min<Clock::duration>(wake - Clock::now(), std::chrono::milliseconds(20)));
+      const auto step = std::min(left, kStep);
+      if (!clock_->spend(step)) {
+        if (clock_->interrupted()) throw Error(ErrorKind::kAborted, "the TPM client is closed", rc);
+        return rc;
       }
-      pause = std::min(pause * 2, std::chrono::milliseconds(250));
+      std::this_thread::sleep_for(step);
+      left -= step;
     }
+    if (!freed) pause = std::min(pause * 2, retry::kBusy.longest_pause);
     rc = command();
   }
   return rc;

@@ -20,21 +20,17 @@ class LoadedHandles;
 
 /// A TCTI and a SAPI context. Not thread-safe.
 ///
-/// Every command goes through run() or try_run(), which send it again, with growing pauses and at most for
-/// kRetryBudget, when the TPM asks for that; when the TPM is out of slots, the relief function is asked to free one.
+/// Every command goes through run() or try_run(), which send it again as retry.h says when the TPM asks for that; when
+/// the TPM is out of slots, the relief function is asked to free one.
 class Connection {
  public:
-  /// How long one command is sent again altogether before its code is reported.
-  static constexpr std::chrono::seconds kRetryBudget{10};
-  /// The same once the client is being closed: what is in the TPM is to be flushed, and nobody likes to wait.
-  static constexpr std::chrono::milliseconds kClosingBudget{500};
-
   /// Frees a slot that this process holds in the TPM; returns whether it found one.
   using Relief = std::function<bool()>;
 
   /// @param tcti a tpm2-tss TCTI string such as "device:/dev/tpmrm0" or "swtpm:path=/run/swtpm.sock"
+  /// @param clock of the thread that uses the connection, see watch()
   /// @throws Error kTpmUnavailable with the TSS2_RC
-  explicit Connection(const std::string& tcti);
+  Connection(const std::string& tcti, CommandClock& clock);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -66,6 +62,9 @@ class Connection {
   [[nodiscard]] LoadedHandles* loaded_handles() const noexcept { return loaded_handles_; }
   void set_loaded_handles(LoadedHandles* handles) noexcept { loaded_handles_ = handles; }
 
+  /// From now on another thread uses the connection.
+  void watch(CommandClock& clock) noexcept { clock_ = &clock; }
+
   void set_relief(Relief relief) { relief_ = std::move(relief); }
 
   /// Zeroes the parameters of the last response in the SAPI context: they were secret.
@@ -76,18 +75,19 @@ class Connection {
   TSS2_RC once(Function& function) {
     if (broken_) return TSS2_TCTI_RC_NO_CONNECTION;
     refuse_when_abandoned();
-    const CommandClock::Command in_flight;
+    const CommandClock::Command in_flight(*clock_);
     const TSS2_RC rc = function(context());
     if (is_link_failure(rc)) broken_ = true;
     return rc;
   }
 
-  static void refuse_when_abandoned();
+  void refuse_when_abandoned() const;
   TSS2_RC retry(TSS2_RC rc, const std::function<TSS2_RC()>& command);
   [[nodiscard]] TSS2_SYS_CONTEXT* context() const noexcept {
     return reinterpret_cast<TSS2_SYS_CONTEXT*>(context_.get());
   }
 
+  CommandClock* clock_;
   TSS2_TCTI_CONTEXT* tcti_ = nullptr;
   std::optional<CheckedTcti> checked_tcti_;
   std::unique_ptr<std::uint64_t[]> context_;

@@ -9,10 +9,6 @@
 namespace cga::tpm {
 namespace {
 
-/// How often work is tried again on a new connection, with pauses of 50 ms, 100 ms and so on: a TPM that restarts
-/// (a software TPM, a resource manager) is back by then.
-constexpr int kLinkAttempts = 6;
-constexpr std::chrono::milliseconds kFirstLinkPause{50};
 constexpr std::size_t kMaximumKeys = 4;
 
 /// The kernel's and the daemon's resource managers give every connection its own slots and flush them with it.
@@ -38,11 +34,10 @@ Registry& registry() {
   return instance;
 }
 
-void pause(std::chrono::milliseconds length) {
-  const CommandClock* clock = CommandClock::current();
+void pause(std::chrono::milliseconds length, const CommandClock& clock) {
   const auto end = std::chrono::steady_clock::now() + length;
   while (std::chrono::steady_clock::now() < end) {
-    if (clock != nullptr && clock->interrupted()) throw Error(ErrorKind::kAborted, "the TPM client is closed");
+    if (clock.interrupted()) throw Error(ErrorKind::kAborted, "the TPM client is closed");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -59,22 +54,45 @@ std::shared_ptr<Device> Device::shared(const std::string& tcti) {
     device = std::make_shared<Device>(tcti);
     all.devices[tcti] = device;
   }
+  ++device->users_;
   return device;
+}
+
+void Device::leave(std::shared_ptr<Device> device, CommandClock& clock) {
+  if (!device) return;
+  Registry& all = registry();
+  {
+    const std::lock_guard guard(all.mutex);
+    if (--device->users_ > 0) return;
+    // From here on whoever asks for this TPM gets another device.
+    const auto entry = all.devices.find(device->tcti_);
+    const std::weak_ptr<Device> self = device;
+    if (entry != all.devices.end() && !entry->second.owner_before(self) && !self.owner_before(entry->second)) {
+      all.devices.erase(entry);
+    }
+  }
+  device->end(clock);
 }
 
 Device::Device(std::string tcti) : tcti_(std::move(tcti)), resource_manager_(names_resource_manager(tcti_)) {}
 
-Device::~Device() {
+void Device::end(CommandClock& clock) noexcept {
+  CommandClock unwatched;
+  clock.begin_call();
+  clock_ = &clock;
+  if (connection_) connection_->watch(clock);
   registry().forget(handles_);
   if (connection_ && !handles_->taken()) {
-    for (auto& [name, key] : keys_) key.flush(*connection_);
+    for (auto& [id, key] : keys_) key.flush(*connection_);
   }
   flush_rest();
-  const CommandClock* clock = CommandClock::current();
-  if (clock == nullptr || !clock->abandoned()) return;
-  // The TPM fell silent here, and has answered after all. Nobody waits for this thread any more.
-  const CommandClock::Scope unwatched(nullptr);
-  flush_rest();
+  if (clock.abandoned()) {
+    // The TPM fell silent here, and has answered after all. Nobody waits for this thread any more.
+    clock_ = &unwatched;
+    if (connection_) connection_->watch(unwatched);
+    flush_rest();
+  }
+  connection_.reset();
 }
 
 void Device::flush_rest() noexcept {
@@ -96,8 +114,11 @@ void Device::flush_rest() noexcept {
   }
 }
 
-bool Device::run(const std::function<void(Device&)>& work) {
+bool Device::run(CommandClock& clock, const std::function<void(Device&)>& work) {
   if (!lock_.lock()) return false;
+  clock.begin_call();
+  clock_ = &clock;
+  if (connection_) connection_->watch(clock);
   struct Unlock {
     Device& device;
     ~Unlock() {
@@ -115,7 +136,7 @@ bool Device::run(const std::function<void(Device&)>& work) {
 }
 
 void Device::run_with_fresh_link(const std::function<void(Device&)>& work) {
-  auto length = kFirstLinkPause;
+  auto length = retry::kLink.first_pause;
   for (int attempt = 1;; ++attempt) {
     try {
       work(*this);
@@ -127,9 +148,9 @@ void Device::run_with_fresh_link(const std::function<void(Device&)>& work) {
       // A TPM that was never there is reported at once; one that has just gone may come back.
       const bool gone = attempt > 1 && error.kind() == ErrorKind::kTpmUnavailable;
       if (broken) drop_connection();
-      if (!(broken || gone) || attempt == kLinkAttempts) throw;
+      if (!(broken || gone) || attempt == retry::kLink.attempts) throw;
     }
-    pause(length);
+    pause(length, *clock_);
     length *= 2;
   }
 }
@@ -149,9 +170,9 @@ void Device::retire() {
   lock_.retire();
 }
 
-void Device::park_if_idle() {
+void Device::park_if_idle(CommandClock& clock) {
   if (!wants_parking()) return;
-  (void)run([](Device& device) {
+  (void)run(clock, [](Device& device) {
     if (Clock::now() - device.last_used_ < kIdle || !device.connection_) return;
     for (auto& [name, key] : device.keys_) key.park(*device.connection_);
   });
@@ -159,7 +180,7 @@ void Device::park_if_idle() {
 
 Connection& Device::connection() {
   if (!connection_) {
-    connection_ = std::make_unique<Connection>(tcti_);
+    connection_ = std::make_unique<Connection>(tcti_, *clock_);
     connection_->set_relief([this] { return park_others(); });
     if (!resource_manager_) recover();
   }

@@ -39,7 +39,7 @@ CertifiedKey EphemeralKey::certify(Connection& connection, TPM2_HANDLE attestati
       Attestation certification = tpm::certify(connection, handle_, attestation_key);
       return {public_area_, std::move(certification)};
     } catch (const Error& error) {
-      if (connection.broken() || attempt == kAttempts) throw;
+      if (connection.broken() || attempt == retry::kKeyAttempts) throw;
       const Remains left = remains(connection);
       if (connection.broken() || left == Remains::kKeyAndSession) throw;
       forget_key(connection, left);
@@ -58,7 +58,7 @@ Bytes EphemeralKey::decrypt(Connection& connection, ByteView ciphertext, const R
     TSS2_RC refusal = TSS2_RC_SUCCESS;
     std::optional<Bytes> message = decrypt_unless_refused(connection, ciphertext, scheme, refusal);
     if (message) return *std::move(message);
-    if (confirm(connection) || attempt == kAttempts) throw tpm_error("TPM2_RSA_Decrypt", refusal);
+    if (confirm(connection) || attempt == retry::kKeyAttempts) throw tpm_error("TPM2_RSA_Decrypt", refusal);
   }
 }
 
@@ -84,11 +84,11 @@ std::optional<Bytes> EphemeralKey::decrypt_unless_refused(Connection& connection
         return std::nullopt;
       }
       // The PCRs moved between the two commands: PolicyPCR says whether those of the key did.
-      if (tpm_code(rc) == TPM2_RC_PCR_CHANGED && attempt < kAttempts) {
+      if (tpm_code(rc) == TPM2_RC_PCR_CHANGED && attempt < retry::kKeyAttempts) {
         session_.restart(connection);
         continue;
       }
-    } else if (is_pcr_mismatch(rc) && attempt < kAttempts) {
+    } else if (is_pcr_mismatch(rc) && attempt < retry::kKeyAttempts) {
       flush(connection);
       continue;
     }
@@ -97,11 +97,11 @@ std::optional<Bytes> EphemeralKey::decrypt_unless_refused(Connection& connection
     const Error failure = tpm_error(command, rc);
     const Remains left = remains(connection);
     if (connection.broken()) throw failure;
-    if (attempt < kAttempts && left != Remains::kKeyAndSession) {
+    if (attempt < retry::kKeyAttempts && left != Remains::kKeyAndSession) {
       forget_key(connection, left);
-    } else if (attempt < kAttempts && is_handle_gone(rc)) {
+    } else if (attempt < retry::kKeyAttempts && is_handle_gone(rc)) {
       session_.flush(connection);  // in case that the code was a damaged one
-    } else if (attempt < kAttempts && base_code(rc) == TPM2_RC_POLICY_FAIL) {
+    } else if (attempt < retry::kKeyAttempts && base_code(rc) == TPM2_RC_POLICY_FAIL) {
       session_.flush(connection);  // what it holds is not what was put into it
     } else {
       session_.restart(connection);

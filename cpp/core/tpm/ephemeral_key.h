@@ -76,8 +76,6 @@ class EphemeralKey {
   [[nodiscard]] bool loaded() const noexcept { return handle_ != 0 || session_.open(); }
 
  private:
-  static constexpr int kAttempts = 4;
-
   /// No value when the TPM refuses the block itself, with its code in `refusal`; everything else that can be mended is.
   [[nodiscard]] std::optional<Bytes> decrypt_unless_refused(Connection& connection, ByteView ciphertext,
                                                             const RsaScheme& scheme, TSS2_RC& refusal);

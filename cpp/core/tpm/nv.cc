@@ -7,7 +7,6 @@
 namespace cga::tpm {
 namespace {
 
-constexpr int kConsistentReadAttempts = 3;
 constexpr std::uint32_t kOwnerAndAuth = TPMA_NV_OWNERREAD | TPMA_NV_OWNERWRITE | TPMA_NV_AUTHREAD | TPMA_NV_AUTHWRITE;
 // The TPM sets these by itself; TPM2_NV_DefineSpace refuses them.
 constexpr std::uint32_t kState = TPMA_NV_WRITTEN | TPMA_NV_READLOCKED | TPMA_NV_WRITELOCKED;
@@ -60,7 +59,7 @@ Bytes NonVolatile::read(TPM2_HANDLE index, NvPublic area) {
       const TSS2_RC code = base_code(error.tss_rc());
       const bool redefined = code == TPM2_RC_NV_RANGE || is_handle_gone(error.tss_rc());
       const std::optional<NvPublic> now = redefined ? read_public(index) : std::nullopt;
-      if (!now || now->size == area.size || attempt == kConsistentReadAttempts) throw;
+      if (!now || now->size == area.size || attempt == retry::kNvReadAttempts) throw;
       area = *now;
     }
   }

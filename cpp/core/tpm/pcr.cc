@@ -11,7 +11,6 @@ namespace cga::tpm {
 namespace {
 
 constexpr std::uint32_t kPcrCount = 24;
-constexpr int kConsistentReadAttempts = 5;
 
 /// One pass over the selection, at most eight values a command; empty when a PCR changed on the way.
 std::vector<PcrValue> read_once(Connection& connection, const PcrSelection& selection) {
@@ -101,7 +100,7 @@ std::vector<PcrValue> read_pcrs(Connection& connection, const PcrSelection& sele
   if (selection.mask == 0 || selection.mask >> kPcrCount != 0) {
     throw Error(ErrorKind::kInvalidArgument, "a PCR selection names at least one of the PCRs 0 to 23");
   }
-  for (int attempt = 0; attempt < kConsistentReadAttempts; ++attempt) {
+  for (int attempt = 0; attempt < retry::kPcrReadAttempts; ++attempt) {
     std::vector<PcrValue> values = read_once(connection, selection);
     if (!values.empty()) return values;
   }

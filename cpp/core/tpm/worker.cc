@@ -84,7 +84,6 @@ void Worker::report_closed(Guard& guard) {
 }
 
 void Worker::serve(const std::shared_ptr<Lane>& lane) {
-  const CommandClock::Scope scope(&lane->clock);
   Guard guard(mutex_);
   while (!lane->abandoned) {
     if (!queue_.empty()) {
@@ -99,8 +98,8 @@ void Worker::serve(const std::shared_ptr<Lane>& lane) {
   std::shared_ptr<Device> device = std::move(lane->device);
   guard.unlock();
   // The TPM has answered after all: nobody waits for this thread, but what it has in the TPM goes.
-  const CommandClock::Scope unwatched(nullptr);
-  device.reset();
+  CommandClock unwatched;
+  Device::leave(std::move(device), unwatched);
 }
 
 void Worker::perform(const std::shared_ptr<Lane>& lane, Guard& guard) {
@@ -129,9 +128,12 @@ Outcome Worker::execute(const std::shared_ptr<Lane>& lane, const Work& work) {
         if (!lane->device) lane->device = Device::shared(options_.tcti);
         device = lane->device;
       }
-      if (device->run([&](Device& held) { outcome.result = work(held); })) return outcome;
-      const Guard guard(mutex_);
-      lane->device.reset();
+      if (device->run(lane->clock, [&](Device& held) { outcome.result = work(held); })) return outcome;
+      {
+        const Guard guard(mutex_);
+        lane->device.reset();
+      }
+      Device::leave(std::move(device), lane->clock);
     }
   } catch (...) {
     outcome.error = std::current_exception();
@@ -151,7 +153,7 @@ void Worker::rest(const std::shared_ptr<Lane>& lane, Guard& guard) {
   guard.unlock();
   Watchdog::instance().arm();
   try {
-    device->park_if_idle();
+    device->park_if_idle(lane->clock);
   } catch (const Error&) {
     // The next job finds out what is wrong and reports it.
   }
@@ -167,7 +169,7 @@ void Worker::finish(const std::shared_ptr<Lane>& lane, Guard& guard) {
   guard.lock();
   lane->device.reset();
   guard.unlock();
-  device.reset();  // the last user flushes the key
+  Device::leave(std::move(device), lane->clock);  // the last user flushes the key
   guard.lock();
   lane->busy = false;
   if (!lane->abandoned) report_closed(guard);

@@ -36,7 +36,7 @@ TSS2_RC code_of(const std::function<void()>& work) {
 
 TEST_CASE("a connection to nothing says so with the TCTI's code") {
   try {
-    Connection connection("device:/dev/there-is-no-such-tpm");
+    Connection connection("device:/dev/there-is-no-such-tpm", unwatched());
     FAIL("opened");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::kTpmUnavailable);
@@ -46,7 +46,7 @@ TEST_CASE("a connection to nothing says so with the TCTI's code") {
 
 TEST_CASE("PCRs, NV and the attestation key") {
   const Swtpm swtpm;
-  Connection connection(swtpm.tcti());
+  Connection connection(swtpm.tcti(), unwatched());
   provision_attestation_key(connection);
 
   SUBCASE("all PCRs come in order, from one state") {
@@ -122,12 +122,12 @@ TEST_CASE("PCRs, NV and the attestation key") {
 TEST_CASE("a PCR bank that is not allocated is an error, not an empty digest and not a quote over nothing") {
   Swtpm swtpm;
   {
-    Connection connection(swtpm.tcti());
+    Connection connection(swtpm.tcti(), unwatched());
     provision_attestation_key(connection);
     allocate_only_sha1(connection);
   }
   swtpm.restart();
-  Connection connection(swtpm.tcti());
+  Connection connection(swtpm.tcti(), unwatched());
   CHECK(read_pcrs(connection, {TPM2_ALG_SHA1, 0xFF}).size() == 8);
   CHECK_THROWS_WITH_AS((void)read_pcrs(connection, kPcrs), doctest::Contains("not allocated"), Error);
   CHECK_THROWS_WITH_AS((void)quote(connection, kAttestationKey, {}, kPcrs), doctest::Contains("not allocated"), Error);

@@ -19,7 +19,7 @@ constexpr RsaScheme kOaep{TPM2_ALG_OAEP, TPM2_ALG_SHA256};
 
 TEST_CASE("the ephemeral key") {
   Swtpm swtpm;
-  Connection connection(swtpm.tcti());
+  Connection connection(swtpm.tcti(), unwatched());
   provision_attestation_key(connection);
   EphemeralKey key({kPcrs});
   const CertifiedKey certified = key.certify(connection, kAttestationKey);

@@ -56,7 +56,7 @@ TEST_CASE("the RSA blocks of the RFCs' JWE examples through the TPM") {
   constexpr RsaScheme kRsa15{TPM2_ALG_RSAES, TPM2_ALG_NULL};
   constexpr RsaScheme kOaep{TPM2_ALG_OAEP, TPM2_ALG_SHA1};
   const Swtpm swtpm;
-  Connection connection(swtpm.tcti());
+  Connection connection(swtpm.tcti(), unwatched());
   // Not that of RFC 7520 section 5.2: its key has 4096 bits.
   for (const auto& [section, key_name, scheme] :
        {Example{"RFC 7516 A.1", "A.1", kOaep}, Example{"RFC 7516 A.2", "A.2", kRsa15},

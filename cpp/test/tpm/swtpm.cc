@@ -73,7 +73,7 @@ void Swtpm::start() {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     if (waitpid(pid_, nullptr, WNOHANG) != 0) break;
     try {
-      tpm::Connection connection(tcti());
+      tpm::Connection connection(tcti(), unwatched());
       (void)tpm::read_epoch(connection);
       return;
     } catch (const Error&) {

@@ -5,7 +5,15 @@
 
 #include <string>
 
+#include "core/tpm/command_clock.h"
+
 namespace cga::test {
+
+/// The clock of a thread that nobody watches.
+[[nodiscard]] inline tpm::CommandClock& unwatched() {
+  static tpm::CommandClock clock;
+  return clock;
+}
 
 /// An swtpm process with its state in a temporary folder, behind a Unix socket. It dies with this object, or with the
 /// process.

@@ -98,7 +98,7 @@ TEST_CASE("a worker does its jobs in order, drops cancelled ones and refuses new
 
 TEST_CASE("workers of one TCTI share its key, and the last one flushes it") {
   const Swtpm swtpm;
-  Connection observer(swtpm.tcti());
+  Connection observer(swtpm.tcti(), unwatched());
   provision_attestation_key(observer);
   constexpr std::size_t kWorkers = 16;
   std::vector<Reports> reports(kWorkers);
@@ -119,7 +119,7 @@ TEST_CASE("workers of one TCTI share its key, and the last one flushes it") {
 
 TEST_CASE("a silent TPM fails the job in flight; the queue goes on when it is back; nothing is left in it") {
   const Swtpm swtpm;
-  Connection observer(swtpm.tcti());
+  Connection observer(swtpm.tcti(), unwatched());
   provision_attestation_key(observer);
   Reports reports;
   const auto worker = Worker::start({swtpm.tcti(), 1s}, reports.listener());
@@ -157,7 +157,7 @@ TEST_CASE("closing does not wait for ever for a silent TPM") {
 TEST_CASE("a TPM that is restarted in the middle is found again") {
   Swtpm swtpm;
   {
-    Connection connection(swtpm.tcti());
+    Connection connection(swtpm.tcti(), unwatched());
     provision_attestation_key(connection);
   }
   Reports reports;
@@ -169,4 +169,23 @@ TEST_CASE("a TPM that is restarted in the middle is found again") {
   worker->close();
   CHECK(worker->wait_closed(60s));
   CHECK(reports.wait_closed());
+}
+
+TEST_CASE("a call waits no longer than the retry table says") {
+  CommandClock clock;
+  clock.begin_call();
+  std::chrono::milliseconds waited{0};
+  while (clock.spend(std::chrono::milliseconds(20))) waited += std::chrono::milliseconds(20);
+  CHECK(waited == retry::kBusy.patience);
+
+  // Once the client is being closed, what is left is cut, and stays cut.
+  clock.begin_call();
+  CHECK(clock.spend(std::chrono::milliseconds(100)));
+  clock.interrupt();
+  waited = std::chrono::milliseconds(0);
+  while (clock.spend(std::chrono::milliseconds(20))) waited += std::chrono::milliseconds(20);
+  CHECK(waited == retry::kBusy.closing_patience);
+  clock.begin_call();
+  CHECK_FALSE(clock.spend(retry::kBusy.closing_patience + std::chrono::milliseconds(1)));
+  CHECK(clock.spend(retry::kBusy.closing_patience));
 }

@@ -10,7 +10,7 @@ import { Consumer, nodeBinary, pack, root } from './consumer.js';
  * The other architecture, under qemu: the whole way of a guest and of a relying party, against a simulated machine of this
  * one. Inlining differs there, and with it what an undefined behaviour does.
  */
-const arm64 = { node: nodeBinary('22-arm64'), libraries: join(root, 'build/sysroot-arm64') };
+const arm64 = { node: nodeBinary('22-arm64'), libraries: join(root, 'build/debian12-arm64') };
 describe.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/linux-arm64')))(
   'on arm64, emulated',
   () => {
