@@ -35,6 +35,8 @@ for deb in "$work"/cache/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/tree" --keep-directory-symlink
   dpkg-deb -W --showformat='${Package} ${source:Package} ${Version} ${Architecture}\n' "$deb"
 done | LC_ALL=C sort >"$work/tree/packages.txt"
+ln -sf g++-12 "$work/tree/usr/bin/g++"
+ln -sf gcc-12 "$work/tree/usr/bin/gcc"
 mkdir -p "$work"/tree/{proc,dev,tmp,build,node_modules,openssl}
 rm -rf "$dir"
 mv "$work/tree" "$dir"
