@@ -18,7 +18,12 @@ for library in $needed; do
   esac
 done
 
-glibc=$(elf --version-info | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -uV | tail -1)
+# Undefined symbols of libc and libgcc have a version; what has none must be Node's, or no loader will find it. Weak ones are
+# the toolchain's own and may stay away.
+unresolved=$(elf --dyn-syms | awk '$7 == "UND" && $5 == "GLOBAL" && $8 !~ /@/ && $8 !~ /^(napi|node_api)_/ { print $8 }' | sort | paste -sd' ')
+[ -z "$unresolved" ] || fail "does not load: nothing has $unresolved"
+
+glibc=$(elf --version-info | { grep -o 'GLIBC_[0-9.]*' || true; } | sed 's/GLIBC_//' | sort -uV | tail -1)
 [ "$(printf '%s\n' "$glibc" "$floor" | sort -V | tail -1)" = "$floor" ] || fail "asks for glibc $glibc, more than $floor"
 
 dynamic=$(elf -d)

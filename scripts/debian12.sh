@@ -37,6 +37,7 @@ for deb in "$work"/cache/archives/*.deb; do
 done | LC_ALL=C sort >"$work/tree/packages.txt"
 ln -sf g++-12 "$work/tree/usr/bin/g++"
 ln -sf gcc-12 "$work/tree/usr/bin/gcc"
+ln -sf bash "$work/tree/usr/bin/sh"
 mkdir -p "$work"/tree/{proc,dev,tmp,build,node_modules,openssl}
 rm -rf "$dir"
 mv "$work/tree" "$dir"
