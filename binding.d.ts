@@ -20,7 +20,7 @@ export interface NativeError extends Error {
   readonly tpmErrorCode: number;
 }
 
-export interface Binding extends TpmBinding, ReportBinding, CryptoBinding, SignatureBinding {
+export interface Binding extends TpmBinding, CryptoBinding, SignatureBinding {
   /** Version of the libcrypto inside the addon. */
   readonly opensslVersion: string;
   /**
@@ -123,119 +123,6 @@ export interface NativeTpmClient {
   /** Takes a queued job out: its promise rejects with kind `aborted`. False when it has started or ended. */
   cancel(job: number): boolean;
   close(): Promise<void>;
-}
-
-// --- Reports and certificates (cpp/binding/report*.cc) ---------------------------------------------------------------
-
-/** Begin and end of a part of the bytes that were parsed. */
-export type NativeRange = [begin: number, end: number];
-
-export interface NativeHclReport {
-  headerVersion: number;
-  reportSize: number;
-  requestType: number;
-  status: number;
-  /** 0 invalid, 1 VBS, 2 SNP, 3 trusted launch, 4 TDX. */
-  reportType: number;
-  /** 1 SHA-256, 2 SHA-384, 3 SHA-512. */
-  hashType: number;
-  hardwareReport: NativeRange;
-  reportData?: NativeRange;
-  capabilities?: number;
-  variableData: NativeRange;
-  headerReservedZero: boolean;
-  paddingZero: boolean;
-  bound: boolean;
-}
-
-/** Facts of a certificate; digests, serial in hex, times in milliseconds since 1970. */
-export interface NativeCertificateInfo {
-  der: Uint8Array;
-  fingerprint: string;
-  publicKeyDigest: string;
-  subject: string;
-  issuer: string;
-  serial: string;
-  notBefore: number;
-  notAfter: number;
-  keyType: 'rsa' | 'ec-p384' | 'other';
-  keyBits: number;
-  isCa: boolean;
-  /** Whether RSASSA-PSS with SHA-384 is the algorithm of the signature on it. */
-  pssSha384: boolean;
-}
-
-export interface NativeEndorsement {
-  structVersion: 0 | 1;
-  /** Absent when it is no proper IA5String. */
-  productName?: string;
-  tcb: { fmc?: number; bootloader: number; tee: number; snp: number; microcode: number };
-  hwid?: Uint8Array;
-  cspId?: string;
-}
-
-export interface NativeRevocation {
-  issuer: string;
-  thisUpdate: number;
-  nextUpdate: number;
-  entries: number;
-  /** Signed by the issuer that was given. */
-  authentic: boolean;
-  revoked: boolean;
-}
-
-export interface NativeCertificate {
-  info(): NativeCertificateInfo;
-  /** Extensions of a VCEK or VLEK; throws kind 'parse'. */
-  endorsement(): NativeEndorsement;
-  /** Names match and the issuer's key made the signature. */
-  issuedBy(issuer: NativeCertificate): boolean;
-  namesIssuer(issuer: NativeCertificate): boolean;
-  /** Bits: 1 signature valid, 2 R and S canonical, 4 unsigned tail zero. */
-  verifyReport(report: Uint8Array): number;
-  checkRevocation(list: Uint8Array, issuer: NativeCertificate): NativeRevocation;
-}
-
-export interface NativeTpmsAttest {
-  magic: number;
-  type: number;
-  qualifiedSigner: Uint8Array;
-  extraData: Uint8Array;
-  clock: bigint;
-  resetCount: number;
-  restartCount: number;
-  safe: boolean;
-  firmwareVersion: bigint;
-  quote?: { pcrSelections: { hash: number; pcrs: number[] }[]; pcrDigest: Uint8Array };
-  certify?: { name: Uint8Array; qualifiedName: Uint8Array };
-}
-
-export interface NativeTpmPublic {
-  nameAlg: number;
-  objectAttributes: number;
-  authPolicy: Uint8Array;
-  symmetric: number;
-  scheme: number;
-  schemeHash: number;
-  keyBits: number;
-  exponent: number;
-  modulus: Uint8Array;
-  name: Uint8Array;
-}
-
-export interface ReportBinding {
-  parseHclReport(bytes: Uint8Array): NativeHclReport;
-  /** Fills 57 words in the order of lib/verify/snp-report.ts; `layout` 0 Milan, 1 Turin, absent: told by the report. */
-  parseSnpReport(bytes: Uint8Array, words: Uint32Array, layout?: 0 | 1): void;
-  /** fmc (0xFFFFFFFF when the layout has none), bootloader, tee, snp, microcode. */
-  parseTcb(bytes: Uint8Array, layout: 0 | 1): [number, number, number, number, number];
-  parseCertificateTable(bytes: Uint8Array): { guid: string; range: NativeRange }[];
-  /** DER of each certificate of one DER certificate or of PEM text. */
-  splitCertificates(input: Uint8Array): Uint8Array[];
-  NativeCertificate: new (der: Uint8Array) => NativeCertificate;
-  parseTpmsAttest(bytes: Uint8Array): NativeTpmsAttest;
-  parseTpm2bPublic(bytes: Uint8Array): NativeTpmPublic;
-  verifyRsassaSha256(n: Uint8Array, e: number, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
 // --- Content encryption (cpp/binding/crypto*.cc) ---------------------------------------------------------------------

@@ -25,6 +25,9 @@ bash scripts/debian12.sh "$CGA_TREE"
 work=$CGA_TREE/build
 rm -rf "$work" && mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
+mkdir "$work/sources"
+cp -r CMakeLists.txt cmake cpp package.json "$work/sources/"
+ln -s /node_modules "$work/sources/node_modules"
 mount --bind "$(readlink -f node_modules)" "$CGA_TREE/node_modules"
 mount --bind /dev "$CGA_TREE/dev"
 mount --rbind /proc "$CGA_TREE/proc" 2>/dev/null || true
@@ -42,9 +45,7 @@ for arch in "${targets[@]}"; do
   say "building linux-$arch twice"
   for copy in a a-second-folder; do
     dir=$work/$arch-$copy
-    mkdir -p "$dir"
-    cp -r CMakeLists.txt cmake cpp package.json "$dir/"
-    ln -s /node_modules "$dir/node_modules"
+    cp -r "$work/sources" "$dir"
     (cd "$dir" && CGA_TRIPLET=$triplet "$root/node_modules/.bin/prebuildify" --napi --tag-libc --arch "$arch" --platform linux \
       --node-gyp "$root/scripts/prebuild-backend.mjs") >"$dir/log" 2>&1 || { cat "$dir/log" >&2; say "the $arch build failed"; exit 1; }
     mv "$dir/prebuilds/linux-$arch/$name" "$dir/full"

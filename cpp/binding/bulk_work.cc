@@ -16,7 +16,7 @@ Napi::Value run_bulk(Napi::Env env, std::initializer_list<Napi::Value> kept, std
   const Napi::Promise promise = deliveries->open(env, number, kept);
   deliveries->begin_work();
   try {
-    run_on_helper([deliveries, number, work = std::move(work), done = std::move(done)]() mutable {
+    crypto::run_on_helper([deliveries, number, work = std::move(work), done = std::move(done)]() mutable {
       std::exception_ptr error;
       try {
         work();

@@ -44,13 +44,13 @@ Napi::Function ChunkSealerObject::define(Napi::Env env) {
 ChunkSealerObject::ChunkSealerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ChunkSealerObject>(info) {
   translate(info.Env(), [&] {
     info.This().As<Napi::Object>().TypeTag(&kTag);
-    std::array<std::uint8_t, kChunkedSaltSize> salt{};
-    random_bytes(salt);
+    std::array<std::uint8_t, crypto::kChunkedSaltSize> salt{};
+    crypto::random_bytes(salt);
     sealer_.emplace(ContentKey::from(info[0]).key().bytes(), salt, bytes_argument(info, 1, "context"));
   });
 }
 
-ChunkSealer& ChunkSealerObject::sealer() {
+crypto::ChunkSealer& ChunkSealerObject::sealer() {
   if (!sealer_) throw destroyed();
   return *sealer_;
 }
@@ -71,7 +71,7 @@ Napi::Value ChunkSealerObject::update(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const auto input = bytes_argument(info, 0, "input");
     auto* const output = exact_output(input, bytes_argument(info, 1, "output"), sealer().update_size(input.size()));
-    return number(info.Env(), sealer().update(input, output, available_cores()));
+    return number(info.Env(), sealer().update(input, output, crypto::available_cores()));
   });
 }
 
@@ -109,11 +109,12 @@ ChunkOpenerObject::ChunkOpenerObject(const Napi::CallbackInfo& info) : Napi::Obj
   translate(info.Env(), [&] {
     info.This().As<Napi::Object>().TypeTag(&kTag);
     opener_.emplace(ContentKey::from(info[0]).key().bytes(),
-                    fixed_bytes_argument<kChunkedPrefixSize>(info, 1, "prefix"), bytes_argument(info, 2, "context"));
+                    fixed_bytes_argument<crypto::kChunkedPrefixSize>(info, 1, "prefix"),
+                    bytes_argument(info, 2, "context"));
   });
 }
 
-ChunkOpener& ChunkOpenerObject::opener() {
+crypto::ChunkOpener& ChunkOpenerObject::opener() {
   if (!opener_) throw destroyed();
   return *opener_;
 }
@@ -127,7 +128,7 @@ Napi::Value ChunkOpenerObject::update(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const auto input = bytes_argument(info, 0, "input");
     auto* const output = exact_output(input, bytes_argument(info, 1, "output"), opener().update_size(input.size()));
-    return number(info.Env(), opener().update(input, output, available_cores()));
+    return number(info.Env(), opener().update(input, output, crypto::available_cores()));
   });
 }
 
@@ -146,11 +147,13 @@ Napi::Value ChunkOpenerObject::open_at(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const std::size_t first = count_argument(info, 0, "first");
     const auto input = bytes_argument(info, 1, "input");
-    const std::size_t chunks = (input.size() + kSealedChunkSize - 1) / kSealedChunkSize;
-    const std::size_t rest = input.size() % kSealedChunkSize;
-    if (rest != 0 && rest < kGcmTagSize) throw Error(ErrorKind::kCrypto, "the last chunk is shorter than its tag");
-    auto* const output = exact_output(input, bytes_argument(info, 2, "output"), input.size() - chunks * kGcmTagSize);
-    if (!open_chunks(opener().key(), first, input, output, available_cores())) {
+    const std::size_t chunks = (input.size() + crypto::kSealedChunkSize - 1) / crypto::kSealedChunkSize;
+    const std::size_t rest = input.size() % crypto::kSealedChunkSize;
+    if (rest != 0 && rest < crypto::kGcmTagSize)
+      throw Error(ErrorKind::kCrypto, "the last chunk is shorter than its tag");
+    auto* const output =
+        exact_output(input, bytes_argument(info, 2, "output"), input.size() - chunks * crypto::kGcmTagSize);
+    if (!crypto::open_chunks(opener().key(), first, input, output, crypto::available_cores())) {
       throw Error(ErrorKind::kCrypto, "a chunk is not genuine");
     }
     return info.Env().Undefined();

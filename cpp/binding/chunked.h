@@ -17,7 +17,7 @@ class ChunkSealerObject final : public Napi::ObjectWrap<ChunkSealerObject> {
   explicit ChunkSealerObject(const Napi::CallbackInfo& info);
 
  private:
-  [[nodiscard]] ChunkSealer& sealer();
+  [[nodiscard]] crypto::ChunkSealer& sealer();
   Napi::Value prefix(const Napi::CallbackInfo& info);
   Napi::Value update_size(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
@@ -25,7 +25,7 @@ class ChunkSealerObject final : public Napi::ObjectWrap<ChunkSealerObject> {
   Napi::Value finish(const Napi::CallbackInfo& info);
   Napi::Value destroy(const Napi::CallbackInfo& info);
 
-  std::optional<ChunkSealer> sealer_;
+  std::optional<crypto::ChunkSealer> sealer_;
 };
 
 class ChunkOpenerObject final : public Napi::ObjectWrap<ChunkOpenerObject> {
@@ -36,7 +36,7 @@ class ChunkOpenerObject final : public Napi::ObjectWrap<ChunkOpenerObject> {
   explicit ChunkOpenerObject(const Napi::CallbackInfo& info);
 
  private:
-  [[nodiscard]] ChunkOpener& opener();
+  [[nodiscard]] crypto::ChunkOpener& opener();
   Napi::Value update_size(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
   Napi::Value finish_size(const Napi::CallbackInfo& info);
@@ -44,7 +44,7 @@ class ChunkOpenerObject final : public Napi::ObjectWrap<ChunkOpenerObject> {
   Napi::Value open_at(const Napi::CallbackInfo& info);
   Napi::Value destroy(const Napi::CallbackInfo& info);
 
-  std::optional<ChunkOpener> opener_;
+  std::optional<crypto::ChunkOpener> opener_;
 };
 
 }  // namespace cga::binding

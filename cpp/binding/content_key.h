@@ -16,11 +16,11 @@ class RsaPublicKey final : public Napi::ObjectWrap<RsaPublicKey> {
 
   static Napi::Function define(Napi::Env env);
   explicit RsaPublicKey(const Napi::CallbackInfo& info);
-  [[nodiscard]] OaepPublicKey& key() { return *key_; }
+  [[nodiscard]] crypto::OaepPublicKey& key() { return *key_; }
 
  private:
   Napi::Value size(const Napi::CallbackInfo& info);
-  std::optional<OaepPublicKey> key_;
+  std::optional<crypto::OaepPublicKey> key_;
 };
 
 /// A 32-byte key whose bytes JavaScript never sees.
@@ -31,7 +31,7 @@ class ContentKey final : public Napi::ObjectWrap<ContentKey> {
   static Napi::Function define(Napi::Env env);
   explicit ContentKey(const Napi::CallbackInfo& info);
   /// Throws kAborted after destroy().
-  [[nodiscard]] const SecretBytes& key() const;
+  [[nodiscard]] const crypto::SecretBytes& key() const;
   /// The native object behind a JavaScript ContentKey; kInvalidArgument for anything else.
   [[nodiscard]] static ContentKey& from(Napi::Value value);
 
@@ -46,7 +46,7 @@ class ContentKey final : public Napi::ObjectWrap<ContentKey> {
   Napi::Value open_key(const Napi::CallbackInfo& info);
   Napi::Value destroy(const Napi::CallbackInfo& info);
 
-  SecretBytes key_;
+  crypto::SecretBytes key_;
 };
 
 }  // namespace cga::binding

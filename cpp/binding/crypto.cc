@@ -15,7 +15,7 @@ namespace {
 
 Napi::Value want_huge_pages_in(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&]() -> Napi::Value {
-    want_huge_pages(bytes_argument(info, 0, "memory"));
+    crypto::want_huge_pages(bytes_argument(info, 0, "memory"));
     return info.Env().Undefined();
   });
 }
@@ -23,8 +23,8 @@ Napi::Value want_huge_pages_in(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_crypto(Napi::Env env, Napi::Object exports) {
-  exports.Set("parallel", Napi::Boolean::New(env, self_test_parallel()));
-  exports.Set("cores", Napi::Number::New(env, static_cast<double>(available_cores())));
+  exports.Set("parallel", Napi::Boolean::New(env, crypto::self_test_parallel()));
+  exports.Set("cores", Napi::Number::New(env, static_cast<double>(crypto::available_cores())));
   exports.Set("wantHugePages", Napi::Function::New<want_huge_pages_in>(env, "wantHugePages"));
   exports.Set("RsaPublicKey", RsaPublicKey::define(env));
   exports.Set("ContentKey", ContentKey::define(env));

@@ -13,7 +13,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new cga::binding::Environment{cga::binding::Deliveries::create(env), {}});
   exports.Set("opensslVersion", Napi::String::New(env, cga::openssl_version()));
   cga::binding::register_tpm(env, exports);
-  cga::binding::register_report(env, exports);
   cga::binding::register_crypto(env, exports);
   cga::binding::register_signature(env, exports);
   cga::binding::register_peer_process(env, exports);

@@ -6,7 +6,6 @@
 namespace cga::binding {
 
 void register_tpm(Napi::Env env, Napi::Object exports);
-void register_report(Napi::Env env, Napi::Object exports);
 void register_crypto(Napi::Env env, Napi::Object exports);
 void register_signature(Napi::Env env, Napi::Object exports);
 void register_peer_process(Napi::Env env, Napi::Object exports);

@@ -27,12 +27,12 @@ SecretBuffer::SecretBuffer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Se
     info.This().As<Napi::Object>().TypeTag(&kTag);
     if (info.Length() == 0 || info[0].IsUndefined()) return;
     const auto bytes = bytes_argument(info, 0, "bytes");
-    bytes_ = SecretBytes::copy_of(bytes);
-    secure_zero(bytes);
+    bytes_ = crypto::SecretBytes::copy_of(bytes);
+    crypto::secure_zero(bytes);
   });
 }
 
-Napi::Value SecretBuffer::make(Napi::Env env, SecretBytes bytes) {
+Napi::Value SecretBuffer::make(Napi::Env env, crypto::SecretBytes bytes) {
   const Napi::Object object = environment_of(env).secret_buffer.New({});
   Unwrap(object)->bytes_ = std::move(bytes);
   return object;
@@ -47,7 +47,7 @@ SecretBuffer& SecretBuffer::from(Napi::Value value) {
   return *Unwrap(value.As<Napi::Object>());
 }
 
-const SecretBytes& SecretBuffer::bytes() const {
+const crypto::SecretBytes& SecretBuffer::bytes() const {
   if (!alive_) throw Error(ErrorKind::kAborted, "the secret was destroyed");
   return bytes_;
 }
@@ -65,14 +65,15 @@ Napi::Value SecretBuffer::copy(const Napi::CallbackInfo& info) {
     const auto source = bytes().bytes();
     auto target = Napi::Uint8Array::New(info.Env(), source.size());
     std::copy(source.begin(), source.end(), target.Data());
-    clear_vector_registers();
+    crypto::clear_vector_registers();
     return target;
   });
 }
 
 Napi::Value SecretBuffer::unwrap(const Napi::CallbackInfo& info) {
-  return translate(info.Env(),
-                   [&] { return make(info.Env(), unwrap_with_padding(bytes(), bytes_argument(info, 0, "wrapped"))); });
+  return translate(info.Env(), [&] {
+    return make(info.Env(), crypto::unwrap_with_padding(bytes(), bytes_argument(info, 0, "wrapped")));
+  });
 }
 
 Napi::Value SecretBuffer::destroy(const Napi::CallbackInfo& info) {

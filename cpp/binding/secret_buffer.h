@@ -15,12 +15,12 @@ class SecretBuffer final : public Napi::ObjectWrap<SecretBuffer> {
   static Napi::Function define(Napi::Env env);
   explicit SecretBuffer(const Napi::CallbackInfo& info);
   /// A JavaScript object with these bytes.
-  [[nodiscard]] static Napi::Value make(Napi::Env env, SecretBytes bytes);
+  [[nodiscard]] static Napi::Value make(Napi::Env env, crypto::SecretBytes bytes);
   [[nodiscard]] static bool is_one(Napi::Value value);
   /// The native object behind a JavaScript SecretBuffer; kInvalidArgument for anything else.
   [[nodiscard]] static SecretBuffer& from(Napi::Value value);
   /// Throws kAborted after destroy().
-  [[nodiscard]] const SecretBytes& bytes() const;
+  [[nodiscard]] const crypto::SecretBytes& bytes() const;
 
  private:
   Napi::Value size(const Napi::CallbackInfo& info);
@@ -29,7 +29,7 @@ class SecretBuffer final : public Napi::ObjectWrap<SecretBuffer> {
   Napi::Value unwrap(const Napi::CallbackInfo& info);
   Napi::Value destroy(const Napi::CallbackInfo& info);
 
-  SecretBytes bytes_;
+  crypto::SecretBytes bytes_;
   bool alive_ = true;
 };
 

@@ -13,7 +13,7 @@
 namespace cga::binding {
 namespace {
 
-constexpr auto kOverhead = static_cast<std::ptrdiff_t>(kSessionOverhead);
+constexpr auto kOverhead = static_cast<std::ptrdiff_t>(crypto::kSessionOverhead);
 
 struct OneMessage {
   std::span<const std::uint8_t> input;
@@ -31,7 +31,7 @@ OneMessage one_message(const Napi::CallbackInfo& info, std::ptrdiff_t growth) {
   if (!input.empty() && input.data() < output.data() + output.size() && output.data() < input.data() + input.size()) {
     refuse_argument("output", "overlaps the message");
   }
-  check_gcm_length(input.size());
+  crypto::check_gcm_length(input.size());
   return {input, output.data(), static_cast<std::size_t>(size)};
 }
 
@@ -60,12 +60,12 @@ Napi::Function SessionSealerObject::define(Napi::Env env) {
 SessionSealerObject::SessionSealerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionSealerObject>(info) {
   translate(info.Env(), [&] {
     info.This().As<Napi::Object>().TypeTag(&kTag);
-    session_ = std::make_shared<SessionSealer>(ContentKey::from(info[0]).key().bytes(), bytes_argument(info, 1, "info"),
-                                               count_argument(info, 2, "limit"));
+    session_ = std::make_shared<crypto::SessionSealer>(
+        ContentKey::from(info[0]).key().bytes(), bytes_argument(info, 1, "info"), count_argument(info, 2, "limit"));
   });
 }
 
-SessionSealer& SessionSealerObject::session() const {
+crypto::SessionSealer& SessionSealerObject::session() const {
   if (session_ == nullptr) throw destroyed();
   return *session_;
 }
@@ -76,12 +76,13 @@ Napi::Value SessionSealerObject::sent(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionSealerObject::seal(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
-    SessionSealer& session = this->session();
+    crypto::SessionSealer& session = this->session();
     const OneMessage message = one_message(info, kOverhead);
     const bool last = info.Length() > 2 && info[2].ToBoolean();
     const std::uint64_t counter = session.reserve(1);
     if (last) session.end();
-    session.seal(last ? MessageKind::kLast : MessageKind::kMessage, counter, message.input, message.output);
+    session.seal(last ? crypto::MessageKind::kLast : crypto::MessageKind::kMessage, counter, message.input,
+                 message.output);
     return Napi::Number::New(info.Env(), static_cast<double>(message.output_size));
   });
 }
@@ -89,10 +90,11 @@ Napi::Value SessionSealerObject::seal(const Napi::CallbackInfo& info) {
 Napi::Value SessionSealerObject::seal_async(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const OneMessage message = one_message(info, kOverhead);
-    const std::size_t threads = threads_argument(info, 2, available_cores());
+    const std::size_t threads = threads_argument(info, 2, crypto::available_cores());
     const std::uint64_t counter = session().reserve(1);
     return run_bulk(info.Env(), {info[0], info[1]}, [session = session_, message, counter, threads] {
-      seal_session_message(session->key(), MessageKind::kMessage, counter, message.input, message.output, threads);
+      crypto::seal_session_message(session->key(), crypto::MessageKind::kMessage, counter, message.input,
+                                   message.output, threads);
     });
   });
 }
@@ -101,7 +103,7 @@ Napi::Value SessionSealerObject::seal_many(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const Messages messages = array_argument(info, kOverhead);
     const std::uint64_t first = session().reserve(messages.input.size());
-    seal_session_messages(session().key(), first, messages.input, messages.output, available_cores());
+    crypto::seal_session_messages(session().key(), first, messages.input, messages.output, crypto::available_cores());
     return info.Env().Undefined();
   });
 }
@@ -109,11 +111,11 @@ Napi::Value SessionSealerObject::seal_many(const Napi::CallbackInfo& info) {
 Napi::Value SessionSealerObject::seal_packed(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     Messages messages = packed_argument(info, kOverhead);
-    const std::size_t threads = threads_argument(info, 3, available_cores());
+    const std::size_t threads = threads_argument(info, 3, crypto::available_cores());
     const std::uint64_t first = session().reserve(messages.input.size());
     return run_bulk(info.Env(), {info[0], info[2]},
                     [session = session_, messages = std::move(messages), first, threads] {
-                      seal_session_messages(session->key(), first, messages.input, messages.output, threads);
+                      crypto::seal_session_messages(session->key(), first, messages.input, messages.output, threads);
                     });
   });
 }
@@ -138,12 +140,13 @@ Napi::Function SessionOpenerObject::define(Napi::Env env) {
 SessionOpenerObject::SessionOpenerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionOpenerObject>(info) {
   translate(info.Env(), [&] {
     info.This().As<Napi::Object>().TypeTag(&kTag);
-    session_ = std::make_shared<SessionOpener>(ContentKey::from(info[0]).key().bytes(), bytes_argument(info, 1, "info"),
-                                               info[2].ToBoolean(), count_argument(info, 3, "replayWindow"));
+    session_ = std::make_shared<crypto::SessionOpener>(ContentKey::from(info[0]).key().bytes(),
+                                                       bytes_argument(info, 1, "info"), info[2].ToBoolean(),
+                                                       count_argument(info, 3, "replayWindow"));
   });
 }
 
-SessionOpener& SessionOpenerObject::session() const {
+crypto::SessionOpener& SessionOpenerObject::session() const {
   if (session_ == nullptr) throw destroyed();
   return *session_;
 }
@@ -154,7 +157,7 @@ Napi::Value SessionOpenerObject::finished(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionOpenerObject::open(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
-    SessionOpener& session = this->session();
+    crypto::SessionOpener& session = this->session();
     const OneMessage message = one_message(info, -kOverhead);
     if (!session.open(message.input, message.output)) refuse_message();
     return Napi::Number::New(info.Env(), static_cast<double>(message.output_size));
@@ -164,7 +167,7 @@ Napi::Value SessionOpenerObject::open(const Napi::CallbackInfo& info) {
 Napi::Value SessionOpenerObject::open_async(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const OneMessage message = one_message(info, -kOverhead);
-    const std::size_t threads = threads_argument(info, 2, available_cores());
+    const std::size_t threads = threads_argument(info, 2, crypto::available_cores());
     if (!session().expects({&message.input, 1})) {
       session().fail();
       refuse_message();
@@ -173,11 +176,11 @@ Napi::Value SessionOpenerObject::open_async(const Napi::CallbackInfo& info) {
     return run_bulk(
         info.Env(), {info[0], info[1]},
         [session = session_, message, threads, genuine] {
-          *genuine = open_session_message(session->key(), message.input, message.output, threads);
+          *genuine = crypto::open_session_message(session->key(), message.input, message.output, threads);
         },
         [session = session_, message, genuine] {
           if (*genuine && session->accept({&message.input, 1})) return;
-          secure_zero({message.output, message.output_size});
+          crypto::secure_zero({message.output, message.output_size});
           session->fail();
           refuse_message();
         });
@@ -187,9 +190,9 @@ Napi::Value SessionOpenerObject::open_async(const Napi::CallbackInfo& info) {
 Napi::Value SessionOpenerObject::open_many(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     const Messages messages = array_argument(info, -kOverhead);
-    SessionOpener& session = this->session();
+    crypto::SessionOpener& session = this->session();
     if (!session.expects(messages.input) ||
-        !open_session_messages(session.key(), messages.input, messages.output, available_cores()) ||
+        !crypto::open_session_messages(session.key(), messages.input, messages.output, crypto::available_cores()) ||
         !session.accept(messages.input)) {
       session.fail();
       refuse_message();
@@ -202,7 +205,7 @@ Napi::Value SessionOpenerObject::open_packed(const Napi::CallbackInfo& info) {
   return translate(info.Env(), [&] {
     auto messages = std::make_shared<const Messages>(packed_argument(info, -kOverhead));
     const auto output = bytes_argument(info, 2, "output");
-    const std::size_t threads = threads_argument(info, 3, available_cores());
+    const std::size_t threads = threads_argument(info, 3, crypto::available_cores());
     if (!session().expects(messages->input)) {
       session().fail();
       refuse_message();
@@ -211,11 +214,11 @@ Napi::Value SessionOpenerObject::open_packed(const Napi::CallbackInfo& info) {
     return run_bulk(
         info.Env(), {info[0], info[2]},
         [session = session_, messages, threads, genuine] {
-          *genuine = open_session_messages(session->key(), messages->input, messages->output, threads);
+          *genuine = crypto::open_session_messages(session->key(), messages->input, messages->output, threads);
         },
         [session = session_, messages, genuine, output] {
           if (*genuine && session->accept(messages->input)) return;
-          secure_zero(output);
+          crypto::secure_zero(output);
           session->fail();
           refuse_message();
         });

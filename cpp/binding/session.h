@@ -17,7 +17,7 @@ class SessionSealerObject final : public Napi::ObjectWrap<SessionSealerObject> {
   explicit SessionSealerObject(const Napi::CallbackInfo& info);
 
  private:
-  [[nodiscard]] SessionSealer& session() const;
+  [[nodiscard]] crypto::SessionSealer& session() const;
   Napi::Value sent(const Napi::CallbackInfo& info);
   Napi::Value seal(const Napi::CallbackInfo& info);
   Napi::Value seal_async(const Napi::CallbackInfo& info);
@@ -26,7 +26,7 @@ class SessionSealerObject final : public Napi::ObjectWrap<SessionSealerObject> {
   Napi::Value destroy(const Napi::CallbackInfo& info);
 
   /// Shared with jobs under way, so that destroy() takes nothing from under them.
-  std::shared_ptr<SessionSealer> session_;
+  std::shared_ptr<crypto::SessionSealer> session_;
 };
 
 class SessionOpenerObject final : public Napi::ObjectWrap<SessionOpenerObject> {
@@ -37,7 +37,7 @@ class SessionOpenerObject final : public Napi::ObjectWrap<SessionOpenerObject> {
   explicit SessionOpenerObject(const Napi::CallbackInfo& info);
 
  private:
-  [[nodiscard]] SessionOpener& session() const;
+  [[nodiscard]] crypto::SessionOpener& session() const;
   Napi::Value finished(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value open_async(const Napi::CallbackInfo& info);
@@ -45,7 +45,7 @@ class SessionOpenerObject final : public Napi::ObjectWrap<SessionOpenerObject> {
   Napi::Value open_packed(const Napi::CallbackInfo& info);
   Napi::Value destroy(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<SessionOpener> session_;
+  std::shared_ptr<crypto::SessionOpener> session_;
 };
 
 }  // namespace cga::binding

@@ -26,9 +26,9 @@ class ArgumentReader {
       const std::uint32_t id = uint32_argument(info_, next_++);
       if (id > UINT16_MAX) throw Error(ErrorKind::kInvalidArgument, "an algorithm is not a TPM_ALG_ID");
       return static_cast<TPM2_ALG_ID>(id);
-    } else if constexpr (std::is_same_v<T, tpm::Bytes>) {
+    } else if constexpr (std::is_same_v<T, Bytes>) {
       const auto bytes = bytes_argument(info_, next_++, "bytes");
-      return tpm::Bytes(bytes.begin(), bytes.end());
+      return Bytes(bytes.begin(), bytes.end());
     } else if constexpr (std::is_same_v<T, tpm::PcrSelection>) {
       const auto bank = read<TPM2_ALG_ID>();
       return tpm::PcrSelection{bank, read<std::uint32_t>()};
@@ -39,7 +39,7 @@ class ArgumentReader {
       static_assert(std::is_same_v<T, tpm::OwnedRsaScheme>, "no JavaScript form of this type is known");
       const auto scheme = read<TPM2_ALG_ID>();
       const auto hash = read<TPM2_ALG_ID>();
-      return tpm::OwnedRsaScheme{scheme, hash, read<tpm::Bytes>()};
+      return tpm::OwnedRsaScheme{scheme, hash, read<Bytes>()};
     }
   }
 

@@ -7,7 +7,7 @@
 namespace cga::binding {
 namespace {
 
-Napi::Value buffer(Napi::Env env, const tpm::Bytes& bytes) {
+Napi::Value buffer(Napi::Env env, const Bytes& bytes) {
   return Napi::Buffer<std::uint8_t>::Copy(env, bytes.data(), bytes.size());
 }
 
@@ -21,10 +21,10 @@ struct ToJs {
   Napi::Env env;
 
   Napi::Value operator()(std::monostate /*nothing*/) const { return env.Undefined(); }
-  Napi::Value operator()(SecretBytes&& bytes) const { return SecretBuffer::make(env, std::move(bytes)); }
+  Napi::Value operator()(crypto::SecretBytes&& bytes) const { return SecretBuffer::make(env, std::move(bytes)); }
   Napi::Value operator()(bool value) const { return Napi::Boolean::New(env, value); }
-  Napi::Value operator()(const tpm::Bytes& bytes) const { return buffer(env, bytes); }
-  Napi::Value operator()(const std::optional<tpm::Bytes>& bytes) const {
+  Napi::Value operator()(const Bytes& bytes) const { return buffer(env, bytes); }
+  Napi::Value operator()(const std::optional<Bytes>& bytes) const {
     return bytes ? buffer(env, *bytes) : env.Undefined();
   }
   Napi::Value operator()(const std::vector<TPM2_HANDLE>& list) const { return handles(env, list); }

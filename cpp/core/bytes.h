@@ -26,6 +26,9 @@ struct CleansingAllocator {
   friend bool operator==(const CleansingAllocator&, const CleansingAllocator&) noexcept { return true; }
 };
 
+/// Looks at bytes, owns none.
 using ByteView = std::span<const std::uint8_t>;
+/// Owns bytes, and zeroes them when it gives them back.
+using Bytes = std::vector<std::uint8_t, CleansingAllocator<std::uint8_t>>;
 
 }  // namespace cga

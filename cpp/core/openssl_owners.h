@@ -4,6 +4,7 @@
 #include <openssl/bn.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 
@@ -19,6 +20,8 @@ struct OpensslFree {
   void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
   void operator()(OSSL_PARAM_BLD* builder) const noexcept { OSSL_PARAM_BLD_free(builder); }
   void operator()(OSSL_PARAM* parameters) const noexcept { OSSL_PARAM_free(parameters); }
+  void operator()(EVP_KDF* kdf) const noexcept { EVP_KDF_free(kdf); }
+  void operator()(EVP_KDF_CTX* context) const noexcept { EVP_KDF_CTX_free(context); }
   void operator()(BIGNUM* number) const noexcept { BN_free(number); }
 };
 

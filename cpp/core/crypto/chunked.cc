@@ -10,7 +10,7 @@
 #include "core/crypto/worker_pool.h"
 #include "core/error.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 /// Chunks of another thread's that waking it up takes as long as.
@@ -39,8 +39,7 @@ void for_chunks(const ChunkedKey& key, std::size_t total, std::size_t chunk_size
 
 }  // namespace
 
-ChunkedKey::ChunkedKey(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt,
-                       std::span<const std::uint8_t> context)
+ChunkedKey::ChunkedKey(ByteView input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt, ByteView context)
     : material_(kGcmKeySize + kGcmIvSize + kChunkedCommitmentSize) {
   if (input_key.size() != kGcmKeySize) throw Error(ErrorKind::kInvalidArgument, "the input key must have 32 bytes");
   std::vector<std::uint8_t> info(kLabel.begin(), kLabel.end());
@@ -59,8 +58,8 @@ std::array<std::uint8_t, kGcmIvSize> ChunkedKey::nonce(std::uint64_t chunk) cons
   return nonce;
 }
 
-std::size_t seal_chunks(const ChunkedKey& key, std::uint64_t first, std::span<const std::uint8_t> input,
-                        std::uint8_t* output, std::size_t threads) {
+std::size_t seal_chunks(const ChunkedKey& key, std::uint64_t first, ByteView input, std::uint8_t* output,
+                        std::size_t threads) {
   for_chunks<GcmSealer>(key, input.size(), kChunkSize, threads,
                         [&](GcmSealer& sealer, std::size_t chunk, std::size_t at, std::size_t size) {
                           std::uint8_t* const sealed = output + chunk * kSealedChunkSize;
@@ -70,7 +69,7 @@ std::size_t seal_chunks(const ChunkedKey& key, std::uint64_t first, std::span<co
   return input.size() + (input.size() + kChunkSize - 1) / kChunkSize * kGcmTagSize;
 }
 
-bool open_chunks(const ChunkedKey& key, std::uint64_t first, std::span<const std::uint8_t> input, std::uint8_t* output,
+bool open_chunks(const ChunkedKey& key, std::uint64_t first, ByteView input, std::uint8_t* output,
                  std::size_t threads) {
   const std::size_t rest = input.size() % kSealedChunkSize;
   if (rest != 0 && rest < kGcmTagSize) return false;
@@ -94,21 +93,20 @@ bool open_chunks(const ChunkedKey& key, std::uint64_t first, std::span<const std
   return genuine;
 }
 
-std::span<const std::uint8_t> ChunkBuffer::complete(std::span<const std::uint8_t>& input) noexcept {
+ByteView ChunkBuffer::complete(ByteView& input) noexcept {
   const std::size_t count = std::min(held_.size() - size_, input.size());
   std::copy_n(input.begin(), count, held_.bytes().begin() + static_cast<std::ptrdiff_t>(size_));
   input = input.subspan(count);
   size_ += count;
-  return size_ == held_.size() ? held_.bytes() : std::span<const std::uint8_t>{};
+  return size_ == held_.size() ? held_.bytes() : ByteView{};
 }
 
-void ChunkBuffer::keep(std::span<const std::uint8_t> rest) noexcept {
+void ChunkBuffer::keep(ByteView rest) noexcept {
   std::copy(rest.begin(), rest.end(), held_.bytes().begin() + static_cast<std::ptrdiff_t>(size_));
   size_ += rest.size();
 }
 
-ChunkSealer::ChunkSealer(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt,
-                         std::span<const std::uint8_t> context)
+ChunkSealer::ChunkSealer(ByteView input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt, ByteView context)
     : key_(input_key, salt, context), buffer_(kChunkSize) {
   std::copy(salt.begin(), salt.end(), prefix_.begin());
   const auto commitment = key_.commitment();
@@ -119,7 +117,7 @@ std::size_t ChunkSealer::update_size(std::size_t input) const noexcept {
   return buffer_.chunks_after(input) * kSealedChunkSize;
 }
 
-std::size_t ChunkSealer::update(std::span<const std::uint8_t> input, std::uint8_t* output, std::size_t threads) {
+std::size_t ChunkSealer::update(ByteView input, std::uint8_t* output, std::size_t threads) {
   std::size_t written = 0;
   if (!buffer_.held().empty()) {
     const auto chunk = buffer_.complete(input);
@@ -142,9 +140,7 @@ std::size_t ChunkSealer::finish(std::uint8_t* output) {
   return last.size() + kGcmTagSize;
 }
 
-ChunkOpener::ChunkOpener(std::span<const std::uint8_t> input_key,
-                         std::span<const std::uint8_t, kChunkedPrefixSize> prefix,
-                         std::span<const std::uint8_t> context)
+ChunkOpener::ChunkOpener(ByteView input_key, std::span<const std::uint8_t, kChunkedPrefixSize> prefix, ByteView context)
     : key_(input_key, prefix.first<kChunkedSaltSize>(), context), buffer_(kSealedChunkSize) {
   require(constant_time_equal(key_.commitment(), prefix.last<kChunkedCommitmentSize>()));
 }
@@ -158,7 +154,7 @@ std::size_t ChunkOpener::update_size(std::size_t input) const noexcept {
   return buffer_.chunks_after(input) * kChunkSize;
 }
 
-std::size_t ChunkOpener::update(std::span<const std::uint8_t> input, std::uint8_t* output, std::size_t threads) {
+std::size_t ChunkOpener::update(ByteView input, std::uint8_t* output, std::size_t threads) {
   require(true);
   std::size_t written = 0;
   if (!buffer_.held().empty()) {
@@ -190,4 +186,4 @@ std::size_t ChunkOpener::finish(std::uint8_t* output) {
   return last.size() - kGcmTagSize;
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

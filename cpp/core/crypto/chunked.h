@@ -6,10 +6,11 @@
 #include <cstdint>
 #include <span>
 
+#include "core/bytes.h"
 #include "core/crypto/gcm.h"
 #include "core/crypto/secret.h"
 
-namespace cga {
+namespace cga::crypto {
 
 inline constexpr std::size_t kChunkSize = 16 * 1024;
 inline constexpr std::size_t kSealedChunkSize = kChunkSize + kGcmTagSize;
@@ -22,15 +23,12 @@ inline constexpr std::uint64_t kMaxChunks = std::uint64_t{1} << 38;
 class ChunkedKey {
  public:
   /// Throws kInvalidArgument when the input key does not have 32 bytes.
-  ChunkedKey(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt,
-             std::span<const std::uint8_t> context);
+  ChunkedKey(ByteView input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt, ByteView context);
 
-  [[nodiscard]] std::span<const std::uint8_t> key() const noexcept { return material_.bytes().first(kGcmKeySize); }
+  [[nodiscard]] ByteView key() const noexcept { return material_.bytes().first(kGcmKeySize); }
   /// Base nonce XOR chunk number. Throws kInvalidArgument beyond 2^38 chunks.
   [[nodiscard]] std::array<std::uint8_t, kGcmIvSize> nonce(std::uint64_t chunk) const;
-  [[nodiscard]] std::span<const std::uint8_t> commitment() const noexcept {
-    return material_.bytes().last(kChunkedCommitmentSize);
-  }
+  [[nodiscard]] ByteView commitment() const noexcept { return material_.bytes().last(kChunkedCommitmentSize); }
 
  private:
   SecretBytes material_;  // key (32) || base nonce (12) || commitment (32)
@@ -38,13 +36,13 @@ class ChunkedKey {
 
 /// Seals chunks `first`, `first + 1`, … of 16 KiB, the last of which may be shorter. `output` takes 16 bytes more a
 /// chunk. Returns the bytes written.
-std::size_t seal_chunks(const ChunkedKey& key, std::uint64_t first, std::span<const std::uint8_t> input,
-                        std::uint8_t* output, std::size_t threads);
+std::size_t seal_chunks(const ChunkedKey& key, std::uint64_t first, ByteView input, std::uint8_t* output,
+                        std::size_t threads);
 
 /// Opens sealed chunks of 16,400 bytes, the last of which may be shorter (but not than a tag). False, with the whole
 /// output zeroed, when a tag is wrong.
-[[nodiscard]] bool open_chunks(const ChunkedKey& key, std::uint64_t first, std::span<const std::uint8_t> input,
-                               std::uint8_t* output, std::size_t threads);
+[[nodiscard]] bool open_chunks(const ChunkedKey& key, std::uint64_t first, ByteView input, std::uint8_t* output,
+                               std::size_t threads);
 
 /// Cuts a stream of any pieces into chunks: what one side of ChunkSealer and ChunkOpener has in common.
 class ChunkBuffer {
@@ -54,10 +52,10 @@ class ChunkBuffer {
   /// Whole chunks that there are once `more` bytes have been added.
   [[nodiscard]] std::size_t chunks_after(std::size_t more) const noexcept { return (size_ + more) / held_.size(); }
   /// Fills the held chunk from the front of `input` and drops that part; the chunk when it is whole.
-  [[nodiscard]] std::span<const std::uint8_t> complete(std::span<const std::uint8_t>& input) noexcept;
+  [[nodiscard]] ByteView complete(ByteView& input) noexcept;
   /// Keeps less than a chunk for later.
-  void keep(std::span<const std::uint8_t> rest) noexcept;
-  [[nodiscard]] std::span<const std::uint8_t> held() const noexcept { return held_.bytes().first(size_); }
+  void keep(ByteView rest) noexcept;
+  [[nodiscard]] ByteView held() const noexcept { return held_.bytes().first(size_); }
   void clear() noexcept { size_ = 0; }
 
  private:
@@ -68,14 +66,13 @@ class ChunkBuffer {
 /// Encrypts a stream given in any pieces.
 class ChunkSealer {
  public:
-  ChunkSealer(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt,
-              std::span<const std::uint8_t> context);
+  ChunkSealer(ByteView input_key, std::span<const std::uint8_t, kChunkedSaltSize> salt, ByteView context);
 
   /// salt || commitment
   [[nodiscard]] std::span<const std::uint8_t, kChunkedPrefixSize> prefix() const noexcept { return prefix_; }
   /// Bytes that update() will write for this many.
   [[nodiscard]] std::size_t update_size(std::size_t input) const noexcept;
-  std::size_t update(std::span<const std::uint8_t> input, std::uint8_t* output, std::size_t threads);
+  std::size_t update(ByteView input, std::uint8_t* output, std::size_t threads);
   [[nodiscard]] std::size_t finish_size() const noexcept { return buffer_.held().size() + kGcmTagSize; }
   /// The last chunk, shorter than the others.
   std::size_t finish(std::uint8_t* output);
@@ -91,12 +88,11 @@ class ChunkSealer {
 class ChunkOpener {
  public:
   /// Throws kCrypto when the commitment in the prefix is not that of the key and context.
-  ChunkOpener(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t, kChunkedPrefixSize> prefix,
-              std::span<const std::uint8_t> context);
+  ChunkOpener(ByteView input_key, std::span<const std::uint8_t, kChunkedPrefixSize> prefix, ByteView context);
 
   [[nodiscard]] std::size_t update_size(std::size_t input) const noexcept;
   /// Plaintext of every chunk whose tag was right; throws kCrypto with the output zeroed otherwise.
-  std::size_t update(std::span<const std::uint8_t> input, std::uint8_t* output, std::size_t threads);
+  std::size_t update(ByteView input, std::uint8_t* output, std::size_t threads);
   [[nodiscard]] std::size_t finish_size() const noexcept;
   /// The last chunk; throws kCrypto when the stream was cut off.
   std::size_t finish(std::uint8_t* output);
@@ -111,4 +107,4 @@ class ChunkOpener {
   bool failed_ = false;
 };
 
-}  // namespace cga
+}  // namespace cga::crypto

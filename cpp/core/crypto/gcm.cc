@@ -6,7 +6,7 @@
 #include "core/crypto/secret.h"
 #include "core/error.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 /// EVP takes lengths as int. A multiple of the block size keeps the bulk in libcrypto's fused loop.
@@ -22,16 +22,16 @@ void require(int result) {
   if (result != 1) throw Error(ErrorKind::kCrypto, "libcrypto refused an AES-256-GCM operation");
 }
 
-CipherContext keyed_context(std::span<const std::uint8_t> key, int encrypt) {
+Owned<EVP_CIPHER_CTX> keyed_context(ByteView key, int encrypt) {
   if (key.size() != kGcmKeySize) throw Error(ErrorKind::kInvalidArgument, "an AES-256 key has 32 bytes");
-  CipherContext context(EVP_CIPHER_CTX_new());
+  Owned<EVP_CIPHER_CTX> context(EVP_CIPHER_CTX_new());
   if (context == nullptr) throw std::bad_alloc();
   require(EVP_CipherInit_ex2(context.get(), aes_256_gcm(), key.data(), nullptr, encrypt, nullptr));
   clear_vector_registers();
   return context;
 }
 
-void update(EVP_CIPHER_CTX* context, std::span<const std::uint8_t> input, std::uint8_t* output) {
+void update(EVP_CIPHER_CTX* context, ByteView input, std::uint8_t* output) {
   int written = 0;
   for (std::size_t done = 0; done < input.size();) {
     const std::size_t count = std::min(input.size() - done, kLargestUpdate);
@@ -57,10 +57,9 @@ void check_gcm_length(std::size_t length) {
   if (length > kGcmMaxPlaintext) throw Error(ErrorKind::kInvalidArgument, "AES-GCM takes at most 2^36 - 32 bytes");
 }
 
-GcmSealer::GcmSealer(std::span<const std::uint8_t> key) : context_(keyed_context(key, 1)) {}
+GcmSealer::GcmSealer(ByteView key) : context_(keyed_context(key, 1)) {}
 
-void GcmSealer::seal(std::span<const std::uint8_t, kGcmIvSize> iv, std::span<const std::uint8_t> aad,
-                     std::span<const std::uint8_t> input, std::uint8_t* output,
+void GcmSealer::seal(std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input, std::uint8_t* output,
                      std::span<std::uint8_t, kGcmTagSize> tag) {
   check_gcm_length(input.size());
   EVP_CIPHER_CTX* const context = context_.get();
@@ -72,11 +71,10 @@ void GcmSealer::seal(std::span<const std::uint8_t, kGcmIvSize> iv, std::span<con
   require(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kGcmTagSize, tag.data()));
 }
 
-GcmOpener::GcmOpener(std::span<const std::uint8_t> key) : context_(keyed_context(key, 0)) {}
+GcmOpener::GcmOpener(ByteView key) : context_(keyed_context(key, 0)) {}
 
-bool GcmOpener::open(std::span<const std::uint8_t, kGcmIvSize> iv, std::span<const std::uint8_t> aad,
-                     std::span<const std::uint8_t> input, std::span<const std::uint8_t, kGcmTagSize> tag,
-                     std::uint8_t* output) {
+bool GcmOpener::open(std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input,
+                     std::span<const std::uint8_t, kGcmTagSize> tag, std::uint8_t* output) {
   check_gcm_length(input.size());
   EVP_CIPHER_CTX* const context = context_.get();
   require(EVP_DecryptInit_ex2(context, nullptr, nullptr, iv.data(), nullptr));
@@ -92,4 +90,4 @@ bool GcmOpener::open(std::span<const std::uint8_t, kGcmIvSize> iv, std::span<con
   return false;
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -8,18 +8,16 @@
 #include <memory>
 #include <span>
 
-namespace cga {
+#include "core/bytes.h"
+#include "core/openssl_owners.h"
+
+namespace cga::crypto {
 
 inline constexpr std::size_t kGcmKeySize = 32;
 inline constexpr std::size_t kGcmIvSize = 12;
 inline constexpr std::size_t kGcmTagSize = 16;
 /// 2^39 - 256 bits: what the 32-bit block counter allows in one message (SP 800-38D section 5.2.1.1).
 inline constexpr std::uint64_t kGcmMaxPlaintext = (std::uint64_t{1} << 36) - 32;
-
-struct CipherContextDeleter {
-  void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
-};
-using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, CipherContextDeleter>;
 
 /// AES-256-GCM and AES-256-CTR, fetched from libcrypto once: a fetch by name costs more than a small message.
 [[nodiscard]] const EVP_CIPHER* aes_256_gcm();
@@ -33,25 +31,24 @@ void check_gcm_length(std::size_t length);
 /// `input` and `output` are the same memory or do not overlap.
 class GcmSealer {
  public:
-  explicit GcmSealer(std::span<const std::uint8_t> key);
+  explicit GcmSealer(ByteView key);
   /// `output` has the length of `input`, `tag` 16 bytes. The caller never uses an IV twice.
-  void seal(std::span<const std::uint8_t, kGcmIvSize> iv, std::span<const std::uint8_t> aad,
-            std::span<const std::uint8_t> input, std::uint8_t* output, std::span<std::uint8_t, kGcmTagSize> tag);
+  void seal(std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input, std::uint8_t* output,
+            std::span<std::uint8_t, kGcmTagSize> tag);
 
  private:
-  CipherContext context_;
+  Owned<EVP_CIPHER_CTX> context_;
 };
 
 class GcmOpener {
  public:
-  explicit GcmOpener(std::span<const std::uint8_t> key);
+  explicit GcmOpener(ByteView key);
   /// False when the tag is wrong; `output` is zeroed then.
-  [[nodiscard]] bool open(std::span<const std::uint8_t, kGcmIvSize> iv, std::span<const std::uint8_t> aad,
-                          std::span<const std::uint8_t> input, std::span<const std::uint8_t, kGcmTagSize> tag,
-                          std::uint8_t* output);
+  [[nodiscard]] bool open(std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input,
+                          std::span<const std::uint8_t, kGcmTagSize> tag, std::uint8_t* output);
 
  private:
-  CipherContext context_;
+  Owned<EVP_CIPHER_CTX> context_;
 };
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -16,7 +16,7 @@
 #include "core/crypto/worker_pool.h"
 #include "core/error.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 using Block = std::array<std::uint8_t, 16>;
@@ -45,8 +45,8 @@ void cleanse(std::span<Gf128> elements) noexcept {
 }
 
 /// E(block) under the key, by CTR over one zero block.
-Gf128 encrypt_block(std::span<const std::uint8_t> key, const Block& block) {
-  const CipherContext context(EVP_CIPHER_CTX_new());
+Gf128 encrypt_block(ByteView key, const Block& block) {
+  const Owned<EVP_CIPHER_CTX> context(EVP_CIPHER_CTX_new());
   if (context == nullptr) throw std::bad_alloc();
   const Block zero{};
   Block result{};
@@ -62,7 +62,7 @@ enum class Direction { kOpen = 0, kSeal = 1 };
 
 /// What the parts of one message have in common.
 struct Message {
-  Message(Direction way, std::span<const std::uint8_t> secret, std::span<const std::uint8_t, kGcmIvSize> nonce)
+  Message(Direction way, ByteView secret, std::span<const std::uint8_t, kGcmIvSize> nonce)
       : direction(way),
         key(secret),
         iv(nonce),
@@ -76,7 +76,7 @@ struct Message {
   Message& operator=(const Message&) = delete;
 
   Direction direction;
-  std::span<const std::uint8_t> key;
+  ByteView key;
   std::span<const std::uint8_t, kGcmIvSize> iv;
   Gf128 h;
   Gf128 mask;  ///< E(J0), which hides the tag
@@ -87,7 +87,7 @@ struct Message {
 class Part {
  public:
   /// `begin` bytes into the message, a multiple of 16.
-  Part(const Message& message, std::size_t begin, std::span<const std::uint8_t> aad)
+  Part(const Message& message, std::size_t begin, ByteView aad)
       : message_(message), begin_(begin), aad_size_(aad.size()), context_(EVP_CIPHER_CTX_new()) {
     if (context_ == nullptr) throw std::bad_alloc();
     const Block solved =
@@ -103,7 +103,7 @@ class Part {
   }
 
   /// Encrypts or decrypts what follows; all but the last of the message are multiples of 16 bytes.
-  void update(std::span<const std::uint8_t> input, std::uint8_t* output) {
+  void update(ByteView input, std::uint8_t* output) {
     int written = 0;
     require(EVP_CipherUpdate(context_.get(), output, &written, input.data(), static_cast<int>(input.size())));
     size_ += input.size();
@@ -135,7 +135,7 @@ class Part {
   std::size_t begin_;
   std::size_t aad_size_;
   std::size_t size_ = 0;
-  CipherContext context_;
+  Owned<EVP_CIPHER_CTX> context_;
 };
 
 /// Collects the hashes of the parts, in whatever order they end.
@@ -178,9 +178,8 @@ class Hashes {
   std::map<std::size_t, Hashed> parts_;  // by their begin
 };
 
-Block crypt(Direction direction, std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
-            std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input, std::uint8_t* output,
-            std::size_t threads) {
+Block crypt(Direction direction, ByteView key, std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad,
+            ByteView input, std::uint8_t* output, std::size_t threads) {
   const Message message(direction, key, iv);
   want_huge_pages({output, input.size()});
   const std::size_t grains = (input.size() + kGrain - 1) / kGrain;
@@ -193,7 +192,7 @@ Block crypt(Direction direction, std::span<const std::uint8_t> key, std::span<co
       const std::size_t begin = *grain * kGrain;
       if (!part || part->end() != begin) {
         if (part) hashes.add(*part);
-        part.emplace(message, begin, begin == 0 ? aad : std::span<const std::uint8_t>{});
+        part.emplace(message, begin, begin == 0 ? aad : ByteView{});
       }
       part->update(input.subspan(begin, std::min(kGrain, input.size() - begin)), output + begin);
     }
@@ -209,13 +208,12 @@ Block crypt(Direction direction, std::span<const std::uint8_t> key, std::span<co
 std::atomic<bool> in_parts{true};
 
 /// A message in three parts, on this thread.
-Block crypt_in_three(const Message& message, std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input,
-                     std::uint8_t* output) {
+Block crypt_in_three(const Message& message, ByteView aad, ByteView input, std::uint8_t* output) {
   Hashes hashes;
   const std::size_t third = input.size() / 3 / 16 * 16;
   for (const auto& [begin, size] :
        {std::pair{std::size_t{0}, third}, {third, third}, {2 * third, input.size() - 2 * third}}) {
-    Part part(message, begin, begin == 0 ? aad : std::span<const std::uint8_t>{});
+    Part part(message, begin, begin == 0 ? aad : ByteView{});
     part.update(input.subspan(begin, size), output + begin);
     hashes.add(part);
   }
@@ -262,9 +260,8 @@ bool self_test_parallel() {
   return good;
 }
 
-void seal_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
-                   std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input, std::uint8_t* output,
-                   std::span<std::uint8_t, kGcmTagSize> tag, std::size_t threads) {
+void seal_parallel(ByteView key, std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input,
+                   std::uint8_t* output, std::span<std::uint8_t, kGcmTagSize> tag, std::size_t threads) {
   check_gcm_length(input.size());
   if (threads <= 1 || input.size() < kParallelFrom || !in_parts.load(std::memory_order_relaxed)) {
     if (input.size() >= kParallelFrom) want_huge_pages({output, input.size()});
@@ -275,8 +272,7 @@ void seal_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8
   std::copy(computed.begin(), computed.end(), tag.begin());
 }
 
-bool open_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
-                   std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input,
+bool open_parallel(ByteView key, std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input,
                    std::span<const std::uint8_t, kGcmTagSize> tag, std::uint8_t* output, std::size_t threads) {
   check_gcm_length(input.size());
   if (threads <= 1 || input.size() < kParallelFrom || !in_parts.load(std::memory_order_relaxed)) {
@@ -294,4 +290,4 @@ bool open_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8
   return genuine;
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

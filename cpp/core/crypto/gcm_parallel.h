@@ -5,9 +5,10 @@
 #include <functional>
 #include <span>
 
+#include "core/bytes.h"
 #include "core/crypto/gcm.h"
 
-namespace cga {
+namespace cga::crypto {
 
 /// From this length on a second thread pays.
 inline constexpr std::size_t kParallelFrom = std::size_t{1} << 20;
@@ -20,19 +21,16 @@ inline constexpr std::size_t kParallelFrom = std::size_t{1} << 20;
 /// part does: for such an IV the counter block is GHASH(IV) (section 7.1), which can be solved for the IV. So all bulk
 /// work stays in libcrypto's fused assembly; only the few products that join the parts are ours (gf128.h). How long a
 /// part gets is decided while it is worked on (work_ranges.h): one a thread where all are equally fast.
-void seal_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
-                   std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input, std::uint8_t* output,
-                   std::span<std::uint8_t, kGcmTagSize> tag, std::size_t threads);
+void seal_parallel(ByteView key, std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input,
+                   std::uint8_t* output, std::span<std::uint8_t, kGcmTagSize> tag, std::size_t threads);
 
-[[nodiscard]] bool open_parallel(std::span<const std::uint8_t> key, std::span<const std::uint8_t, kGcmIvSize> iv,
-                                 std::span<const std::uint8_t> aad, std::span<const std::uint8_t> input,
-                                 std::span<const std::uint8_t, kGcmTagSize> tag, std::uint8_t* output,
+[[nodiscard]] bool open_parallel(ByteView key, std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad,
+                                 ByteView input, std::span<const std::uint8_t, kGcmTagSize> tag, std::uint8_t* output,
                                  std::size_t threads);
 
 /// Seals a whole message: key, IV, AAD, input, output, tag.
-using WholeSeal = std::function<void(std::span<const std::uint8_t>, std::span<const std::uint8_t, kGcmIvSize>,
-                                     std::span<const std::uint8_t>, std::span<const std::uint8_t>, std::uint8_t*,
-                                     std::span<std::uint8_t, kGcmTagSize>)>;
+using WholeSeal = std::function<void(ByteView, std::span<const std::uint8_t, kGcmIvSize>, ByteView, ByteView,
+                                     std::uint8_t*, std::span<std::uint8_t, kGcmTagSize>)>;
 
 /// Parts of a message rely on what libcrypto promises nowhere: IVs of 16 bytes in its fused kernels, and that a
 /// decrypting context tells its tag when it is turned round. So one message for each of the kernels' paths is compared
@@ -41,4 +39,4 @@ bool self_test_parallel();
 /// The same against another maker of whole messages: for the test of the test.
 bool self_test_parallel(const WholeSeal& whole);
 
-}  // namespace cga
+}  // namespace cga::crypto

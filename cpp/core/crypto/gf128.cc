@@ -1,6 +1,6 @@
 #include "core/crypto/gf128.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 std::uint64_t load_be64(const std::uint8_t* bytes) noexcept {
@@ -85,4 +85,4 @@ Gf128 power(Gf128 base, std::uint64_t exponent) noexcept {
   return result;
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace cga {
+namespace cga::crypto {
 
 /// An element: bit 0 of the specification is the most significant bit of `high`.
 struct Gf128 {
@@ -34,4 +34,4 @@ struct Gf128 {
 /// `base` to the power of `exponent`; the exponent is public.
 [[nodiscard]] Gf128 power(Gf128 base, std::uint64_t exponent) noexcept;
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -7,23 +7,14 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/openssl_owners.h"
 
-namespace cga {
-namespace {
+namespace cga::crypto {
+namespace {}  // namespace
 
-struct KdfDeleter {
-  void operator()(EVP_KDF* kdf) const noexcept { EVP_KDF_free(kdf); }
-};
-struct KdfContextDeleter {
-  void operator()(EVP_KDF_CTX* context) const noexcept { EVP_KDF_CTX_free(context); }
-};
-
-}  // namespace
-
-void hkdf_expand_sha512(std::span<const std::uint8_t> key, std::span<const std::uint8_t> info,
-                        std::span<std::uint8_t> out) {
-  const std::unique_ptr<EVP_KDF, KdfDeleter> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
-  const std::unique_ptr<EVP_KDF_CTX, KdfContextDeleter> context(kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr);
+void hkdf_expand_sha512(ByteView key, ByteView info, std::span<std::uint8_t> out) {
+  const Owned<EVP_KDF> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
+  const Owned<EVP_KDF_CTX> context(kdf ? EVP_KDF_CTX_new(kdf.get()) : nullptr);
   int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
   char digest[] = "SHA512";
   // OSSL_PARAM has no const form; libcrypto only reads these.
@@ -39,4 +30,4 @@ void hkdf_expand_sha512(std::span<const std::uint8_t> key, std::span<const std::
   }
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

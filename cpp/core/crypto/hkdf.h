@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <span>
 
-namespace cga {
+#include "core/bytes.h"
+
+namespace cga::crypto {
 
 /// Fills `out` (at most 255 · 64 bytes) from a uniformly random key and the text that says what it is for.
-void hkdf_expand_sha512(std::span<const std::uint8_t> key, std::span<const std::uint8_t> info,
-                        std::span<std::uint8_t> out);
+void hkdf_expand_sha512(ByteView key, ByteView info, std::span<std::uint8_t> out);
 
-}  // namespace cga
+}  // namespace cga::crypto

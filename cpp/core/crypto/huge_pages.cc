@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace cga {
+namespace cga::crypto {
 
 void want_huge_pages(std::span<std::uint8_t> memory) noexcept {
   const std::size_t before = before_huge_page(memory);
@@ -12,9 +12,9 @@ void want_huge_pages(std::span<std::uint8_t> memory) noexcept {
   madvise(memory.data() + before, (memory.size() - before) / kHugePage * kHugePage, MADV_HUGEPAGE);
 }
 
-std::size_t before_huge_page(std::span<const std::uint8_t> memory) noexcept {
+std::size_t before_huge_page(ByteView memory) noexcept {
   const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
   return std::min<std::size_t>((kHugePage - address % kHugePage) % kHugePage, memory.size());
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <span>
 
-namespace cga {
+#include "core/bytes.h"
+
+namespace cga::crypto {
 
 /// What x86-64 and arm64 (with pages of 4 KiB) call a huge page.
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
@@ -15,6 +17,6 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 void want_huge_pages(std::span<std::uint8_t> memory) noexcept;
 
 /// Bytes before the first address in `memory` at which a huge page may begin.
-[[nodiscard]] std::size_t before_huge_page(std::span<const std::uint8_t> memory) noexcept;
+[[nodiscard]] std::size_t before_huge_page(ByteView memory) noexcept;
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/openssl_owners.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 constexpr std::size_t kSemiblock = 8;
@@ -41,4 +41,4 @@ SecretBytes unwrap_with_padding(const SecretBytes& key, ByteView wrapped) {
   return SecretBytes::copy_of(plain.bytes().first(static_cast<std::size_t>(written)));
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -4,7 +4,7 @@
 #include "core/bytes.h"
 #include "core/crypto/secret.h"
 
-namespace cga {
+namespace cga::crypto {
 
 /// What is wrapped here is a PKCS#8 key of at most RSA-4096's size, or a symmetric one.
 inline constexpr std::size_t kMaximumWrapped = 64 * 1024;
@@ -16,4 +16,4 @@ inline constexpr std::size_t kMaximumWrapped = 64 * 1024;
 /// @throws Error kCrypto when it was not wrapped with this key, kInvalidArgument for a key that is not of 32 bytes
 [[nodiscard]] SecretBytes unwrap_with_padding(const SecretBytes& key, ByteView wrapped);
 
-}  // namespace cga
+}  // namespace cga::crypto

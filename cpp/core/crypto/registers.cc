@@ -1,6 +1,6 @@
 #include "core/crypto/registers.h"
 
-namespace cga {
+namespace cga::crypto {
 
 #if defined(__x86_64__)
 namespace {
@@ -61,4 +61,4 @@ void clear_vector_registers() noexcept {
 #error "which registers does memcpy use here?"
 #endif
 
-}  // namespace cga
+}  // namespace cga::crypto

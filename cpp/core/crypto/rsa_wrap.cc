@@ -7,22 +7,11 @@
 
 #include "core/error.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
-struct BignumDeleter {
-  void operator()(BIGNUM* number) const noexcept { BN_free(number); }
-};
-struct BuilderDeleter {
-  void operator()(OSSL_PARAM_BLD* builder) const noexcept { OSSL_PARAM_BLD_free(builder); }
-};
-struct ParamDeleter {
-  void operator()(OSSL_PARAM* params) const noexcept { OSSL_PARAM_free(params); }
-};
-using Bignum = std::unique_ptr<BIGNUM, BignumDeleter>;
-
-Bignum to_bignum(std::span<const std::uint8_t> bytes) {
-  Bignum number(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
+Owned<BIGNUM> to_bignum(ByteView bytes) {
+  Owned<BIGNUM> number(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
   if (number == nullptr) throw std::bad_alloc();
   return number;
 }
@@ -33,23 +22,23 @@ void require(bool ok, const char* what) {
 
 }  // namespace
 
-OaepPublicKey::OaepPublicKey(std::span<const std::uint8_t> modulus, std::span<const std::uint8_t> exponent) {
+OaepPublicKey::OaepPublicKey(ByteView modulus, ByteView exponent) {
   if (modulus.size() > 2049 || exponent.empty() || exponent.size() > 8) {
     throw Error(ErrorKind::kInvalidArgument, "the RSA key's modulus or exponent has a length that no RSA key has");
   }
-  const Bignum n = to_bignum(modulus);
-  const Bignum e = to_bignum(exponent);
+  const Owned<BIGNUM> n = to_bignum(modulus);
+  const Owned<BIGNUM> e = to_bignum(exponent);
   const int bits = BN_num_bits(n.get());
   // An even or a small exponent would give the content key away: e = 1 encrypts nothing.
   if (bits < 2048 || bits > 16384 || !BN_is_odd(n.get()) || !BN_is_odd(e.get()) || BN_num_bits(e.get()) < 2) {
     throw Error(ErrorKind::kInvalidArgument, "the RSA key must have 2048 to 16384 bits and an odd exponent above 1");
   }
-  const std::unique_ptr<OSSL_PARAM_BLD, BuilderDeleter> builder(OSSL_PARAM_BLD_new());
+  const Owned<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
   require(builder != nullptr && OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) == 1 &&
               OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) == 1,
           "the RSA key could not be set up");
-  const std::unique_ptr<OSSL_PARAM, ParamDeleter> params(OSSL_PARAM_BLD_to_param(builder.get()));
-  const std::unique_ptr<EVP_PKEY_CTX, PkeyContextDeleter> maker(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+  const Owned<OSSL_PARAM> params(OSSL_PARAM_BLD_to_param(builder.get()));
+  const Owned<EVP_PKEY_CTX> maker(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
   EVP_PKEY* key = nullptr;
   require(params != nullptr && maker != nullptr && EVP_PKEY_fromdata_init(maker.get()) == 1 &&
               EVP_PKEY_fromdata(maker.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get()) == 1,
@@ -65,7 +54,7 @@ OaepPublicKey::OaepPublicKey(std::span<const std::uint8_t> modulus, std::span<co
           "RSA-OAEP could not be set up");
 }
 
-std::vector<std::uint8_t> OaepPublicKey::wrap(std::span<const std::uint8_t> secret) {
+std::vector<std::uint8_t> OaepPublicKey::wrap(ByteView secret) {
   std::vector<std::uint8_t> block(size_);
   std::size_t size = block.size();
   require(EVP_PKEY_encrypt(context_.get(), block.data(), &size, secret.data(), secret.size()) == 1 && size == size_,
@@ -73,4 +62,4 @@ std::vector<std::uint8_t> OaepPublicKey::wrap(std::span<const std::uint8_t> secr
   return block;
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -14,7 +14,7 @@
 #include "core/crypto/registers.h"
 #include "core/error.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 constexpr std::size_t kSlotSize = 64;
@@ -103,7 +103,7 @@ SecretBytes::~SecretBytes() {
   clear();
 }
 
-SecretBytes SecretBytes::copy_of(std::span<const std::uint8_t> bytes) {
+SecretBytes SecretBytes::copy_of(ByteView bytes) {
   SecretBytes result(bytes.size());
   std::copy(bytes.begin(), bytes.end(), result.data_);
   clear_vector_registers();
@@ -136,7 +136,7 @@ void secure_zero(std::span<std::uint8_t> bytes) noexcept {
   OPENSSL_cleanse(bytes.data(), bytes.size());
 }
 
-bool constant_time_equal(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
+bool constant_time_equal(ByteView a, ByteView b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
@@ -146,4 +146,4 @@ void random_bytes(std::span<std::uint8_t> out) {
   }
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

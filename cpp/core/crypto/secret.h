@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <span>
 
-namespace cga {
+#include "core/bytes.h"
+
+namespace cga::crypto {
 
 /// A fixed number of secret bytes. Up to 64 bytes come from a shared page-locked arena, more from a mapping of their
 /// own.
@@ -23,12 +25,12 @@ class SecretBytes {
   SecretBytes& operator=(const SecretBytes&) = delete;
   ~SecretBytes();
 
-  [[nodiscard]] static SecretBytes copy_of(std::span<const std::uint8_t> bytes);
+  [[nodiscard]] static SecretBytes copy_of(ByteView bytes);
   /// `size` bytes of libcrypto's private generator.
   [[nodiscard]] static SecretBytes random(std::size_t size);
 
   [[nodiscard]] std::span<std::uint8_t> bytes() noexcept { return {data_, size_}; }
-  [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept { return {data_, size_}; }
+  [[nodiscard]] ByteView bytes() const noexcept { return {data_, size_}; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool locked() const noexcept { return locked_; }
 
@@ -45,9 +47,9 @@ class SecretBytes {
 void secure_zero(std::span<std::uint8_t> bytes) noexcept;
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.
-[[nodiscard]] bool constant_time_equal(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
+[[nodiscard]] bool constant_time_equal(ByteView a, ByteView b) noexcept;
 
 /// Public random bytes: IVs and salts.
 void random_bytes(std::span<std::uint8_t> out);
 
-}  // namespace cga
+}  // namespace cga::crypto

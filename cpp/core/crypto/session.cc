@@ -8,7 +8,7 @@
 #include "core/crypto/worker_pool.h"
 #include "core/error.h"
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 constexpr std::size_t kFixedFieldSize = kGcmIvSize - kSessionNumberSize;
@@ -19,7 +19,7 @@ struct Header {
   std::uint64_t counter;  ///< kNotANumber when the message is too short or its number impossible
 };
 
-Header read_header(std::span<const std::uint8_t> message) {
+Header read_header(ByteView message) {
   if (message.size() < kSessionOverhead || message[0] > static_cast<std::uint8_t>(MessageKind::kLast)) {
     return {MessageKind::kMessage, kNotANumber};
   }
@@ -29,18 +29,18 @@ Header read_header(std::span<const std::uint8_t> message) {
   return {static_cast<MessageKind>(message[0]), counter};
 }
 
-std::span<const std::uint8_t, kSessionNumberSize> number_of(std::span<const std::uint8_t> message) {
+std::span<const std::uint8_t, kSessionNumberSize> number_of(ByteView message) {
   return message.first<kSessionNumberSize>();
 }
-std::span<const std::uint8_t> ciphertext_of(std::span<const std::uint8_t> message) {
+ByteView ciphertext_of(ByteView message) {
   return message.subspan(kSessionNumberSize, message.size() - kSessionOverhead);
 }
-std::span<const std::uint8_t, kGcmTagSize> tag_of(std::span<const std::uint8_t> message) {
+std::span<const std::uint8_t, kGcmTagSize> tag_of(ByteView message) {
   return message.last<kGcmTagSize>();
 }
 
 /// Messages a task: about 64 KiB of work, so that taking a task costs nothing and the last one is short.
-std::size_t messages_per_task(std::span<const std::span<const std::uint8_t>> messages) {
+std::size_t messages_per_task(std::span<const ByteView> messages) {
   std::size_t total = 0;
   for (const auto& message : messages) total += message.size() + 256;  // 256: what a message costs besides its bytes
   return std::max<std::size_t>(1, messages.size() * 65536 / std::max<std::size_t>(total, 1));
@@ -48,8 +48,7 @@ std::size_t messages_per_task(std::span<const std::span<const std::uint8_t>> mes
 
 }  // namespace
 
-SessionKey::SessionKey(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t> info)
-    : material_(kGcmKeySize + kFixedFieldSize) {
+SessionKey::SessionKey(ByteView input_key, ByteView info) : material_(kGcmKeySize + kFixedFieldSize) {
   hkdf_expand_sha512(input_key, info, material_.bytes());
 }
 
@@ -67,8 +66,7 @@ SessionKey::Nonce SessionKey::nonce(std::span<const std::uint8_t, kSessionNumber
   return nonce;
 }
 
-SessionSealer::SessionSealer(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t> info,
-                             std::uint64_t limit)
+SessionSealer::SessionSealer(ByteView input_key, ByteView info, std::uint64_t limit)
     : key_(input_key, info), sealer_(key_.key()), limit_(std::min(limit, kSessionMaxMessages)) {}
 
 std::uint64_t SessionSealer::reserve(std::uint64_t count) {
@@ -81,16 +79,14 @@ std::uint64_t SessionSealer::reserve(std::uint64_t count) {
   return first;
 }
 
-void SessionSealer::seal(MessageKind kind, std::uint64_t counter, std::span<const std::uint8_t> message,
-                         std::uint8_t* out) {
+void SessionSealer::seal(MessageKind kind, std::uint64_t counter, ByteView message, std::uint8_t* out) {
   const auto number = SessionKey::number(kind, counter);
   std::copy(number.begin(), number.end(), out);
   sealer_.seal(key_.nonce(number), {}, message, out + kSessionNumberSize,
                std::span<std::uint8_t, kGcmTagSize>(out + kSessionNumberSize + message.size(), kGcmTagSize));
 }
 
-SessionOpener::SessionOpener(std::span<const std::uint8_t> input_key, std::span<const std::uint8_t> info, bool ordered,
-                             std::size_t replay_window)
+SessionOpener::SessionOpener(ByteView input_key, ByteView info, bool ordered, std::size_t replay_window)
     : key_(input_key, info), opener_(key_.key()), ordered_(ordered), window_(ordered ? 0 : replay_window) {}
 
 bool SessionOpener::seen(std::uint64_t counter) const {
@@ -115,7 +111,7 @@ void SessionOpener::mark(std::uint64_t counter) {
   next_ = std::max(next_, counter + 1);
 }
 
-bool SessionOpener::expects(std::span<const std::span<const std::uint8_t>> messages) const {
+bool SessionOpener::expects(std::span<const ByteView> messages) const {
   if (failed_ || finished_) return false;
   std::uint64_t expected = next_;
   for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -139,7 +135,7 @@ bool SessionOpener::expects(std::span<const std::span<const std::uint8_t>> messa
   return true;
 }
 
-bool SessionOpener::accept(std::span<const std::span<const std::uint8_t>> messages) {
+bool SessionOpener::accept(std::span<const ByteView> messages) {
   if (!expects(messages)) return false;
   for (const auto& message : messages) {
     const Header header = read_header(message);
@@ -149,7 +145,7 @@ bool SessionOpener::accept(std::span<const std::span<const std::uint8_t>> messag
   return true;
 }
 
-bool SessionOpener::open(std::span<const std::uint8_t> message, std::uint8_t* out) {
+bool SessionOpener::open(ByteView message, std::uint8_t* out) {
   if (expects({&message, 1}) &&
       opener_.open(key_.nonce(number_of(message)), {}, ciphertext_of(message), tag_of(message), out)) {
     return accept({&message, 1});
@@ -159,23 +155,21 @@ bool SessionOpener::open(std::span<const std::uint8_t> message, std::uint8_t* ou
   return false;
 }
 
-void seal_session_message(const SessionKey& key, MessageKind kind, std::uint64_t counter,
-                          std::span<const std::uint8_t> message, std::uint8_t* out, std::size_t threads) {
+void seal_session_message(const SessionKey& key, MessageKind kind, std::uint64_t counter, ByteView message,
+                          std::uint8_t* out, std::size_t threads) {
   const auto number = SessionKey::number(kind, counter);
   std::copy(number.begin(), number.end(), out);
   seal_parallel(key.key(), key.nonce(number), {}, message, out + kSessionNumberSize,
                 std::span<std::uint8_t, kGcmTagSize>(out + kSessionNumberSize + message.size(), kGcmTagSize), threads);
 }
 
-bool open_session_message(const SessionKey& key, std::span<const std::uint8_t> message, std::uint8_t* out,
-                          std::size_t threads) {
+bool open_session_message(const SessionKey& key, ByteView message, std::uint8_t* out, std::size_t threads) {
   return open_parallel(key.key(), key.nonce(number_of(message)), {}, ciphertext_of(message), tag_of(message), out,
                        threads);
 }
 
-void seal_session_messages(const SessionKey& key, std::uint64_t first,
-                           std::span<const std::span<const std::uint8_t>> messages, std::span<std::uint8_t* const> out,
-                           std::size_t threads) {
+void seal_session_messages(const SessionKey& key, std::uint64_t first, std::span<const ByteView> messages,
+                           std::span<std::uint8_t* const> out, std::size_t threads) {
   const std::size_t step = messages_per_task(messages);
   run_parallel((messages.size() + step - 1) / step, threads, [&](std::size_t task) {
     GcmSealer sealer(key.key());
@@ -190,7 +184,7 @@ void seal_session_messages(const SessionKey& key, std::uint64_t first,
   });
 }
 
-bool open_session_messages(const SessionKey& key, std::span<const std::span<const std::uint8_t>> messages,
+bool open_session_messages(const SessionKey& key, std::span<const ByteView> messages,
                            std::span<std::uint8_t* const> out, std::size_t threads) {
   const std::size_t step = messages_per_task(messages);
   std::atomic<bool> genuine = true;
@@ -210,4 +204,4 @@ bool open_session_messages(const SessionKey& key, std::span<const std::span<cons
   return genuine;
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

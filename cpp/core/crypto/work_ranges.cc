@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 
-namespace cga {
+namespace cga::crypto {
 
 WorkRanges::WorkRanges(std::size_t count, std::size_t workers) : ranges_(std::max<std::size_t>(workers, 1)) {
   if (count > kMax) throw Error(ErrorKind::kInternal, "more work than there are indices");
@@ -49,4 +49,4 @@ void WorkRanges::Range::give_half(Range& thief) noexcept {
   if (bounds_.compare_exchange_strong(bounds, pack(begin(bounds), middle))) thief.assign(middle, end(bounds));
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

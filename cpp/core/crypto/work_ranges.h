@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-namespace cga {
+namespace cga::crypto {
 
 /// Hands out the indices 0 … count - 1, each once. Every worker takes one after the other from a range of its own, so
 /// that what it does can go on where it stopped; a worker whose range is used up takes the upper half of the largest
@@ -50,4 +50,4 @@ class WorkRanges {
   std::vector<Range> ranges_;
 };
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -17,7 +17,7 @@
 #include <mutex>
 #include <thread>
 
-namespace cga {
+namespace cga::crypto {
 namespace {
 
 /// Above that of the process: a third of the processor's time when the rest of it wants it as well, all of it
@@ -205,4 +205,4 @@ void run_on_helper(std::function<void()> task) {
   if (!Pool::instance().post(task)) task();
 }
 
-}  // namespace cga
+}  // namespace cga::crypto

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <functional>
 
-namespace cga {
+namespace cga::crypto {
 
 /// Number of cores that this process may use.
 [[nodiscard]] std::size_t available_cores() noexcept;
@@ -21,4 +21,4 @@ void run_parallel(std::size_t count, std::size_t threads, const std::function<vo
 /// but what a task under way has cut up comes first. Where no thread can be started the task runs here and now.
 void run_on_helper(std::function<void()> task);
 
-}  // namespace cga
+}  // namespace cga::crypto

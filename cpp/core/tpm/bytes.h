@@ -12,8 +12,6 @@
 
 namespace cga::tpm {
 
-using Bytes = std::vector<std::uint8_t, CleansingAllocator<std::uint8_t>>;
-
 /// Content of a TPM2B structure whose buffer is called `buffer`, `attestationData`, `name`….
 [[nodiscard]] inline Bytes to_bytes(const std::uint8_t* data, std::size_t size) {
   return Bytes(data, data + size);

@@ -96,11 +96,11 @@ Result rsa_decrypt(const Turn& turn, const Bytes& ciphertext, const KeyChoice& c
 
 Result rsa_decrypt_secret(const Turn& turn, const Bytes& ciphertext, const KeyChoice& choice,
                           const OwnedRsaScheme& scheme) {
-  return SecretBytes::copy_of(key(turn, choice).decrypt(connection(turn), ciphertext, scheme.view()));
+  return crypto::SecretBytes::copy_of(key(turn, choice).decrypt(connection(turn), ciphertext, scheme.view()));
 }
 
 Result decrypt_secret_with(const Turn& turn, TPM2_HANDLE key, const Bytes& ciphertext, const OwnedRsaScheme& scheme) {
-  return SecretBytes::copy_of(decrypt_with_password(connection(turn), key, ciphertext, scheme.view()));
+  return crypto::SecretBytes::copy_of(decrypt_with_password(connection(turn), key, ciphertext, scheme.view()));
 }
 
 Result unwrap_key(const Turn& turn, const Bytes& wrapped, const KeyChoice& choice) {

@@ -26,7 +26,7 @@ struct DeviceReport {
 
 using Result = std::variant<std::monostate, bool, Bytes, std::optional<Bytes>, std::vector<PcrValue>, PublicArea,
                             std::optional<NvPublic>, Attestation, CertifiedKey, DeviceReport, std::vector<TPM2_HANDLE>,
-                            SecretBytes>;
+                            crypto::SecretBytes>;
 
 /// A result, or the error instead of it.
 struct Outcome {

@@ -44,7 +44,7 @@ class RsaDecryption {
       connection.cleanse_response();
     }
     OPENSSL_cleanse(&plaintext, sizeof plaintext);
-    clear_vector_registers();
+    crypto::clear_vector_registers();
     return rc;
   }
 

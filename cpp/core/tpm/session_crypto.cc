@@ -8,21 +8,11 @@
 
 #include <array>
 #include <cstring>
-#include <memory>
+
+#include "core/openssl_owners.h"
 
 namespace cga::tpm {
 namespace {
-
-struct Free {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-  void operator()(OSSL_PARAM_BLD* builder) const { OSSL_PARAM_BLD_free(builder); }
-  void operator()(OSSL_PARAM* parameters) const { OSSL_PARAM_free(parameters); }
-  void operator()(BIGNUM* number) const { BN_free(number); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, Free>;
 
 constexpr std::array<char, 7> kSaltLabel = {'S', 'E', 'C', 'R', 'E', 'T', '\0'};
 constexpr unsigned long kDefaultExponent = 65537;

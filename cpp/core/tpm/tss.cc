@@ -29,10 +29,9 @@ class Library {
 
  private:
   [[noreturn]] void fail(const char* reason) const {
-    throw Error(ErrorKind::kTpmUnavailable, std::string("tpm2-tss cannot be loaded: ") +
-                                                (reason == nullptr ? "unknown reason" : reason) +
-                                                "; install the package tpm2-tools, which brings it on Debian, " +
-                                                "Ubuntu and RHEL");
+    throw Error(ErrorKind::kTpmUnavailable,
+                std::string("tpm2-tss cannot be loaded: ") + (reason == nullptr ? "unknown reason" : reason) +
+                    "; install the package tpm2-tools, which brings it on Debian, " + "Ubuntu and RHEL");
   }
 
   void* handle_;  // never closed: the functions stay in use until the process ends

@@ -32,7 +32,7 @@ TEST_CASE("what was in the vector registers is zero") {
       "movdqu %%xmm3, %0\n\t"
       "movdqu %%xmm15, %1\n\t"
       : "=m"(low), "=m"(high)
-      : "m"(kPattern), "r"(&cga::clear_vector_registers)
+      : "m"(kPattern), "r"(&cga::crypto::clear_vector_registers)
       : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
         "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
   CHECK(low == kZero);
@@ -47,7 +47,7 @@ TEST_CASE("what was in the registers of AVX-512 is zero" * doctest::skip(__built
   std::array<std::uint8_t, 64> after{};
   asm volatile("vmovdqu8 %0, %%zmm24" : : "m"(wide));
   asm volatile("vmovdqu64 %0, %%xmm16\n\tvmovdqu64 %0, %%xmm31" : : "m"(kPattern));
-  cga::clear_vector_registers();
+  cga::crypto::clear_vector_registers();
   asm volatile("vmovdqu64 %%xmm16, %0\n\tvmovdqu64 %%xmm31, %1" : "=m"(first), "=m"(last));
   asm volatile("vmovdqu8 %%zmm24, %0" : "=m"(after));
   CHECK(first == kZero);

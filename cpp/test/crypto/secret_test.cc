@@ -32,7 +32,7 @@ std::string vm_flags(const void* address) {
 
 TEST_CASE("secret memory is left out of core dumps and of forks, and locked where the limit allows it") {
   for (const std::size_t size : {std::size_t{32}, std::size_t{64}, std::size_t{65}, std::size_t{16 * 1024}}) {
-    const auto secret = cga::SecretBytes::random(size);
+    const auto secret = cga::crypto::SecretBytes::random(size);
     const std::string flags = vm_flags(secret.bytes().data());
     CAPTURE(flags);
     CHECK(flags.find(" dd ") != std::string::npos);
@@ -45,7 +45,7 @@ TEST_CASE("secret memory is left out of core dumps and of forks, and locked wher
 }
 
 TEST_CASE("secret memory is zeroed when it is given back") {
-  auto secret = cga::SecretBytes::random(32);
+  auto secret = cga::crypto::SecretBytes::random(32);
   const std::uint8_t* const memory = secret.bytes().data();
   CHECK(std::any_of(memory, memory + 32, [](std::uint8_t byte) { return byte != 0; }));
   secret.clear();
@@ -57,20 +57,20 @@ TEST_CASE("secret memory is zeroed when it is given back") {
 
 TEST_CASE("secrets move, and many of them live at once") {
   const std::vector<std::uint8_t> bytes(32, 5);
-  auto first = cga::SecretBytes::copy_of(bytes);
-  cga::SecretBytes second = std::move(first);
+  auto first = cga::crypto::SecretBytes::copy_of(bytes);
+  cga::crypto::SecretBytes second = std::move(first);
   CHECK(first.size() == 0);
-  CHECK(cga::constant_time_equal(second.bytes(), bytes));
-  std::vector<cga::SecretBytes> many;
-  for (int i = 0; i < 3000; ++i) many.push_back(cga::SecretBytes::copy_of(bytes));
+  CHECK(cga::crypto::constant_time_equal(second.bytes(), bytes));
+  std::vector<cga::crypto::SecretBytes> many;
+  for (int i = 0; i < 3000; ++i) many.push_back(cga::crypto::SecretBytes::copy_of(bytes));
   CHECK(std::all_of(many.begin(), many.end(),
-                    [&](const auto& secret) { return cga::constant_time_equal(secret.bytes(), bytes); }));
+                    [&](const auto& secret) { return cga::crypto::constant_time_equal(secret.bytes(), bytes); }));
 }
 
 TEST_CASE("comparison") {
   const std::vector<std::uint8_t> a{1, 2, 3};
-  CHECK(cga::constant_time_equal(a, a));
-  CHECK_FALSE(cga::constant_time_equal(a, std::vector<std::uint8_t>{1, 2, 4}));
-  CHECK_FALSE(cga::constant_time_equal(a, std::vector<std::uint8_t>{1, 2}));
-  CHECK(cga::constant_time_equal({}, {}));
+  CHECK(cga::crypto::constant_time_equal(a, a));
+  CHECK_FALSE(cga::crypto::constant_time_equal(a, std::vector<std::uint8_t>{1, 2, 4}));
+  CHECK_FALSE(cga::crypto::constant_time_equal(a, std::vector<std::uint8_t>{1, 2}));
+  CHECK(cga::crypto::constant_time_equal({}, {}));
 }

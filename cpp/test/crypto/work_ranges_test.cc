@@ -8,7 +8,7 @@
 #include <vector>
 
 TEST_CASE("one worker alone gets every index, its own range first") {
-  cga::WorkRanges ranges(10, 2);
+  cga::crypto::WorkRanges ranges(10, 2);
   std::vector<std::size_t> given;
   while (const auto index = ranges.next(1)) given.push_back(*index);
   CHECK(given == std::vector<std::size_t>{5, 6, 7, 8, 9, 2, 3, 4, 1, 0});
@@ -16,7 +16,7 @@ TEST_CASE("one worker alone gets every index, its own range first") {
 }
 
 TEST_CASE("workers that are equally fast keep to their own ranges") {
-  cga::WorkRanges ranges(9, 3);
+  cga::crypto::WorkRanges ranges(9, 3);
   for (std::size_t i = 0; i < 3; ++i) {
     for (std::size_t worker = 0; worker < 3; ++worker) CHECK(ranges.next(worker) == 3 * worker + i);
   }
@@ -24,8 +24,8 @@ TEST_CASE("workers that are equally fast keep to their own ranges") {
 }
 
 TEST_CASE("no work, and less work than workers") {
-  CHECK_FALSE(cga::WorkRanges(0, 4).next(3));
-  cga::WorkRanges few(2, 5);
+  CHECK_FALSE(cga::crypto::WorkRanges(0, 4).next(3));
+  cga::crypto::WorkRanges few(2, 5);
   std::vector<std::size_t> given;
   for (std::size_t worker = 0; worker < 5; ++worker) {
     if (const auto index = few.next(worker)) given.push_back(*index);
@@ -37,7 +37,7 @@ TEST_CASE("no work, and less work than workers") {
 TEST_CASE("every index is given out once, to workers of different speed") {
   constexpr std::size_t kCount = 20'000;
   for (int round = 0; round < 20; ++round) {
-    cga::WorkRanges ranges(kCount, 4);
+    cga::crypto::WorkRanges ranges(kCount, 4);
     std::vector<std::atomic<int>> given(kCount);
     std::vector<std::thread> workers;
     for (std::size_t worker = 0; worker < 4; ++worker) {

@@ -14,7 +14,7 @@ TEST_CASE("every task runs once, however many threads there are") {
   for (const std::size_t threads : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{64}}) {
     for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
       std::vector<std::atomic<int>> runs(count);
-      cga::run_parallel(count, threads, [&](std::size_t i) { ++runs[i]; });
+      cga::crypto::run_parallel(count, threads, [&](std::size_t i) { ++runs[i]; });
       CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& n) { return n == 1; }));
     }
   }
@@ -28,7 +28,7 @@ TEST_CASE("several jobs at once share the helpers") {
       for (int round = 0; round < 200; ++round) {
         int own = 0;
         std::atomic<int> sum = 0;
-        cga::run_parallel(10, 4, [&](std::size_t i) { sum += static_cast<int>(i); });
+        cga::crypto::run_parallel(10, 4, [&](std::size_t i) { sum += static_cast<int>(i); });
         own = sum;
         total += own == 45 ? 1 : 0;
       }
@@ -44,9 +44,9 @@ TEST_CASE("what a task throws reaches the caller, and the pool goes on working")
     ++ran;
     if (i == 3) throw std::runtime_error("task 3");
   };
-  CHECK_THROWS_WITH(cga::run_parallel(10, 4, job), "task 3");
+  CHECK_THROWS_WITH(cga::crypto::run_parallel(10, 4, job), "task 3");
   ran = 0;
-  cga::run_parallel(5, 4, [&](std::size_t) { ++ran; });
+  cga::crypto::run_parallel(5, 4, [&](std::size_t) { ++ran; });
   CHECK(ran == 5);
 }
 
@@ -55,9 +55,9 @@ TEST_CASE("a task on a helper may use the others") {
   std::thread::id helper;
   std::atomic<int> sum = 0;
   std::latch ended(1);
-  cga::run_on_helper([&] {
+  cga::crypto::run_on_helper([&] {
     helper = std::this_thread::get_id();
-    cga::run_parallel(100, 4, [&](std::size_t i) { sum += static_cast<int>(i); });
+    cga::crypto::run_parallel(100, 4, [&](std::size_t i) { sum += static_cast<int>(i); });
     ended.count_down();
   });
   ended.wait();
@@ -81,8 +81,9 @@ TEST_CASE("more tasks on helpers at once than there are helpers: each runs, and 
   for (int caller = 0; caller < 16; ++caller) {
     callers.emplace_back([&] {
       for (int round = 0; round < kTasks / 16; ++round) {
-        cga::run_on_helper(
-            [&, held = std::make_shared<Held>(ended)] { cga::run_parallel(5, 8, [&](std::size_t) { ++total; }); });
+        cga::crypto::run_on_helper([&, held = std::make_shared<Held>(ended)] {
+          cga::crypto::run_parallel(5, 8, [&](std::size_t) { ++total; });
+        });
       }
     });
   }

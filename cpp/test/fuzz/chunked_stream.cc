@@ -15,9 +15,9 @@ const std::array<std::uint8_t, 32> kInputKey{1, 2, 3};
 /// Plaintext of `sealed` cut into pieces of `piece` bytes; false when it is refused.
 bool open(Input sealed, std::size_t piece, std::vector<std::uint8_t>& plaintext) {
   try {
-    if (sealed.size() < cga::kChunkedPrefixSize) return false;
-    cga::ChunkOpener opener(kInputKey, sealed.first<cga::kChunkedPrefixSize>(), {});
-    for (Input rest = sealed.subspan(cga::kChunkedPrefixSize); !rest.empty();) {
+    if (sealed.size() < cga::crypto::kChunkedPrefixSize) return false;
+    cga::crypto::ChunkOpener opener(kInputKey, sealed.first<cga::crypto::kChunkedPrefixSize>(), {});
+    for (Input rest = sealed.subspan(cga::crypto::kChunkedPrefixSize); !rest.empty();) {
       const Input part = rest.first(std::min(piece, rest.size()));
       std::vector<std::uint8_t> out(opener.update_size(part.size()));
       out.resize(opener.update(part, out.data(), 1));
@@ -46,8 +46,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::uint8_t> opened;
   require(!open(input, piece, opened));  // nobody guesses a commitment
 
-  const std::array<std::uint8_t, cga::kChunkedSaltSize> salt{9};
-  cga::ChunkSealer sealer(kInputKey, salt, {});
+  const std::array<std::uint8_t, cga::crypto::kChunkedSaltSize> salt{9};
+  cga::crypto::ChunkSealer sealer(kInputKey, salt, {});
   std::vector<std::uint8_t> sealed(sealer.prefix().begin(), sealer.prefix().end());
   std::vector<std::uint8_t> out(sealer.update_size(input.size()));
   out.resize(sealer.update(input, out.data(), 1));

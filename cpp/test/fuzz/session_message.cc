@@ -11,13 +11,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Input input(data, size);
   const std::array<std::uint8_t, 32> input_key{4, 5, 6};
   expect_typed([&] {
-    cga::SessionOpener opener(input_key, {}, false, 16);
+    cga::crypto::SessionOpener opener(input_key, {}, false, 16);
     std::vector<std::uint8_t> out(size);
     require(!opener.open(input, out.data()));
 
-    cga::SessionSealer sealer(input_key, {}, 8);
-    std::vector<std::uint8_t> message(size + cga::kSessionOverhead);
-    sealer.seal(cga::MessageKind::kMessage, sealer.reserve(1), input, message.data());
+    cga::crypto::SessionSealer sealer(input_key, {}, 8);
+    std::vector<std::uint8_t> message(size + cga::crypto::kSessionOverhead);
+    sealer.seal(cga::crypto::MessageKind::kMessage, sealer.reserve(1), input, message.data());
     std::vector<std::uint8_t> changed = message;
     changed[(size > 0 ? data[0] * 257U + data[size - 1] : 0) % changed.size()] ^= 0x80;
     require(!opener.open(changed, out.data()));

@@ -10,7 +10,7 @@
 
 namespace {
 
-using cga::MessageKind;
+using cga::crypto::MessageKind;
 using cga::fuzz::Input;
 using cga::fuzz::require;
 
@@ -38,7 +38,7 @@ class Choices {
 };
 
 struct Sealed {
-  MessageKind kind;
+  crypto::MessageKind kind;
   std::uint64_t counter;
   Bytes plaintext;
   Bytes bytes;
@@ -50,9 +50,9 @@ class Model {
   Model(bool ordered, std::size_t window) : ordered_(ordered), window_(window) {}
 
   [[nodiscard]] bool lets_in(const Sealed& message) const {
-    if (failed || finished || message.counter >= cga::kSessionMaxMessages) return false;
+    if (failed || finished || message.counter >= cga::crypto::kSessionMaxMessages) return false;
     if (ordered_) return message.counter == next_;
-    if (message.kind == MessageKind::kLast) return false;
+    if (message.kind == crypto::MessageKind::kLast) return false;
     if (window_ == 0) return true;
     return !opened_.contains(message.counter) && message.counter + window_ >= next_;
   }
@@ -60,7 +60,7 @@ class Model {
   void opened(const Sealed& message) {
     opened_.insert(message.counter);
     next_ = std::max(next_, message.counter + 1);
-    finished = message.kind == MessageKind::kLast;
+    finished = message.kind == crypto::MessageKind::kLast;
   }
   void refused() { failed = ordered_; }
 
@@ -134,15 +134,15 @@ class Exchange {
     if (!reserve(1, counter)) return;
     ended_ = ordered_ && choices_.below(8) == 7;
     if (ended_) sealer_.end();
-    seal(ended_ ? MessageKind::kLast : MessageKind::kMessage, counter);
+    seal(ended_ ? crypto::MessageKind::kLast : crypto::MessageKind::kMessage, counter);
   }
 
-  void seal(MessageKind kind, std::uint64_t counter) {
+  void seal(crypto::MessageKind kind, std::uint64_t counter) {
     Sealed message{kind, counter, content(), {}};
-    message.bytes.resize(message.plaintext.size() + cga::kSessionOverhead);
+    message.bytes.resize(message.plaintext.size() + cga::crypto::kSessionOverhead);
     sealer_.seal(kind, counter, message.plaintext, message.bytes.data());
     Bytes again(message.bytes.size());
-    cga::seal_session_message(sealer_.key(), kind, counter, message.plaintext, again.data(), 1);
+    cga::crypto::seal_session_message(sealer_.key(), kind, counter, message.plaintext, again.data(), 1);
     require(again == message.bytes);
     sent_.push_back(std::move(message));
   }
@@ -154,12 +154,12 @@ class Exchange {
     std::vector<Input> inputs;
     std::vector<std::uint8_t*> outputs;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      batch[i] = {MessageKind::kMessage, first + i, content(), {}};
-      batch[i].bytes.resize(batch[i].plaintext.size() + cga::kSessionOverhead);
+      batch[i] = {crypto::MessageKind::kMessage, first + i, content(), {}};
+      batch[i].bytes.resize(batch[i].plaintext.size() + cga::crypto::kSessionOverhead);
       inputs.emplace_back(batch[i].plaintext);
       outputs.push_back(batch[i].bytes.data());
     }
-    cga::seal_session_messages(sealer_.key(), first, inputs, outputs, 1);
+    cga::crypto::seal_session_messages(sealer_.key(), first, inputs, outputs, 1);
     sent_.insert(sent_.end(), batch.begin(), batch.end());
   }
 
@@ -167,7 +167,7 @@ class Exchange {
   void seal_anywhere() {
     std::uint64_t counter = 0;
     for (std::size_t bytes = 1 + choices_.below(7); bytes > 0; --bytes) counter = counter << 8 | choices_.next();
-    seal(static_cast<MessageKind>(choices_.below(2)), counter);
+    seal(static_cast<crypto::MessageKind>(choices_.below(2)), counter);
   }
 
   void deliver_one() {
@@ -209,7 +209,7 @@ class Exchange {
       model_.refused();
       return;
     }
-    require(cga::open_session_messages(opener_.key(), inputs, outputs, 1) && opener_.accept(inputs));
+    require(cga::crypto::open_session_messages(opener_.key(), inputs, outputs, 1) && opener_.accept(inputs));
     for (std::size_t i = 0; i < messages.size(); ++i) require(outs[i] == messages[i]->plaintext);
     model_ = after;
   }
@@ -236,12 +236,12 @@ class Exchange {
     Bytes out(bytes.size());
     require(!opener_.open(bytes, out.data()));
     model_.refused();
-    if (bytes.size() < cga::kSessionOverhead) return;
-    require(!cga::open_session_message(opener_.key(), bytes, out.data(), 1));
+    if (bytes.size() < cga::crypto::kSessionOverhead) return;
+    require(!cga::crypto::open_session_message(opener_.key(), bytes, out.data(), 1));
     Bytes plaintext(message.plaintext.size(), 0xA5);
     const std::array<Input, 2> inputs{Input(message.bytes), Input(bytes)};
     const std::array<std::uint8_t*, 2> outputs{plaintext.data(), out.data()};
-    require(!cga::open_session_messages(opener_.key(), inputs, outputs, 1));
+    require(!cga::crypto::open_session_messages(opener_.key(), inputs, outputs, 1));
     require(std::all_of(plaintext.begin(), plaintext.end(), [](std::uint8_t byte) { return byte == 0; }));
   }
 
@@ -249,8 +249,8 @@ class Exchange {
   bool ordered_;
   std::size_t window_;
   std::uint64_t limit_;
-  cga::SessionSealer sealer_;
-  cga::SessionOpener opener_;
+  cga::crypto::SessionSealer sealer_;
+  cga::crypto::SessionOpener opener_;
   Model model_;
   std::uint64_t next_ = 0;
   bool ended_ = false;

@@ -11,6 +11,6 @@ namespace cga::test {
 
 /// TPM2_RSA_Decrypt with it. @returns the response code; `message` is set when it is success
 [[nodiscard]] TSS2_RC decrypt_external(tpm::Connection& connection, TPM2_HANDLE key, ByteView ciphertext,
-                                       const tpm::RsaScheme& scheme, tpm::Bytes& message);
+                                       const tpm::RsaScheme& scheme, Bytes& message);
 
 }  // namespace cga::test
