@@ -13,6 +13,7 @@ export interface GuestOptions {
   eventLog?: string;
   osRelease?: string;
   verbose?: boolean;
+  proxy?: string | false;
 }
 
 /** Environment variables that stand in for options, so that a simulated guest is set up once for many commands. */
@@ -58,6 +59,14 @@ export function addGuestOptions(command: Command): Command {
     .addOption(verboseOption());
 }
 
+/** For commands that talk to services other than instance metadata, which is always reached directly. */
+export function proxyOption(): Option {
+  return new Option(
+    '--proxy <url>',
+    "HTTP proxy; none for no proxy; default: the environment's HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+  ).argParser((value: string): string | false => (value === 'none' ? false : value));
+}
+
 export function verboseOption(): Option {
   return new Option('-v, --verbose', 'say on stderr what the library does');
 }
@@ -72,13 +81,14 @@ export function htmlOption(): Option {
 
 /** How the library's client is made from the options: `--verbose` shows what it logs. */
 export function clientOptions({ terminal }: Context, options: GuestOptions): AttestationClientOptions {
-  const { tcti, imdsUrl, eventLog, osRelease, verbose } = options;
+  const { tcti, imdsUrl, eventLog, osRelease, verbose, proxy } = options;
   return {
     // Environment variables may be set to nothing, which means the default.
     ...(tcti ? { tcti } : {}),
     ...(imdsUrl ? { imdsUrl } : {}),
     ...(eventLog ? { eventLogPath: eventLog } : {}),
     ...(osRelease ? { osReleasePath: osRelease } : {}),
+    ...(proxy === undefined ? {} : { proxy }),
     ...(verbose ? { logger: terminalLogger(terminal) } : {}),
   };
 }

@@ -11,7 +11,12 @@ import { AttestationError, ErrorCode } from '../base/errors.js';
  * 27 when nothing is left after trimming; 7 when it is no URL.
  */
 export function parseServiceUrl(value: unknown, options: { allowInsecureHttp?: boolean } = {}): URL {
-  if (typeof value !== 'string' || value === '') throw invalid('the URL of the service must be a non-empty string');
+  if (typeof value !== 'string' || value === '') {
+    const waiting = typeof (value as { then?: unknown } | null)?.then === 'function';
+    throw invalid(
+      `the URL of the service must be a non-empty string${waiting ? ', not a promise: is an await missing?' : ''}`,
+    );
+  }
   const text = value.trim();
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   const rest = scheme === undefined ? text : text.slice(scheme.length + 3);

@@ -3,7 +3,15 @@ import { AttestationClient, decodeUnverifiedToken } from '../../index.js';
 import type { Context } from '../context.js';
 import { readInput, writeOutput } from '../input/files.js';
 import { readPayload } from '../input/payload.js';
-import { addGuestOptions, clientOptions, collect, ENV, type GuestOptions, jsonOption } from '../options.js';
+import {
+  addGuestOptions,
+  clientOptions,
+  collect,
+  ENV,
+  type GuestOptions,
+  jsonOption,
+  proxyOption,
+} from '../options.js';
 import { printSections } from '../output/table.js';
 import { tokenSections } from '../present/token.js';
 
@@ -34,6 +42,7 @@ export function attestCommand(context: Context): Command {
       collect,
     )
     .option('--ca <file>', "certificates (PEM) to check the service's with; default Node's")
+    .addOption(proxyOption())
     .option('-o, --out <file>', 'write the token there (mode 0600) and show its claims')
     .addOption(jsonOption());
   addGuestOptions(command);

@@ -6,7 +6,7 @@ import { examine } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { Exit } from '../exit.js';
 import { addPolicyOption, addTrustedRootOption, readPolicy, readTrustedRoots } from '../input/verification.js';
-import { addGuestOptions, ENV, type GuestOptions, jsonOption } from '../options.js';
+import { addGuestOptions, ENV, type GuestOptions, jsonOption, proxyOption } from '../options.js';
 import { printable } from '../output/printable.js';
 import { wrap } from '../output/table.js';
 import type { Terminal } from '../output/terminal.js';
@@ -25,6 +25,7 @@ export function doctorCommand(context: Context): Command {
       'Looks at everything that attestation needs, from the TPM device to the attestation service, and says for each what it means and what to do. Exit code 1 when something is wrong.',
     )
     .addOption(new Option('--url <url>', 'also attest with this service').env(ENV.url))
+    .addOption(proxyOption())
     .addOption(jsonOption());
   addGuestOptions(addPolicyOption(addTrustedRootOption(command)));
   return command
@@ -51,6 +52,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
       root: '/',
       signal,
       ...(url ? { attestationUrl: url } : {}),
+      ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
       ...(eventLog ? { eventLogPath: eventLog } : {}),
       ...(osRelease ? { osReleasePath: osRelease } : {}),
       ...(trustedRoots === undefined ? {} : { trustedRoots }),

@@ -17,6 +17,7 @@ import { shownResult } from '../present/shown.js';
 
 interface EvidenceCommandOptions extends GuestOptions {
   nonce?: Uint8Array;
+  context?: string;
   userData?: Uint8Array;
   pcrs?: number[];
   certificates: boolean;
@@ -33,6 +34,7 @@ export function evidenceCommand(context: Context): Command {
       'Collects the hardware report with its runtime data, a fresh quote, the PCRs, certificates and the event log into one JSON file, for cvm-attest verify on another machine.',
     )
     .option('--nonce <bytes>', "the verifier's nonce, 1 to 64 bytes: hex, text, or hex:…, base64:…, text:…", parseBytes)
+    .option('--context <name>', 'the protocol that the nonce belongs to, 1 to 32 characters a–z, 0–9 and -')
     .option('--user-data <bytes>', 'up to 64 bytes that the hardware report is to carry', parseBytes)
     .option('--pcrs <list>', 'PCRs to quote, such as 0-7,11; default all 24', parsePcrs)
     .option('--no-certificates', 'leave the certificates out: the verifier has them')
@@ -63,6 +65,7 @@ Example:
         client.getEvidence({
           signal,
           ...(nonce === undefined ? {} : { nonce }),
+          ...(options.context === undefined ? {} : { context: options.context }),
           ...(userData === undefined ? {} : { userData }),
           ...(pcrs === undefined ? {} : { pcrs }),
           ...(certificates ? {} : { certificates: false }),
@@ -73,6 +76,7 @@ Example:
         const policy = await readPolicy(options.policy);
         const result = await explainEvidence(evidence, {
           ...(nonce === undefined ? {} : { nonce }),
+          ...(options.context === undefined ? {} : { context: options.context }),
           ...(userData === undefined ? {} : { userData }),
           ...(trustedRoots === undefined ? {} : { trustedRoots }),
           ...(policy === undefined ? {} : { policy }),

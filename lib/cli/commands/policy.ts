@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { CommandFactory, Context } from '../context.js';
+import { diffPolicyCommand, learnPolicyCommand } from './learn-policy.js';
 import {
   buildPolicyCommand,
   decodePolicyCommand,
@@ -7,8 +8,18 @@ import {
   explainPolicyCommand,
 } from './release-policy.js';
 
+const EXIT_CODES = `
+Exit codes: 0 success · 1 a verification says no · 2 wrong usage · 3 a failure, with its error code · 130 Ctrl-C`;
+
+const EXAMPLES = `
+Examples:
+  cvm-attest policy learn evidence.json --out policy.json     pin what a good machine proves
+  cvm-attest policy diff policy.json after-update.json        see what an update changed`;
+
 /** Every subcommand of `cvm-attest policy`, one a line. */
 const SUBCOMMANDS: readonly CommandFactory[] = [
+  learnPolicyCommand,
+  diffPolicyCommand,
   explainPolicyCommand,
   buildPolicyCommand,
   encodePolicyCommand,
@@ -19,6 +30,6 @@ export function policyCommand(context: Context): Command {
   const command = new Command('policy')
     .summary('make and explain policies')
     .description('Makes, compares and explains what is demanded of a machine before it is trusted.');
-  for (const make of SUBCOMMANDS) command.addCommand(make(context));
-  return command;
+  for (const make of SUBCOMMANDS) command.addCommand(make(context).addHelpText('after', EXIT_CODES));
+  return command.addHelpText('after', EXAMPLES);
 }

@@ -21,7 +21,15 @@ import {
   type VerificationArguments,
   verificationOptions,
 } from '../input/verification.js';
-import { addGuestOptions, clientOptions, ENV, type GuestOptions, htmlOption, jsonOption } from '../options.js';
+import {
+  addGuestOptions,
+  clientOptions,
+  ENV,
+  type GuestOptions,
+  htmlOption,
+  jsonOption,
+  proxyOption,
+} from '../options.js';
 import { printSections, type Section } from '../output/table.js';
 import { printResult } from '../present/result.js';
 import { hclJson, resultJson } from '../present/result-json.js';
@@ -75,6 +83,7 @@ export function reportCommand(context: Context): Command {
         'Turin',
       ]),
     )
+    .addOption(proxyOption())
     .addOption(jsonOption())
     .addOption(htmlOption());
   addVerificationOptions(addGuestOptions(command));
@@ -141,7 +150,10 @@ async function certificatesFor(
 ): Promise<EvidenceCertificates | undefined> {
   if (options.certs !== undefined) return readCertificates(options.certs);
   if (options.kds) {
-    const kds = new KdsClient(options.kdsUrl ? { baseUrl: options.kdsUrl } : {});
+    const kds = new KdsClient({
+      ...(options.kdsUrl ? { baseUrl: options.kdsUrl } : {}),
+      ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
+    });
     const { product } = options;
     const hardwareReport = isHclReport(report) ? parseHclReport(report).hardwareReport : report;
     return terminal.progress(
@@ -179,7 +191,7 @@ function showUnverified(context: Context, options: ReportOptions, bytes: Buffer,
   if (hcl?.bound === false) context.exitCode = Exit.refused;
   if (options.json) {
     terminal.json({
-      ok: hcl?.bound !== false,
+      ok: false,
       verified: false,
       hclReport: hcl === undefined ? undefined : hclJson(hcl),
       report,

@@ -19,6 +19,7 @@ import { shownResult } from '../present/shown.js';
 
 interface VerifyOptions extends VerificationArguments {
   nonce?: Uint8Array;
+  context?: string;
   userData?: Uint8Array;
   certs?: string[];
   print?: boolean;
@@ -40,6 +41,7 @@ export function verifyCommand(context: Context): Command {
       'the nonce that was given to the guest: hex, text, or hex:…, base64:…, text:…',
       parseBytes,
     )
+    .option('--context <name>', 'the context that was given to the guest')
     .option('--user-data <bytes>', 'the user data that the report must echo', parseBytes)
     .option(
       '-c, --certs <path>',
@@ -69,6 +71,7 @@ Without --nonce nothing shows that the evidence is fresh.`,
       const verified = await explainEvidence(evidence, {
         ...verification,
         ...(nonce === undefined ? {} : { nonce }),
+        ...(options.context === undefined ? {} : { context: options.context }),
         ...(userData === undefined ? {} : { userData }),
       });
       const result = shownResult(verified);

@@ -7,6 +7,7 @@ import {
   explainEvidence,
   parseHclReport,
 } from '../../index.js';
+import { failuresInWords } from '../output/check-words.js';
 import { CONFIDENTIAL_SIZES, type DoctorEnvironment } from './environment.js';
 import { type Finding, ok, problem, reason, skipped, warning } from './finding.js';
 
@@ -21,13 +22,14 @@ const TIMEOUT_MS = 5_000;
 /** The whole way: collect fresh evidence, verify it here, and attest where a service is given. */
 export async function examineAttestation(environment: DoctorEnvironment, usable: boolean): Promise<Finding[]> {
   if (!usable) return [TYPE, SECURE_BOOT, LOG, PROOF, ATTEST].map((about) => skipped(about, 'needs the vTPM in order'));
-  const { tcti, imdsUrl, eventLogPath, osReleasePath } = environment;
+  const { tcti, imdsUrl, eventLogPath, osReleasePath, proxy } = environment;
   await using client = new AttestationClient({
     tcti,
     imdsUrl,
     retry: { retries: 0 },
     timeoutMs: TIMEOUT_MS,
     tpmTimeoutMs: TIMEOUT_MS,
+    ...(proxy === undefined ? {} : { proxy }),
     ...(eventLogPath === undefined ? {} : { eventLogPath }),
     ...(osReleasePath === undefined ? {} : { osReleasePath }),
   });
@@ -53,7 +55,7 @@ function reportFindings(bytes: Uint8Array): Finding[] {
   } catch (error) {
     return [
       problem(TYPE, reason(error), {
-        meaning: 'What the vTPM holds is no hardware report that this library understands.',
+        meaning: 'What the vTPM holds is not a hardware report that this library understands.',
         action: 'Restart the VM. If it stays, keep the output of cvm-attest report -v for a bug report.',
       }),
     ];
@@ -62,9 +64,9 @@ function reportFindings(bytes: Uint8Array): Finding[] {
 
 function typeFinding(type: string): Finding {
   if (type === 'snp') return ok(TYPE, 'AMD SEV-SNP');
-  return problem(TYPE, { tdx: 'Intel TDX', vbs: 'VBS', tvm: 'trusted launch' }[type] ?? type, {
-    meaning:
-      'The memory of this VM is protected by something else than SEV-SNP, or by nothing; this library attests SEV-SNP.',
+  if (type === 'tdx') return ok(TYPE, 'Intel TDX');
+  return problem(TYPE, { vbs: 'VBS', tvm: 'trusted launch' }[type] ?? type, {
+    meaning: 'The memory of this VM is protected by neither SEV-SNP nor Intel TDX.',
     action: `Use one of the sizes ${CONFIDENTIAL_SIZES}.`,
   });
 }
@@ -94,8 +96,7 @@ async function proofFinding(environment: DoctorEnvironment, client: AttestationC
   } catch (error) {
     return problem(PROOF, failure(error), {
       meaning: 'Evidence that a verifier could check cannot be collected.',
-      action:
-        'See the checks above; with a metadata service that has no certificates, add them with cvm-attest report --kds.',
+      action: `Run ${explainHint(error)}; where the metadata service has no certificates, cvm-attest report --kds.`,
     });
   }
   const { trustedRoots, policy } = environment;
@@ -105,12 +106,12 @@ async function proofFinding(environment: DoctorEnvironment, client: AttestationC
     ...(policy === undefined ? {} : { policy }),
   });
   const failed = checks.filter((check) => !check.ok);
-  if (failed.length === 0)
-    return ok(PROOF, `${checks.filter((check) => !check.skipped).length} checks passed, down to the root`);
-  const first = failed[0];
-  return problem(PROOF, `${failed.length} of ${checks.length} checks failed: ${first?.name} (${first?.code})`, {
+  const made = checks.filter((check) => !check.skipped).length;
+  const counted = `${made - failed.length} of ${made} checks passed`;
+  if (failed.length === 0) return ok(PROOF, `${counted}, down to the root`);
+  return problem(PROOF, `${counted}; failed: ${failuresInWords(checks)}`, {
     meaning: 'A careful relying party refuses this machine.',
-    action: 'cvm-attest report shows every check with the values compared.',
+    action: `Run cvm-attest report to see the values compared, and cvm-attest explain ${failed[0]?.code}.`,
   });
 }
 
@@ -130,9 +131,13 @@ async function attestFinding(
         : 'No token was issued.',
       action: refused
         ? "Check the provider's attestation policy, secure boot, and that the machine was restarted since its last change."
-        : 'Troubleshooting by error code: docs/errors.md.',
+        : `Run ${explainHint(error)}.`,
     });
   }
+}
+
+function explainHint(error: unknown): string {
+  return error instanceof AttestationError ? `cvm-attest explain ${error.code}` : 'cvm-attest report -v';
 }
 
 /** Code and message; the message of a refusal holds the service's own words. */

@@ -13,6 +13,8 @@ export interface DoctorEnvironment {
   trustedRoots?: Uint8Array[];
   /** What to demand of the evidence besides. */
   policy?: VerificationPolicy;
+  /** HTTP proxy for everything but instance metadata; false for none. Default: the environment's. */
+  proxy?: string | false;
   /** `/`, unless a copy of a machine's files is looked at. */
   root: string;
   signal: AbortSignal;
@@ -22,5 +24,11 @@ export function pathOf(environment: DoctorEnvironment, ...parts: string[]): stri
   return join(environment.root, ...parts);
 }
 
-/** Sizes of virtual machine that Azure runs as SEV-SNP guests with a paravisor. */
-export const CONFIDENTIAL_SIZES = 'DCas_v5, DCads_v5, ECas_v5, ECads_v5, DCas_v6, DCads_v6, ECas_v6 and ECads_v6';
+/** Sizes of virtual machine that Azure runs as confidential guests with a paravisor: SEV-SNP (a), Intel TDX (e). */
+export const CONFIDENTIAL_SIZES = 'DCas, DCads, ECas and ECads (AMD) or DCes, DCeds, ECes and ECeds (Intel), v5 or v6';
+
+/** Hardware that a size name stands for; undefined for a size that is not confidential. */
+export function hardwareOfSize(size: string): 'amd' | 'intel' | undefined {
+  const [, letter] = /^Standard_(?:DC|EC)\d+(a|e)d?s_(?:cc_)?v\d+$/i.exec(size) ?? [];
+  return letter === undefined ? undefined : letter.toLowerCase() === 'a' ? 'amd' : 'intel';
+}

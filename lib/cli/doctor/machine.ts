@@ -20,14 +20,30 @@ export async function examineMachine(environment: DoctorEnvironment): Promise<Fi
 
 function examineAddon(): Finding {
   const node = `Node ${process.versions.node} on ${process.platform}-${process.arch}`;
+  if (!isSupportedNode(process.versions.node)) {
+    return problem(PLATFORM, `${node} is not supported`, {
+      meaning: `This package is made for and tested with Node ${SUPPORTED_NODE}.`,
+      action: 'Install a current LTS release of Node: https://nodejs.org/en/download.',
+    });
+  }
   try {
     return ok(PLATFORM, `${node}, addon with OpenSSL ${native().opensslVersion.replace(/^OpenSSL /, '')}`);
   } catch (error) {
     return problem(PLATFORM, `${node}: ${reason(error)}`, {
       meaning: 'Without the addon neither the TPM nor reports can be read.',
-      action: 'Use Linux on x64 or arm64 with glibc, or build it: npm run setup in a source checkout.',
+      action:
+        'Install the package on Linux on x64 or arm64 with glibc, or build the addon: npm run setup in a source checkout.',
     });
   }
+}
+
+/** `engines` of package.json, in words. */
+const SUPPORTED_NODE = '20.19 or later, or 22.12 or later';
+
+/** As `engines` of package.json has it: ^20.19.0 || >=22.12.0. */
+export function isSupportedNode(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22;
 }
 
 async function examineVm(environment: DoctorEnvironment): Promise<Finding> {
@@ -42,7 +58,7 @@ async function examineVm(environment: DoctorEnvironment): Promise<Finding> {
   const name = [vendor, product].filter((part) => part !== '').join(' ') || 'unknown';
   return warning(VM, `not on Azure (${name})`, {
     meaning: "The vTPM layout and the metadata service that attestation needs are Azure's.",
-    action: "Expected on a developer's machine or with a simulated guest; otherwise check where this runs.",
+    action: "Run this on the VM; on a developer's machine take a simulated one: cvm-attest simulate.",
   });
 }
 

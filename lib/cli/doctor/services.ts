@@ -1,7 +1,6 @@
 import { nodeTransport } from '../../http/node-transport.js';
-import { isLoopback } from '../../http/service-url.js';
 import type { HttpAnswer } from '../../http/transport.js';
-import { CONFIDENTIAL_SIZES, type DoctorEnvironment } from './environment.js';
+import { CONFIDENTIAL_SIZES, type DoctorEnvironment, hardwareOfSize } from './environment.js';
 import { type Finding, ok, problem, reason, skipped, warning } from './finding.js';
 
 const IMDS = { id: 'imds', title: 'Instance metadata service' };
@@ -13,14 +12,14 @@ const SKEW = { id: 'clock-skew', title: 'Clock against the services' };
 const LIMITS = { connectTimeoutMs: 2_000, timeoutMs: 5_000, maxBodyBytes: 1 << 20 };
 const SKEW_WARNING_SECONDS = 60;
 
-/** The services that attestation needs: each asked once, directly (never through a proxy), for a few seconds at most. */
+/** The services that attestation needs: each asked once, instance metadata never through a proxy, for a few seconds at most. */
 export async function examineServices(environment: DoctorEnvironment): Promise<Finding[]> {
   const [instance, certification, service] = await Promise.all([
-    ask(environment, `${environment.imdsUrl}/metadata/instance/compute?api-version=2021-02-01`, { Metadata: 'true' }),
-    ask(environment, `${environment.imdsUrl}/metadata/THIM/amd/certification`, { Metadata: 'true' }),
+    askImds(environment, '/metadata/instance/compute?api-version=2021-02-01'),
+    askImds(environment, '/metadata/THIM/amd/certification'),
     environment.attestationUrl === undefined
       ? undefined
-      : ask(environment, `${environment.attestationUrl.replace(/\/+$/, '')}/.well-known/openid-configuration`, {}),
+      : ask(environment, `${environment.attestationUrl.replace(/\/+$/, '')}/.well-known/openid-configuration`),
   ]);
   return [
     imdsFinding(environment, instance),
@@ -33,9 +32,18 @@ export async function examineServices(environment: DoctorEnvironment): Promise<F
 
 type Asked = HttpAnswer | Error;
 
-async function ask({ signal }: DoctorEnvironment, url: string, headers: Record<string, string>): Promise<Asked> {
+function askImds(environment: DoctorEnvironment, path: string): Promise<Asked> {
+  return ask({ ...environment, proxy: false }, `${environment.imdsUrl}${path}`, { Metadata: 'true' });
+}
+
+async function ask(
+  { signal, proxy }: DoctorEnvironment,
+  url: string,
+  headers: Record<string, string> = {},
+): Promise<Asked> {
   try {
-    return await nodeTransport()({ method: 'GET', url: new URL(url), headers }, LIMITS, signal);
+    const transport = nodeTransport(proxy === undefined ? {} : { proxy });
+    return await transport({ method: 'GET', url: new URL(url), headers }, LIMITS, signal);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
@@ -49,13 +57,16 @@ function imdsFinding({ imdsUrl }: DoctorEnvironment, answer: Asked): Finding {
       'Allow 169.254.169.254 in firewall and container network (it must not go through a proxy). Outside Azure use certificates from a file (--certs) or from AMD (--kds).',
   };
   if (answer instanceof Error) return problem(IMDS, `${imdsUrl}: ${answer.message}`, advice);
-  // A simulated service does not know this path; that it answers is what counts.
-  const simulated = isLoopback(new URL(imdsUrl).hostname) && answer.status === 404;
-  if (answer.status === 200 || simulated) return ok(IMDS, `${imdsUrl} answers`);
+  if (answer.status === 200) return ok(IMDS, `${imdsUrl} answers`);
   return problem(IMDS, `${imdsUrl} answers with status ${answer.status}`, {
     ...advice,
     meaning: `Something answers there that is not Azure's metadata service, or refuses this machine. ${advice.meaning}`,
   });
+}
+
+function hardwareIn(instance: Asked): 'amd' | 'intel' | undefined {
+  const body = instance instanceof Error || instance.status !== 200 ? undefined : jsonObject(instance.body);
+  return typeof body?.vmSize === 'string' ? hardwareOfSize(body.vmSize) : undefined;
 }
 
 /** Only where the service tells: an Azure VM always learns its size. */
@@ -64,16 +75,17 @@ function sizeFinding(answer: Asked): Finding[] {
   const size = compute?.vmSize;
   if (typeof size !== 'string') return [];
   const type = (compute?.securityProfile as Record<string, unknown> | undefined)?.securityType;
-  if (type === 'ConfidentialVM' || /^Standard_(DC|EC)\d+(a|ad)s_v\d+$/i.test(size)) return [ok(SIZE, size)];
+  if (type === 'ConfidentialVM' || hardwareOfSize(size) !== undefined) return [ok(SIZE, size)];
   return [
     problem(SIZE, `${size}${typeof type === 'string' && type !== '' ? `, security type ${type}` : ''}`, {
-      meaning: 'This size does not run as an AMD SEV-SNP confidential VM.',
+      meaning: 'This size does not run as a confidential VM.',
       action: `Create the VM with security type “Confidential VM” and one of the sizes ${CONFIDENTIAL_SIZES}.`,
     }),
   ];
 }
 
 function thimFinding(answer: Asked, instance: Asked): Finding {
+  if (hardwareIn(instance) === 'intel') return skipped(THIM, 'an Intel host has none; its TD quote is in the evidence');
   if (answer instanceof Error && instance instanceof Error) return skipped(THIM, 'needs the metadata service');
   const body = answer instanceof Error || answer.status !== 200 ? undefined : jsonObject(answer.body);
   const complete = ['vcekCert', 'certificateChain'].every((name) => /BEGIN CERTIFICATE/.test(String(body?.[name])));

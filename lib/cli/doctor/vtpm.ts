@@ -73,9 +73,9 @@ async function examineAnswer(tpm: NativeTpm): Promise<Finding[]> {
 
 function notOpened(error: unknown): Finding[] {
   const banks = skipped(BANKS, 'needs a TPM that answers');
-  if (isNativeError(error) && error.kind === 'tpm-unavailable' && /libtss2|package/.test(error.message)) {
+  if (isNativeError(error) && error.kind === 'tpm-unavailable' && /tpm2-tss cannot be loaded/.test(error.message)) {
     const action =
-      'Debian 12, Ubuntu 22.04: sudo apt install libtss2-esys-3.0.2-0 libtss2-tcti-device0; RHEL, Azure Linux: sudo dnf install tpm2-tss.';
+      'Install tpm2-tools, which brings them: sudo apt-get install tpm2-tools (Debian, Ubuntu), sudo dnf install tpm2-tools (RHEL, Azure Linux).';
     return [
       problem(LIBRARY, reason(error), { meaning: 'The TPM cannot be spoken to.', action }),
       skipped(ANSWER, 'needs the TPM libraries'),
@@ -88,7 +88,7 @@ function notOpened(error: unknown): Finding[] {
     isNativeError(error) ? ok(LIBRARY, 'found') : skipped(LIBRARY, 'needs the addon'),
     problem(ANSWER, `${reason(error)}${code}`, {
       meaning: 'The TPM could not be opened, or it does not answer.',
-      action: 'See the device above; if it is there and permitted, restart the machine.',
+      action: 'Mend what is said of the device above; if it is there and permitted, restart the machine.',
     }),
     banks,
   ];
@@ -114,8 +114,7 @@ async function examineKey(tpm: NativeTpm): Promise<{ finding: Finding; modulus?:
     const finding = problem(AK, reason(error), {
       meaning:
         'Azure creates this key with every vTPM. It signs the quotes, and its public part is in the hardware report.',
-      action:
-        "The vTPM was cleared, or is none of Azure's. Redeploy the VM; a cleared vTPM cannot be repaired from inside.",
+      action: "Redeploy the VM: its vTPM was cleared, or is not Azure's, and cannot be repaired from inside.",
     });
     return { finding };
   }
@@ -155,13 +154,13 @@ function examineValidity(certificate: X509Certificate, modulus: Buffer | undefin
   if (modulus !== undefined && n !== modulus.toString('base64url')) {
     return problem(CERTIFICATE, 'is for another key', {
       meaning: 'The certificate does not belong to the key at 0x81000003: one of the two was replaced.',
-      action: 'Find out by whom. Redeploy the VM if nobody of yours did it.',
+      action: 'Find out who replaced it; redeploy the VM if nobody of yours did.',
     });
   }
   if (Date.parse(certificate.validTo) < Date.now()) {
     return problem(CERTIFICATE, `expired ${-days} days ago`, {
       meaning: 'The attestation service may refuse it.',
-      action: 'cvm-attest attest renews it through the metadata service; see whether that is reachable below.',
+      action: 'Run cvm-attest attest -v, which renews it through the metadata service, and read what it says.',
     });
   }
   if (days <= RENEWAL_DAYS) {

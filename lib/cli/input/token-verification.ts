@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { JSONWebKeySet } from 'jose';
 import type { VerifyTokenOptions } from '../../token/options.js';
 import { CliError, UsageError } from '../exit.js';
-import { collect } from '../options.js';
+import { collect, proxyOption } from '../options.js';
 import { parseInteger } from './bytes.js';
 import { readJson } from './files.js';
 import { readExpectedPayload } from './payload.js';
@@ -12,6 +12,7 @@ import { parseTime } from './verification.js';
 export interface TokenArguments {
   issuer?: string[];
   keys?: string;
+  proxy?: string | false;
   nonce?: string;
   payload?: string[];
   attestationType?: 'azurevm' | 'sevsnpvm';
@@ -29,6 +30,7 @@ export function addTokenOptions(command: Command): Command {
   return command
     .option('--issuer <url>', "whose token it must be: the attestation service's address; may be repeated", collect)
     .option('--keys <file|url>', "the issuer's keys (JWKS); default: {issuer}/certs")
+    .addOption(proxyOption())
     .option('--nonce <text>', 'nonce that the token must carry')
     .option('--payload <name=value>', 'client payload that the token must carry; may be repeated', collect)
     .addOption(
@@ -49,6 +51,7 @@ export async function tokenVerification(options: TokenArguments): Promise<Verify
     issuer,
     requireCompliance: options.requireCompliance,
     ...(keys === undefined ? {} : { keys: await readKeys(keys) }),
+    ...(options.proxy === undefined ? {} : { keyFetch: { proxy: options.proxy } }),
     ...(nonce === undefined ? {} : { nonce }),
     ...(payload === undefined ? {} : { clientPayload: await readExpectedPayload(payload) }),
     ...(attestationType === undefined ? {} : { attestationType }),
