@@ -178,6 +178,14 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_STORE_TIMEOUT: 'Look at the store and the network to it; nobody is let in until then.',
   ERR_STORE_UNAVAILABLE: 'Bring the store back; nobody is let in until then.',
 
+  ERR_RATE: 'Send fewer requests.',
+  ERR_BUSY: 'Repeat in a moment, or give the service more room.',
+  ERR_CLOSING: 'Repeat with another replica.',
+  ERR_NOT_FOUND: 'Look at the path of the request.',
+  ERR_REQUEST: 'Send the request as docs/relying-party.md says.',
+  ERR_REQUEST_TOO_LARGE: 'Send less: no genuine evidence is so large.',
+  ERR_EVIDENCE: 'Collect the evidence again and send it as `evidenceToJson` writes it.',
+
   ERR_INPUT_EMPTY: 'Give a file that is not empty.',
   ERR_INPUT_ENCODING: 'Give text in UTF-8.',
   ERR_INPUT_FORMAT: 'Say what it is with --type.',
@@ -193,6 +201,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** Whole families share what to do where a member has no advice of its own. */
 const FAMILIES: readonly (readonly [prefix: string, advice: string])[] = [
   ['ERR_CHANNEL', 'Look at the log of the attested end of the connection; nothing was sent to it.'],
+  ['ERR_KBS', 'Look at the answer of the key broker: nothing was released.'],
   ['ERR_STORE', 'Look at the store; nobody is let in until it answers.'],
 ];
 

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { adviceFor } from '../../lib/base/advice.js';
-import { AttestationError, ErrorCode, VerificationError } from '../../lib/base/errors.js';
 import { EXPLAINED_CODES, explanationOf } from '../../lib/cli/explain/explanation.js';
+import { AttestationError, ErrorCode, VerificationError } from '../../lib/index.js';
 import { cvmAttest } from './cli.js';
 
 const lib = fileURLToPath(new URL('../../lib/', import.meta.url));
@@ -38,7 +38,19 @@ describe('cvm-attest explain', () => {
   });
 
   it('does not know what is not a code', () => {
-    for (const given of ['', '0', '33', '-0', '1.5', 'ERR_', 'ERR_NO_SUCH', 'toString', '__proto__', 'ERR_toString']) {
+    for (const given of [
+      '',
+      '0',
+      '33',
+      '-0',
+      '1.5',
+      'ERR_',
+      'ERR_NO_SUCH',
+      'ERR_EVIDENCE_X',
+      'toString',
+      '__proto__',
+      'ERR_toString',
+    ]) {
       expect(explanationOf(given)).toBeUndefined();
     }
   });

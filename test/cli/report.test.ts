@@ -249,10 +249,8 @@ describe.skipIf(!withFixtures)('token, a genuine one', () => {
     const { claims } = JSON.parse((await cvmAttest(['token', token, '--json'])).stdout) as { claims: { iss: string } };
     const { status, stdout } = await cvmAttest(['token', token, '--issuer', claims.iss, '--keys', keys, '--json']);
     expect(status).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({
-      ok: false,
-      verified: false,
-      checks: [{ ok: false, code: 'ERR_TOKEN_KEY_UNKNOWN' }],
-    });
+    const { ok, verified, checks } = JSON.parse(stdout);
+    expect([ok, verified]).toEqual([false, false]);
+    expect(checks).toContainEqual(expect.objectContaining({ ok: false, code: 'ERR_TOKEN_KEY_UNKNOWN' }));
   });
 });

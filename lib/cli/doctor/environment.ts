@@ -25,7 +25,8 @@ export function pathOf(environment: DoctorEnvironment, ...parts: string[]): stri
 }
 
 /** Sizes of virtual machine that Azure runs as confidential guests with a paravisor: SEV-SNP (a), Intel TDX (e). */
-export const CONFIDENTIAL_SIZES = 'DCas, DCads, ECas and ECads (AMD) or DCes, DCeds, ECes and ECeds (Intel), v5 or v6';
+export const CONFIDENTIAL_SIZES =
+  'DCas_v5, DCads_v5, ECas_v5, ECads_v5 or their v6 (AMD), DCes_v6, DCeds_v6, ECes_v6 or ECeds_v6 (Intel)';
 
 /** Hardware that a size name stands for; undefined for a size that is not confidential. */
 export function hardwareOfSize(size: string): 'amd' | 'intel' | undefined {

@@ -75,6 +75,14 @@ const CAUSES: Readonly<Record<string, string>> = {
 /** Families of codes whose members name one cause each in their message. */
 const MEANINGS: Readonly<Record<string, string>> = {
   ERR_CHANNEL: 'The attested channel was not established, or was closed; the message says why.',
+  ERR_KBS: 'The key broker and its client did not come to terms; the message says why.',
+  ERR_RATE: 'The server got more requests from this peer than it takes.',
+  ERR_BUSY: 'The server does as much at the same time as it may.',
+  ERR_CLOSING: 'The server is being stopped.',
+  ERR_NOT_FOUND: 'The server has nothing at this path.',
+  ERR_REQUEST: 'The server cannot read the request.',
+  ERR_REQUEST_TOO_LARGE: 'The request is longer than the server reads.',
+  ERR_EVIDENCE: 'The evidence cannot be read, or was refused.',
   ERR_STORE: 'The replay store cannot be relied on, so nobody is let in.',
   ERR_INPUT_EMPTY: 'An input of the command is empty.',
   ERR_INPUT_ENCODING: 'An input of the command is not UTF-8.',
@@ -94,6 +102,6 @@ export const causeOf = (code: number | string): string | undefined =>
 /** The sentence for a code that no table of the library has. */
 export function familyMeaning(code: string): string | undefined {
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code];
-  const family = Object.keys(MEANINGS).find((prefix) => code.startsWith(`${prefix}_`));
+  const family = ['ERR_CHANNEL', 'ERR_KBS', 'ERR_STORE'].find((prefix) => code.startsWith(`${prefix}_`));
   return family === undefined ? undefined : MEANINGS[family];
 }
