@@ -101,3 +101,19 @@ function checkSecureBoot(
     });
   }
 }
+
+/**
+ * PCR values are the word of the attestation key, and an old hardware report may vouch for a key that an administrator put
+ * there (CVE-2025-49707): something must say that the report is of mended firmware, or new.
+ */
+export function checkPcrAnchor(list: CheckList, policy: VerificationPolicy, tee: 'snp' | 'tdx' | undefined): void {
+  if (policy.pcrs === undefined) return;
+  const { measurement, minimumGuestSvn, requireFreshReport, tdx } = policy;
+  const firmware = tee === 'tdx' ? tdx?.mrtd : (measurement ?? minimumGuestSvn);
+  const anchored = firmware !== undefined || requireFreshReport === true;
+  const names = tee === 'tdx' ? 'tdx.mrtd' : 'measurement, minimumGuestSvn';
+  list.add('policy', 'PCR policy names firmware or a fresh report', 'ERR_POLICY', anchored, {
+    expected: `${names} or requireFreshReport beside pcrs`,
+    actual: anchored ? 'named' : 'none of them',
+  });
+}

@@ -138,7 +138,6 @@ function checkPcrPolicy(
       actual: missing.length === 0 ? 'all quoted' : `not quoted: ${missing.join(', ')}`,
     });
   }
-  if (pcrs !== undefined) checkPcrAnchor(list, policy);
   for (const [index, expected] of Object.entries(pcrs ?? {})) {
     const value = values?.get(Number(index));
     if (value === undefined) {
@@ -150,19 +149,6 @@ function checkPcrPolicy(
       checkHex(list, 'pcrs', `PCR ${index}`, expected, value);
     }
   }
-}
-
-/**
- * PCR values are the word of the attestation key, and an old hardware report may vouch for a key that an administrator put
- * there (CVE-2025-49707): something must say that the report is of mended firmware, or new.
- */
-function checkPcrAnchor(list: CheckList, policy: VerificationPolicy): void {
-  const { measurement, minimumGuestSvn, requireFreshReport } = policy;
-  const anchored = measurement !== undefined || minimumGuestSvn !== undefined || requireFreshReport === true;
-  list.add('policy', 'PCR policy names firmware or a fresh report', 'ERR_POLICY', anchored, {
-    expected: 'measurement, minimumGuestSvn or requireFreshReport beside pcrs',
-    actual: anchored ? 'named' : 'none of them',
-  });
 }
 
 function hexNumber(value: number): string {

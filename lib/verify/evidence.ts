@@ -7,7 +7,7 @@ import type { SignatureEngine } from '../engine/engine.js';
 import { checkAkCertificate } from './ak-certificate.js';
 import { type AttestationKey, checkAttestationKey } from './attestation-key.js';
 import { checkEventLog } from './check-event-log.js';
-import { checkGuestPolicy, checkTeePolicy, checkUserData } from './check-guest.js';
+import { checkGuestPolicy, checkPcrAnchor, checkTeePolicy, checkUserData } from './check-guest.js';
 import { CheckList } from './check-list.js';
 import { checkQuote } from './check-quote.js';
 import { copyEvidence } from './copy.js';
@@ -109,6 +109,7 @@ async function explain(
     facts.warnings.push('the paravisor is not identified: the guest may have chosen its claims, keys and PCRs itself');
   }
   await checkTpm(engine, list, evidence, key, options, facts);
+  if (evidence.quote !== undefined) checkPcrAnchor(list, policy, hardware.tee);
   checkGuestPolicy(list, policy, claims, facts);
 
   facts.checks = list.checks;
