@@ -12,7 +12,8 @@ for (const folder of [modules, 'dist']) rmSync(folder, { recursive: true, force:
 execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 
 const LIBRARY = ['index', 'verify', 'relying-party/index', 'opentelemetry', 'simulator/index'];
-await write('dist', 'esm', [...LIBRARY, 'cli/main']);
+// The worker is a file that the verifier service starts threads with, not an entry point.
+await write('dist', 'esm', [...LIBRARY, 'cli/main', 'relying-party/verifier-worker']);
 await write('dist/cjs', 'cjs', LIBRARY);
 writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
 cpSync(modules, 'dist', { recursive: true, filter: (path) => !path.endsWith('.js') });

@@ -13,6 +13,7 @@ import { quoteCommand } from './commands/quote.js';
 import { reportCommand } from './commands/report.js';
 import { runCommand } from './commands/run.js';
 import { secretCommand } from './commands/secret.js';
+import { serveCommand } from './commands/serve.js';
 import { simulateCommand } from './commands/simulate.js';
 import { tokenCommand } from './commands/token.js';
 import { verifyCommand } from './commands/verify.js';
@@ -40,6 +41,7 @@ const COMMANDS: readonly (readonly [group: string, make: CommandFactory])[] = [
   [ANYWHERE, tokenCommand],
   [ANYWHERE, encryptCommand],
   [ANYWHERE, policyCommand],
+  [ANYWHERE, serveCommand],
   [ANYWHERE, explainCommand],
   [SIMULATED, demoCommand],
   [SIMULATED, simulateCommand],
