@@ -30,7 +30,7 @@ export interface TdxOptions {
   authenticationData?: Uint8Array;
   /** Changes the report that is quoted when a guest asks for a quote of its own. */
   quoteOf?: (report: Uint8Array) => Uint8Array;
-  /** Default 90C06F000000. */
+  /** Default 90c06f000000. */
   fmspc?: string;
   collateral?: {
     /** Dates of documents and lists. */
@@ -62,7 +62,7 @@ export class TdxPlatform {
     this.#options = options;
     this.#pck = pck;
     this.#attestationKey = attestationKey;
-    this.fmspc = options.fmspc ?? '90C06F000000';
+    this.fmspc = options.fmspc ?? '90c06f000000';
     const { revoked = [], validity, evaluationDataNumber, fmspc } = options.collateral ?? {};
     this.collateral = issueCollateral(authority, {
       fmspc: fmspc ?? this.fmspc,
@@ -78,7 +78,7 @@ export class TdxPlatform {
   static async create(authority: IntelAuthority, options: TdxOptions = {}): Promise<TdxPlatform> {
     const components = options.platform === 'below-every-level' ? oldSeamLoader : ordinaryComponents;
     const pck = await authority.issuePck({
-      fmspc: Buffer.from(options.fmspc ?? '90C06F000000', 'hex'),
+      fmspc: Buffer.from(options.fmspc ?? '90c06f000000', 'hex'),
       pceId: Buffer.from(pceId, 'hex'),
       ppid: randomBytes(16),
       components: Array.from({ length: 16 }, (_, index) => components[index] ?? 0),

@@ -1,0 +1,24 @@
+// Installs programs that nobody of this project wrote and runs them against it, in both directions. Writes
+// docs/interoperability.md. The exit code is 1 when one of them differs, or when a case is given by name and was skipped.
+import { fileURLToPath } from 'node:url';
+import { cases } from './cases/index.mjs';
+import { startMachines } from './machines.mjs';
+import { Results } from './results.mjs';
+
+const wanted = process.argv.slice(2);
+const results = new Results();
+const machines = await startMachines();
+try {
+  for (const [name, judge] of Object.entries(cases)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    await judge(results, machines);
+  }
+} finally {
+  await machines.stop();
+}
+if (wanted.length === 0) {
+  const document = fileURLToPath(new URL('../../docs/interoperability.md', import.meta.url));
+  await results.write(document, new Date().toISOString().slice(0, 10));
+}
+console.log(`${results.rows.length} operations, ${results.failed.length} differ, ${results.skipped.length} skipped`);
+if (results.failed.length > 0 || (wanted.length > 0 && results.skipped.length > 0)) process.exitCode = 1;
