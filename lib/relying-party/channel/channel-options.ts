@@ -24,7 +24,7 @@ export const TLS_OPTIONS: OptionTable<ChannelTlsOptions> = {
 
 const MAX_AGE_MS = 24 * 60 * 60 * 1000;
 
-/** `policy` and `trustedRoots` are checked by the verifier, before the first connection. */
+/** `policy`, `trustedRoots` and `collateral` are checked by the verifier, before the first connection. */
 export const DEMANDS: OptionTable<PeerDemands> = {
   policy: unchecked(),
   trustedRoots: unchecked(),

@@ -153,13 +153,12 @@ function freshUserData(batch: readonly Uint8Array[] | undefined, challenge: Uint
 }
 
 function endsOf(evidence: VerifiedEvidence): number[] {
-  if (evidence.tee === 'tdx') {
-    const { pck, ca, root } = evidence.certificates;
-    const collateral = evidence.tcb === undefined ? [] : [evidence.tcb.collateralExpires];
-    return [pck.notAfter, ca.notAfter, root.notAfter, ...collateral].map((end) => end.getTime());
-  }
-  const { vcek, ask, ark } = evidence.certificates;
-  return [vcek, ask, ark].flatMap((certificate) => (certificate === undefined ? [] : [certificate.notAfter.getTime()]));
+  const certificates: ({ notAfter: Date } | undefined)[] = Object.values(evidence.certificates);
+  const ends = certificates.flatMap((certificate) =>
+    certificate === undefined ? [] : [certificate.notAfter.getTime()],
+  );
+  if (evidence.tee === 'tdx' && evidence.tcb !== undefined) ends.push(evidence.tcb.collateralExpires.getTime());
+  return ends;
 }
 
 /** A list that cannot be read has failed verification, or is of no concern to it. */

@@ -185,6 +185,18 @@ describe('attested channel', () => {
       code: 'ERR_CHANNEL_REFUSED',
     });
   });
+
+  it('works between two machines with Intel TDX', async () => {
+    const tdx = await startMachine({ vmType: 'tdx' });
+    try {
+      const port = await serve(attestedServer({ client: tdx.client }, (_, response) => response.end('tdx')));
+      const socket = await connectAttested(dialling(port, tdx.demands));
+      expect(socket.attestation?.evidence.tee).toBe('tdx');
+      expect(await ask(socket)).toMatchObject({ body: 'tdx' });
+    } finally {
+      await tdx.stop();
+    }
+  });
 });
 
 describe('options of the attested channel', () => {

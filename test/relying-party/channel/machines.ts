@@ -19,12 +19,12 @@ export async function startMachine(options: { vmType?: 'snp' | 'tdx' } = {}): Pr
   const vmId = `0000000${++started}-2222-4333-8444-555555555555`;
   const cvm = await SimulatedCvm.start({ ...options, vmId });
   const client = cvm.client();
-  const { trustedRoots, policy } = cvm.verification;
+  const { policy, ...verification } = cvm.verification;
   return {
     cvm,
     client,
     vmId,
-    demands: { trustedRoots, policy: { ...policy, vmIds: [vmId] } },
+    demands: { ...verification, policy: { ...policy, vmIds: [vmId] } },
     async stop() {
       await client.close();
       await cvm.stop();
