@@ -1,7 +1,11 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { whileClockIsBehind } from '../../lib/cli/secrets/clock.js';
 import { VerificationError, verifyToken } from '../../lib/index.js';
+import { createKeyBroker, memoryReplayStore, nodeListener } from '../../lib/relying-party/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
 import { cvmAttest, main, scratchFolder, start, variablesOf } from './cli.js';
 
@@ -148,6 +152,31 @@ describe('cvm-attest run', () => {
       status: 0,
       stdout: 'geheim\n',
     });
+  });
+
+  it('run gets resources of a key broker', async () => {
+    await using client = cvm.client();
+    const chain = String((await client.getEvidence()).certificates?.chain);
+    const broker = createKeyBroker({
+      name: 'https://broker.example',
+      secret: Buffer.alloc(32, 8),
+      store: memoryReplayStore(),
+      ...cvm.verification,
+      allowAnyMachine: true,
+      chain,
+      resources: ({ tag }) => (tag === 'password' ? new TextEncoder().encode('of the broker') : undefined),
+    });
+    const server = createServer(nodeListener(broker)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const source = (tag: string): string => `P=kbs+http://127.0.0.1:${port}/default/db/${tag}`;
+    const script = node('console.log(process.env.P)');
+    expect(await cli(['run', '--secret', source('password'), ...script])).toMatchObject({
+      status: 0,
+      stdout: 'of the broker\n',
+    });
+    expect(await cli(['run', '--secret', source('none'), ...script])).toMatchObject({ status: 125, stdout: '' });
+    server.close();
   });
 
   const refused: [what: string, args: string[]][] = [

@@ -54,6 +54,7 @@ export function runCommand(context: Context): Command {
 Sources:
   https://VAULT/keys/KEY[/VERSION][#FORMAT]   a key that the vault releases: pem (default), der, jwk, raw, base64
   key:KEY[/VERSION][#FORMAT]                  the same, of --vault-url
+  kbs+https://BROKER/REPOSITORY/TYPE/TAG      a resource of a key broker (trustee's protocol)
   provisioned:FILE                            a secret that was provisioned to this VM
 
 Examples:

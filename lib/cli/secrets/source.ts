@@ -1,4 +1,4 @@
-import { type AttestationClient, AttestationError, type ReleaseKeyParameters } from '../../index.js';
+import { type AttestationClient, AttestationError, KeyBrokerClient, type ReleaseKeyParameters } from '../../index.js';
 import { UsageError } from '../exit.js';
 import { readText } from '../input/files.js';
 import { bytesOfKey, KEY_FORMATS, type KeyFormat } from './key-format.js';
@@ -24,7 +24,7 @@ const MAX_TOKEN_BYTES = 1 << 20;
 
 /**
  * `NAME=SOURCE`. Sources: `https://VAULT/keys/KEY[/VERSION][#FORMAT]` and, of the vault in the environment,
- * `key:KEY[#FORMAT]`; `provisioned:FILE`.
+ * `key:KEY[#FORMAT]`; `kbs+https://BROKER/REPOSITORY/TYPE/TAG`; `provisioned:FILE`.
  *
  * @throws UsageError
  */
@@ -33,8 +33,11 @@ export function parseSource(argument: string, settings: SourceSettings): SecretS
   const [name, source] = [argument.slice(0, at), argument.slice(at + 1)];
   if (at < 1 || !NAME.test(name)) throw new UsageError(`--secret ${argument.slice(0, 40)}: it must be NAME=SOURCE`);
   if (source.startsWith('provisioned:')) return provisioned(name, source.slice('provisioned:'.length));
+  if (/^kbs\+https?:\/\//.test(source)) return brokerResource(name, source.slice('kbs+'.length));
   if (source.startsWith('key:') || /^https:\/\/[^/]+\/keys\//.test(source)) return vaultKey(name, source, settings);
-  throw new UsageError(`--secret ${name}: the source must be https://VAULT/keys/KEY, key:KEY or provisioned:FILE`);
+  throw new UsageError(
+    `--secret ${name}: the source must be https://VAULT/keys/KEY, key:KEY, kbs+https://BROKER/… or provisioned:FILE`,
+  );
 }
 
 function vaultKey(name: string, source: string, { attestationUrl, vaultUrl, identity }: SourceSettings): SecretSource {
@@ -60,6 +63,28 @@ function locationOf(name: string, address: string, vaultUrl: string | undefined)
   const [keyName = '', keyVersion] = address.slice('key:'.length).split('/');
   if (!vaultUrl) throw new UsageError(`--secret ${name}: key: needs --vault-url`);
   return { vaultUrl, keyName, ...(keyVersion !== undefined && { keyVersion }) };
+}
+
+/** One client of each broker: it attests once for all its resources. */
+const brokers = new WeakMap<AttestationClient, Map<string, KeyBrokerClient>>();
+
+function brokerResource(name: string, address: string): SecretSource {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || !/^\/[^/]+\/[^/]+\/[^/]+$/.test(url.pathname)) {
+    throw new UsageError(`--secret ${name}: a key broker's resource is kbs+https://BROKER/REPOSITORY/TYPE/TAG`);
+  }
+  return {
+    name,
+    text: address,
+    async fetch(client, signal) {
+      const known = brokers.get(client) ?? new Map<string, KeyBrokerClient>();
+      brokers.set(client, known);
+      const broker = known.get(url.origin) ?? new KeyBrokerClient({ url: url.origin, client });
+      known.set(url.origin, broker);
+      const resource = await broker.getResource(url.pathname.slice(1), { signal });
+      return Buffer.from(resource.buffer, resource.byteOffset, resource.byteLength);
+    },
+  };
 }
 
 function provisioned(name: string, path: string): SecretSource {
