@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { parseCertificates } from '../abi/x509.js';
+import { namesIssuer, parseCertificates } from '../abi/x509.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { invalid } from '../base/options.js';
@@ -101,7 +101,12 @@ function vaultConnection({ retry, proxy, fetch: fetchFunction }: AttestationClie
 function vtpmAuthorities(trustedRoots: AttestationClientOptions['trustedRoots']): IssuerSources {
   if (trustedRoots === undefined) return { ...azureVtpmAuthorities(), simulated: false };
   try {
-    return { roots: trustedRoots.flatMap((root) => parseCertificates(root)), intermediates: [], simulated: true };
+    const given = trustedRoots.flatMap((root) => parseCertificates(root));
+    const roots = given.filter((certificate) => namesIssuer(certificate, certificate));
+    // What did not issue itself completes paths, as Azure's own issuers that are at hand do.
+    return roots.length === 0
+      ? { roots: given, intermediates: [], simulated: true }
+      : { roots, intermediates: given.filter((certificate) => !roots.includes(certificate)), simulated: true };
   } catch (cause) {
     throw invalid('AttestationClient: a certificate in trustedRoots cannot be parsed', cause);
   }

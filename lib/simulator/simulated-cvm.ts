@@ -245,7 +245,7 @@ export class SimulatedCvm implements AsyncDisposable {
       keyVault: { allowedHosts: [this.keyVault.host], trustedRoots: this.keyVault.trustedRoots },
       secretRoots: this.secretRoots,
       ...(ca === undefined || options.fetch ? {} : { ca }),
-      trustedRoots: [this.vtpmAuthority.certificate.pem],
+      trustedRoots: this.vtpmRoots,
       ...options,
     });
   }

@@ -22,9 +22,9 @@ export function verificationOf({
 }: Pick<Parts, 'authorities' | 'leaf' | 'paravisor' | 'tdx'>): MachineVerification {
   if (tdx) {
     const policy = { tdx: { mrtd: [tdx.mrtd.toString('hex')] } };
-    return { trustedRoots: [tdx.root.pem], policy, collateral: tdx.collateral };
+    return { trustedRoots: [tdx.root.pem, authorities.vtpm.root.pem], policy, collateral: tdx.collateral };
   }
-  const trustedRoots = [authorities.amd.ark.pem];
+  const trustedRoots = [authorities.amd.ark.pem, authorities.vtpm.root.pem];
   const report = paravisor?.current;
   if (!report) return { trustedRoots, policy: {} };
   const digest = report.subarray(measurement.start, measurement.start + measurement.size);
