@@ -24,8 +24,8 @@ async function write(dir, format, entries) {
   const bundle = await rolldown({
     input: Object.fromEntries(entries.map((entry) => [entry, `${modules}/${entry}.js`])),
     platform: 'node',
-    // Packages stay what they are: the package manager's and the SBOM's business.
-    external: /^[^./]/,
+    // Packages stay what they are: the package manager's and the SBOM's business. CommonJS cannot load jose, a module.
+    external: format === 'cjs' ? /^(?!jose(?:\/|$))[^./]/ : /^[^./]/,
   });
   await bundle.write({
     dir,

@@ -1,8 +1,9 @@
 // npm run test:runtimes: runs the package where it is said to run, prints the matrix and, with --write, puts it into
-// docs/runtimes.md. Tools go into build/runtimes/; what cannot be had is reported with its reason and fails nothing.
+// docs/runtimes.md. Tools go into build/runtimes/; with --install browsers come from the distribution. What cannot be had is
+// reported with its reason and fails nothing. Names of groups (node, engines, workerd, browsers, …) run those alone.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { browserRows, pageRows } from './runtimes/browsers.mjs';
+import { browserRows, installBrowsers, pageRows } from './runtimes/browsers.mjs';
 import { bundlerRows } from './runtimes/bundlers.mjs';
 import { denoAndBunRows, nodeRows, workerdRows } from './runtimes/engines.mjs';
 import { nextRows, testRunnerRows, typeRows } from './runtimes/frameworks.mjs';
@@ -22,6 +23,7 @@ const GROUPS = {
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 prepare();
+if (process.argv.includes('--install')) await installBrowsers();
 const rows = [];
 for (const [name, group] of Object.entries(GROUPS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;

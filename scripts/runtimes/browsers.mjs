@@ -124,6 +124,16 @@ function deferred() {
   return made;
 }
 
+/** With --install, as root on Debian: the distribution's packages. */
+export async function installBrowsers() {
+  const missing = [];
+  for (const { programs } of BROWSERS) if ((await installed(programs)) === undefined) missing.push(programs[0]);
+  if (missing.length === 0 || process.getuid() !== 0) return;
+  const apt = `apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${missing.join(' ')}`;
+  const { code, output } = await run('sh', ['-c', apt], { seconds: 420 });
+  if (code !== 0) console.error(`[runtimes] ${missing.join(', ')}: ${output.trim().split('\n').pop()}`);
+}
+
 async function installed(programs) {
   for (const program of programs) if ((await run('which', [program])).code === 0) return program;
   return undefined;

@@ -171,6 +171,7 @@ export async function use(token: string, evidence: Evidence): Promise<string | u
     for (const types of ['node'])
       symlinkSync(join(root, 'node_modules/@types', types), join(folder, 'node_modules/@types', types));
     const args = [
+      '--ignoreConfig',
       '--noEmit',
       '--strict',
       '--target',

@@ -34,7 +34,7 @@ describe('the npm package', () => {
     const library = ['index', 'opentelemetry', 'relying-party/index', 'simulator/index', 'verify'];
     const entries = [
       ...library.map((entry) => `dist/cjs/${entry}.js`),
-      ...['cli/main', ...library].map((entry) => `dist/${entry}.js`),
+      ...['cli/main', 'relying-party/verifier-worker', ...library].map((entry) => `dist/${entry}.js`),
     ];
     expect(scripts.filter((path) => !isShared(path)).sort()).toEqual(entries.sort());
     // Each shared one is in use.

@@ -1,0 +1,127 @@
+// The script of docs/verify.html: scripts/verify-page.mjs bundles it with ./verify into the one file.
+import { AttestationError, evidenceFromJson, explainEvidence } from 'cvm-guest-attestation/verify';
+
+const $ = (id) => document.getElementById(id);
+const texts = { evidence: '', policy: '' };
+
+/** Elements without any HTML in text: evidence is untrusted. */
+function element(tag, text, className) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function take(kind, name, text) {
+  texts[kind] = text;
+  $(`${kind}-name`).textContent = name;
+  if (texts.evidence !== '') verify();
+}
+
+/** A file is a policy or options when it has no HCL report. */
+function kindOf(text) {
+  try {
+    return 'hclReport' in JSON.parse(text) ? 'evidence' : 'policy';
+  } catch {
+    return 'evidence';
+  }
+}
+
+async function takeFiles(files) {
+  for (const file of files) {
+    const text = await file.text();
+    take(kindOf(text), file.name, text);
+  }
+}
+
+/** A policy alone, or options: `{ policy, nonce, userData, trustedRoots, now }`, bytes in base64url. */
+function optionsOf(text) {
+  if (text === '') return {};
+  const given = JSON.parse(text);
+  const named = ['policy', 'nonce', 'userData', 'trustedRoots', 'now'];
+  if (!named.some((name) => name in given)) return { policy: given };
+  const options = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (name === 'nonce' || name === 'userData') options[name] = bytesOf(value);
+    else if (name === 'now') options.now = new Date(value);
+    else options[name] = value;
+  }
+  return options;
+}
+
+function bytesOf(text) {
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+async function verify() {
+  const started = performance.now();
+  $('checks').replaceChildren();
+  try {
+    const result = await explainEvidence(evidenceFromJson(texts.evidence), optionsOf(texts.policy));
+    show(result, performance.now() - started);
+  } catch (error) {
+    const code = error instanceof AttestationError ? `${error.code} ${error.codeName}` : error.name;
+    verdict(false, `cannot be verified: ${code}: ${error.message}`);
+  }
+}
+
+const SUBJECTS = {
+  root: 'Root of trust',
+  intermediate: 'Intermediate certificate',
+  leaf: 'Signing key of the hardware',
+  report: 'Hardware report',
+  'quoting-enclave': 'Quoting enclave',
+  collateral: 'Collateral',
+  tcb: 'TCB',
+  'runtime-data': 'Runtime data',
+  ak: 'Attestation key of the vTPM',
+  quote: 'Quote',
+  pcrs: 'PCRs',
+  'event-log': 'Event log',
+  'encryption-key': 'Ephemeral key',
+  policy: 'Policy',
+};
+
+function show(result, milliseconds) {
+  const failed = result.checks.filter(({ ok }) => !ok);
+  const time = `${result.checks.length} checks in ${milliseconds.toFixed(0)} ms, signatures by ${result.engine}`;
+  verdict(result.ok, result.ok ? `verified: ${time}` : `refused: ${failed[0].name} (${failed[0].code}); ${time}`);
+  for (const [subject, title] of Object.entries(SUBJECTS)) {
+    const checks = result.checks.filter((check) => check.subject === subject);
+    if (checks.length > 0) $('checks').append(group(title, checks));
+  }
+}
+
+function group(title, checks) {
+  const section = element('section', '', checks.every(({ ok }) => ok) ? 'good' : 'bad');
+  section.append(element('h2', title));
+  const list = element('ul', '');
+  for (const { name, ok, skipped, code, expected, actual } of checks) {
+    const item = element('li', '', skipped ? 'skipped' : ok ? 'good' : 'bad');
+    item.append(element('span', `${skipped ? '–' : ok ? '✓' : '✗'} ${name}`));
+    if (!ok) item.append(element('code', code));
+    if (expected !== undefined && !ok) item.append(element('p', `expected ${expected}`));
+    if (actual !== undefined) item.append(element('p', `${expected === undefined ? '' : 'found '}${actual}`));
+    list.append(item);
+  }
+  section.append(list);
+  return section;
+}
+
+function verdict(ok, text) {
+  $('verdict').textContent = text;
+  $('verdict').className = ok ? 'good' : 'bad';
+}
+
+for (const kind of ['evidence', 'policy']) {
+  $(kind).addEventListener('change', (event) => {
+    const [file] = event.target.files;
+    if (file !== undefined) file.text().then((text) => take(kind, file.name, text));
+  });
+}
+document.addEventListener('dragover', (event) => event.preventDefault());
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  takeFiles(event.dataTransfer.files);
+});
