@@ -20,7 +20,7 @@ import { type Random, randomFrom } from './random.js';
 
 /**
  * The same verdict, the same checks and the same error from every engine, whatever is changed in what is genuine. By command:
- * `npm run test:differential -- 1000000`. A failure names the seed and the round: `DIFFERENTIAL_SEED` repeats it.
+ * `npm run test:engines -- 1000000`. A failure names the seed and the round: `DIFFERENTIAL_SEED` repeats it.
  */
 const MUTATIONS = Number(process.env.DIFFERENTIAL_MUTATIONS ?? 20_000);
 const SEED = Number(process.env.DIFFERENTIAL_SEED ?? 12);

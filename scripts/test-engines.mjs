@@ -1,4 +1,4 @@
-// npm run test:differential -- 1000000: every engine on that many changed signatures, tokens, reports and pieces of evidence.
+// npm run test:engines -- 1000000: every engine on that many changed signatures, tokens, reports and pieces of evidence.
 import { spawnSync } from 'node:child_process';
 
 const [count = '1000000', seed = '12'] = process.argv.slice(2);
