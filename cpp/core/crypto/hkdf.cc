@@ -10,7 +10,6 @@
 #include "core/openssl_owners.h"
 
 namespace cga::crypto {
-namespace {}  // namespace
 
 void hkdf_expand_sha512(ByteView key, ByteView info, std::span<std::uint8_t> out) {
   const Owned<EVP_KDF> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));

@@ -147,19 +147,14 @@ void EphemeralKey::create(Connection& connection, const Sha256Digest& pcr_digest
                                &creation_ticket, &name, &response);
   });
   if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_CreatePrimary", rc);
-  try {
+  {
+    ScopedHandle loaded(connection, handle);
     public_area_ = marshal(out_public);
     name_ = name_of(out_public);
     epoch_ = read_epoch(connection);
-  } catch (const Error&) {
-    tpm::flush(connection, handle);
-    throw;
+    if (name_ == to_bytes(name.name, name.size)) handle_ = loaded.take();
   }
-  if (name_ != to_bytes(name.name, name.size)) {
-    tpm::flush(connection, handle);
-    connection.reject_answer("TPM2_CreatePrimary answered with a name that is not the key's");
-  }
-  handle_ = handle;
+  if (handle_ == 0) connection.reject_answer("TPM2_CreatePrimary answered with a name that is not the key's");
   saved_.reset();
   pcr_digest_ = pcr_digest;
 }

@@ -52,4 +52,22 @@ template <typename Function>
 /// TPM2_FlushContext; a handle that is gone already is none of its worries.
 void flush(Connection& connection, TPM2_HANDLE handle) noexcept;
 
+/// What was just loaded, until somebody takes it over: flushed when something in between throws.
+class ScopedHandle {
+ public:
+  ScopedHandle(Connection& connection, TPM2_HANDLE handle) noexcept : connection_(connection), handle_(handle) {}
+  ~ScopedHandle() {
+    if (handle_ != 0) flush(connection_, handle_);
+  }
+  ScopedHandle(const ScopedHandle&) = delete;
+  ScopedHandle& operator=(const ScopedHandle&) = delete;
+
+  /// Takes it over.
+  [[nodiscard]] TPM2_HANDLE take() noexcept { return std::exchange(handle_, 0); }
+
+ private:
+  Connection& connection_;
+  TPM2_HANDLE handle_;
+};
+
 }  // namespace cga::tpm

@@ -46,8 +46,9 @@ void PolicySession::start(Connection& connection) {
                                   &symmetric, TPM2_ALG_SHA256, &handle, &nonce_tpm, nullptr);
   });
   if (rc != TSS2_RC_SUCCESS) throw tpm_error("TPM2_StartAuthSession", rc);
+  ScopedHandle started(connection, handle);
   if (protection_) protection_->started(nonce_caller, nonce_tpm);
-  handle_ = handle;
+  handle_ = started.take();
   has_policy_ = ready_ = false;
 }
 
