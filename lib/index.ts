@@ -75,7 +75,9 @@ export {
   PackedMessages,
   type RandomAccessSource,
   type SealedFile,
+  STREAM_OUTPUT_BYTES,
   type StreamEncryptOptions,
+  type StreamOutputOption,
 } from './content/index.js';
 export {
   type DecryptOptions,

@@ -14,22 +14,58 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
 }
 
+interface Waiting {
+  readonly callbacks: Set<() => void>;
+  readonly listener: () => void;
+}
+
+const waitingFor = new WeakMap<AbortSignal, Waiting>();
+
+/**
+ * Calls `callback` when the signal aborts, at once when it has already. With one listener for each signal however many calls
+ * share it: hundreds of listeners would make Node warn of a leak. This is the only place that listens.
+ *
+ * @returns takes the callback out again
+ */
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (signal === undefined) return () => {};
+  if (signal.aborted) {
+    callback();
+    return () => {};
+  }
+  let waiting = waitingFor.get(signal);
+  if (waiting === undefined) {
+    const callbacks = new Set<() => void>();
+    const listener = (): void => {
+      for (const each of [...callbacks]) each();
+    };
+    waiting = { callbacks, listener };
+    waitingFor.set(signal, waiting);
+    signal.addEventListener('abort', listener, { once: true });
+  }
+  const { callbacks, listener } = waiting;
+  // One of its own, so that the same function may wait twice.
+  const entry = (): void => callback();
+  callbacks.add(entry);
+  return () => {
+    callbacks.delete(entry);
+    if (callbacks.size > 0) return;
+    signal.removeEventListener('abort', listener);
+    waitingFor.delete(signal);
+  };
+}
+
 /** Waits, unless the signal aborts first. */
 export function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(abortError(signal));
-      return;
-    }
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(abortError(signal as AbortSignal));
-    };
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
+      ignore();
       resolve();
     }, milliseconds);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const ignore = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(abortError(signal as AbortSignal));
+    });
   });
 }
 
@@ -37,10 +73,8 @@ export function delay(milliseconds: number, signal?: AbortSignal): Promise<void>
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortError(signal));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    const ignore = onAbort(signal, () => reject(abortError(signal)));
+    work.then(resolve, reject).finally(ignore);
   });
 }
 
@@ -53,14 +87,10 @@ export async function withSignals<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const listeners = signals.map((signal) => ({ signal, onAbort: () => controller.abort(signal.reason) }));
-  for (const { signal, onAbort } of listeners) {
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-  }
+  const ignore = signals.map((signal) => onAbort(signal, () => controller.abort(signal.reason)));
   try {
     return await work(controller.signal);
   } finally {
-    for (const { signal, onAbort } of listeners) signal.removeEventListener('abort', onAbort);
+    for (const each of ignore) each();
   }
 }

@@ -27,11 +27,14 @@ const SLAB_BYTES = 4 * 64 * (16 * 1024 + 16);
  */
 export class ChunkPump {
   readonly #chunker: Chunker;
+  /** The reader's own memory, which takes one result after the other. */
+  readonly #output: Buffer | undefined;
   #slab: Buffer = Buffer.alloc(0);
   #used = 0;
 
-  constructor(chunker: Chunker) {
+  constructor(chunker: Chunker, output?: Uint8Array) {
     this.#chunker = chunker;
+    if (output !== undefined) this.#output = streamOutput(output);
   }
 
   /** Runs a piece of any size through and yields the results as they come. */
@@ -57,6 +60,7 @@ export class ChunkPump {
   }
 
   #take(size: number): Buffer {
+    if (this.#output !== undefined) return this.#output.subarray(0, size);
     if (this.#used + size > this.#slab.length) {
       // Short streams get by with what they need.
       this.#slab = newSlab(Math.max(size, Math.min(SLAB_BYTES, this.#slab.length * 2)));
@@ -65,6 +69,16 @@ export class ChunkPump {
     this.#used += size;
     return this.#slab.subarray(this.#used - size, this.#used);
   }
+}
+
+/** Bytes that `output` of a stream must have: the largest result of one piece, 1 MiB sealed and what an earlier one left. */
+export const STREAM_OUTPUT_BYTES = 66 * (16 * 1024 + 16);
+
+/** @throws AttestationError 8 */
+function streamOutput(output: Uint8Array): Buffer {
+  const bytes = requireBytes(output, 'output');
+  if (bytes.length < STREAM_OUTPUT_BYTES) throw invalid(`output must have at least ${STREAM_OUTPUT_BYTES} bytes`);
+  return bytes;
 }
 
 /**

@@ -1,9 +1,11 @@
 import { types } from 'node:util';
 import { byteLength } from '../base/bytes.js';
+import { checkOptions } from '../base/options.js';
 import { type NativeSessionOpener, native } from '../native.js';
 import { requireBulk, requireBytes } from './bytes.js';
 import { closed, invalid, openingError, undecryptable } from './errors.js';
 import { withInputKey } from './input-key.js';
+import { BULK_OPTIONS } from './options.js';
 import { cut, PackedMessages, resultLengths } from './packed.js';
 import { type BulkOptions, outputFor, threadsOf } from './seal.js';
 import { SESSION_OVERHEAD, sessionInfo } from './session.js';
@@ -87,10 +89,11 @@ export class Decryptor implements Disposable {
   /** Decrypts off the calling thread, on all cores: for large messages. The message must not change meanwhile. */
   async decryptAsync(message: Uint8Array, options: BulkOptions = {}): Promise<Buffer> {
     const bytes = requireBulk(message, 'message');
+    const bulk = checkOptions('decryptAsync', options, BULK_OPTIONS);
     if (bytes.length < SESSION_OVERHEAD) throw undecryptable();
     return this.#inTurn(async (opener) => {
-      const output = outputFor(bytes.length - SESSION_OVERHEAD, options.output);
-      await opener.openAsync(bytes, output, threadsOf(options));
+      const output = outputFor(bytes.length - SESSION_OVERHEAD, bulk.output);
+      await opener.openAsync(bytes, output, threadsOf(bulk));
       return output;
     });
   }
@@ -128,10 +131,11 @@ export class Decryptor implements Disposable {
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
     const bytes = requireBulk(packed, 'packed');
+    const bulk = checkOptions('decryptPacked', options, BULK_OPTIONS);
     const { input, output, total } = lengthsOf(lengths);
     return this.#inTurn(async (opener) => {
-      const results = outputFor(total, options.output);
-      await opener.openPacked(bytes, input, results, threadsOf(options));
+      const results = outputFor(total, bulk.output);
+      await opener.openPacked(bytes, input, results, threadsOf(bulk));
       return new PackedMessages(results, output);
     });
   }

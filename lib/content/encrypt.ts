@@ -2,10 +2,18 @@ import { types } from 'node:util';
 import { byteLength } from '../base/bytes.js';
 import { observed } from '../base/diagnostics.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
 import { requireBytes } from './bytes.js';
 import { encryptEnvelope } from './envelope.js';
-import { EncryptionType, type EncryptOptions, type EncryptResult, encryptionType, rsaScheme } from './options.js';
+import {
+  ENCRYPT_OPTIONS,
+  EncryptionType,
+  type EncryptOptions,
+  type EncryptResult,
+  encryptionType,
+  rsaScheme,
+} from './options.js';
 import { encryptRsaBlock } from './rsa-block.js';
 
 /**
@@ -26,9 +34,10 @@ export function encrypt(
   options: EncryptOptions = {},
 ): Promise<EncryptResult> {
   return observed('encrypt', async () => {
+    const checked = checkOptions('encrypt', options, ENCRYPT_OPTIONS);
     try {
-      if (encryptionType(options) === EncryptionType.None) return encryptBlock(token, data, options);
-      return await encryptEnvelope(token, data, options);
+      if (encryptionType(checked) === EncryptionType.None) return encryptBlock(token, data, checked);
+      return await encryptEnvelope(token, data, checked);
     } catch (error) {
       if (error instanceof AttestationError) throw error;
       const message = error instanceof Error ? error.message : String(error);

@@ -1,10 +1,13 @@
 import { types } from 'node:util';
 import { byteLength } from '../base/bytes.js';
+import { flag, integer } from '../base/option-kinds.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import { type NativeSessionSealer, native } from '../native.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import { requireBulk, requireBytes } from './bytes.js';
 import { closed, invalid, sealingError } from './errors.js';
 import { wrapInputKey } from './input-key.js';
+import { BOUND_BYTES, BULK_OPTIONS } from './options.js';
 import { cut, PackedMessages, resultLengths } from './packed.js';
 import { type BulkOptions, outputFor, threadsOf } from './seal.js';
 import { MAX_SESSION_MESSAGES, SESSION_OVERHEAD, sessionInfo } from './session.js';
@@ -21,6 +24,12 @@ export interface EncryptorOptions {
   /** Messages after which `encrypt` refuses. At most 2^48, which is the default. */
   messageLimit?: number;
 }
+
+const OPTIONS: OptionTable<EncryptorOptions> = {
+  ordered: flag,
+  additionalData: BOUND_BYTES,
+  messageLimit: integer(1, MAX_SESSION_MESSAGES),
+};
 
 /**
  * One wrapped key, many messages at the speed of AES. Each message is its number (8 bytes), ciphertext and tag (16): 24
@@ -82,10 +91,11 @@ export class Encryptor implements Disposable {
    * is taken at the call, so that messages keep the order of the calls.
    */
   async encryptAsync(message: Uint8Array, options: BulkOptions = {}): Promise<Buffer> {
-    const bytes = requireBulk(message, 'message');
+    const input = requireBulk(message, 'message');
+    const bulk = checkOptions('encryptAsync', options, BULK_OPTIONS);
     try {
-      const output = outputFor(bytes.length + SESSION_OVERHEAD, options.output);
-      await this.#native().sealAsync(bytes, output, threadsOf(options));
+      const output = outputFor(input.length + SESSION_OVERHEAD, bulk.output);
+      await this.#native().sealAsync(input, output, threadsOf(bulk));
       return output;
     } catch (error) {
       throw sealingError(error);
@@ -124,11 +134,12 @@ export class Encryptor implements Disposable {
     lengths: Uint32Array | readonly number[],
     options: BulkOptions = {},
   ): Promise<PackedMessages> {
-    const bytes = requireBulk(packed, 'packed');
+    const messages = requireBulk(packed, 'packed');
+    const bulk = checkOptions('encryptPacked', options, BULK_OPTIONS);
     try {
       const { input, output, total } = resultLengths(lengths, SESSION_OVERHEAD);
-      const results = outputFor(total, options.output);
-      await this.#native().sealPacked(bytes, input, results, threadsOf(options));
+      const results = outputFor(total, bulk.output);
+      await this.#native().sealPacked(messages, input, results, threadsOf(bulk));
       return new PackedMessages(results, output);
     } catch (error) {
       throw sealingError(error);
@@ -138,10 +149,10 @@ export class Encryptor implements Disposable {
   /** The last message of an ordered session, empty by default. The receiver that got it knows that it got all. */
   finish(message: Uint8Array = new Uint8Array()): Buffer {
     if (!this.ordered) throw invalid('only an ordered session has a last message');
-    const bytes = requireBytes(message, 'message');
+    const last = requireBytes(message, 'message');
     try {
-      const output = Buffer.allocUnsafe(bytes.length + SESSION_OVERHEAD);
-      this.#native().seal(bytes, output, true);
+      const output = Buffer.allocUnsafe(last.length + SESSION_OVERHEAD);
+      this.#native().seal(last, output, true);
       return output;
     } catch (error) {
       throw sealingError(error);
@@ -170,11 +181,8 @@ export class Encryptor implements Disposable {
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key
  */
 export function createEncryptor(token: string | RsaPublicJwk, options: EncryptorOptions = {}): Encryptor {
-  const { ordered = false, additionalData, messageLimit = MAX_SESSION_MESSAGES } = options;
-  if (additionalData !== undefined) requireBytes(additionalData, 'additionalData');
-  if (!Number.isSafeInteger(messageLimit) || messageLimit < 1 || messageLimit > MAX_SESSION_MESSAGES) {
-    throw invalid('messageLimit must be an integer from 1 to 2^48');
-  }
+  const checked = checkOptions('createEncryptor', options, OPTIONS);
+  const { ordered = false, additionalData, messageLimit = MAX_SESSION_MESSAGES } = checked;
   const { key, jwe } = wrapInputKey(wrappingKeyOf(token), 'session', { ordered });
   try {
     const sealer = new (native().SessionSealer)(key, sessionInfo(jwe, additionalData), messageLimit);

@@ -1,5 +1,8 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { custom, unchecked } from '../base/option-kinds.js';
+import type { OptionKind, OptionTable } from '../base/options.js';
 import type { RsaDecryptScheme } from '../tpm/tpm.js';
+import { requireBytes } from './bytes.js';
 import type { BulkOptions } from './seal.js';
 
 /** How data is encrypted to the TPM's ephemeral key. */
@@ -56,6 +59,21 @@ export interface DecryptOptions extends BulkOptions {
   /** Takes the decryption out of the TPM's queue. */
   signal?: AbortSignal;
 }
+
+/** Additional data: copied, and refused with words that say what became of memory that was transferred. */
+export const BOUND_BYTES: OptionKind<Uint8Array> = custom((value, name) => Buffer.from(requireBytes(value, name)));
+
+/** Where results go and on how many cores: looked at where they are used, since the memory must not be copied. */
+export const BULK_OPTIONS: OptionTable<BulkOptions> = { output: unchecked(), threads: unchecked() };
+
+/** `scheme` and `hash` are refused with code 24, the type with words of its own. */
+export const ENCRYPT_OPTIONS: OptionTable<EncryptOptions> = {
+  ...BULK_OPTIONS,
+  type: unchecked(),
+  scheme: unchecked(),
+  hash: unchecked(),
+  additionalData: BOUND_BYTES,
+};
 
 const HASHES: readonly unknown[] = ['SHA-1', 'SHA-256', 'SHA-384', 'SHA-512'] satisfies OaepHash[];
 

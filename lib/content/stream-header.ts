@@ -32,6 +32,15 @@ export interface StreamOptions {
   additionalData?: Uint8Array;
 }
 
+/** For the generators: their reader says when it is done with a piece by asking for the next one. */
+export interface StreamOutputOption {
+  /**
+   * Memory of the reader's own for every result, at least {@link STREAM_OUTPUT_BYTES}: each piece lies in it only until the
+   * next one is asked for. Saves the stream from taking new memory. By default each piece is the reader's to keep.
+   */
+  output?: Uint8Array;
+}
+
 export interface StreamDecryptOptions extends StreamOptions, UnwrapOptions {}
 
 /** The bytes before the salt. */

@@ -3,18 +3,18 @@ import { throwIfAborted } from '../base/abort.js';
 import { ChunkPump, requirePiece, requireSource } from './chunk-pump.js';
 import { invalid, openingError } from './errors.js';
 import { pumpTransform } from './pump-transform.js';
-import { openStream, type StreamDecryptOptions, streamHeaderBytes } from './stream-header.js';
+import { openStream, type StreamDecryptOptions, type StreamOutputOption, streamHeaderBytes } from './stream-header.js';
 import type { UnwrapKey } from './unwrap.js';
 
 /** One sealed stream on its way in: collects the header, unwraps the key, then decrypts. */
 class StreamOpener {
   readonly #unwrap: UnwrapKey;
-  readonly #options: StreamDecryptOptions;
+  readonly #options: StreamDecryptOptions & StreamOutputOption;
   #header = Buffer.alloc(0);
   #pump: ChunkPump | undefined;
   #closed = false;
 
-  constructor(unwrap: UnwrapKey, options: StreamDecryptOptions) {
+  constructor(unwrap: UnwrapKey, options: StreamDecryptOptions & StreamOutputOption) {
     this.#unwrap = unwrap;
     this.#options = options;
   }
@@ -45,7 +45,7 @@ class StreamOpener {
       opener.destroy();
       return [];
     }
-    this.#pump = new ChunkPump(opener);
+    this.#pump = new ChunkPump(opener, this.#options.output);
     this.#header = Buffer.alloc(0);
     return this.#pump.update(start.subarray(size));
   }
@@ -60,7 +60,7 @@ class StreamOpener {
 export async function* decryptChunks(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   unwrap: UnwrapKey,
-  options: StreamDecryptOptions = {},
+  options: StreamDecryptOptions & StreamOutputOption = {},
 ): AsyncGenerator<Buffer, void, undefined> {
   requireSource(source);
   throwIfAborted(options.signal);

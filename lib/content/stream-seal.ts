@@ -1,24 +1,33 @@
 import type { Transform } from 'node:stream';
 import { throwIfAborted } from '../base/abort.js';
+import { abortSignal, unchecked } from '../base/option-kinds.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import { native } from '../native.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
 import { ChunkPump, requirePiece, requireSource } from './chunk-pump.js';
 import { sealingError } from './errors.js';
 import { wrapInputKey } from './input-key.js';
+import { BOUND_BYTES } from './options.js';
 import { pumpTransform } from './pump-transform.js';
-import { encodeStreamHeader, type StreamOptions, streamContext } from './stream-header.js';
+import { encodeStreamHeader, type StreamOptions, type StreamOutputOption, streamContext } from './stream-header.js';
 import { wrappingKeyOf } from './wrapping-key.js';
 
 export interface StreamEncryptOptions extends StreamOptions {
   signal?: AbortSignal;
 }
 
-function startStream(token: string | RsaPublicJwk, options: StreamOptions): { header: Buffer; pump: ChunkPump } {
+const OPTIONS: OptionTable<StreamEncryptOptions> = { additionalData: BOUND_BYTES, signal: abortSignal };
+const CHUNK_OPTIONS: OptionTable<StreamEncryptOptions & StreamOutputOption> = { ...OPTIONS, output: unchecked() };
+
+function startStream(
+  token: string | RsaPublicJwk,
+  options: StreamOptions & StreamOutputOption,
+): { header: Buffer; pump: ChunkPump } {
   const { key, jwe } = wrapInputKey(wrappingKeyOf(token), 'stream');
   try {
     const header = encodeStreamHeader(jwe);
     const sealer = new (native().ChunkSealer)(key, streamContext(header, options.additionalData));
-    return { header: Buffer.concat([header, sealer.prefix]), pump: new ChunkPump(sealer) };
+    return { header: Buffer.concat([header, sealer.prefix]), pump: new ChunkPump(sealer, options.output) };
   } catch (error) {
     throw sealingError(error);
   } finally {
@@ -36,8 +45,9 @@ function startStream(token: string | RsaPublicJwk, options: StreamOptions): { he
 export async function* encryptChunks(
   token: string | RsaPublicJwk,
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  options: StreamEncryptOptions = {},
+  given: StreamEncryptOptions & StreamOutputOption = {},
 ): AsyncGenerator<Buffer, void, undefined> {
+  const options = checkOptions('encryptChunks', given, CHUNK_OPTIONS);
   requireSource(source);
   throwIfAborted(options.signal);
   const { header, pump } = startStream(token, options);
@@ -61,7 +71,8 @@ export async function* encryptChunks(
  *
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key
  */
-export function createEncryptStream(token: string | RsaPublicJwk, options: StreamEncryptOptions = {}): Transform {
+export function createEncryptStream(token: string | RsaPublicJwk, given: StreamEncryptOptions = {}): Transform {
+  const options = checkOptions('createEncryptStream', given, OPTIONS);
   const { header, pump } = startStream(token, options);
   const stream = pumpTransform({
     ...(options.signal !== undefined && { signal: options.signal }),

@@ -12,6 +12,7 @@ import {
 } from '../base/option-kinds.js';
 import { invalid, nested, type OptionKind, type OptionTable, recordOf, required } from '../base/options.js';
 import { contextName, isLikeQualifyingData, isReservedContext } from '../base/qualifying-data.js';
+import type { StreamOutputOption } from '../content/index.js';
 import type { KeyTemplate, PcrBank } from '../tpm/types.js';
 import type { EvidenceCertificates } from '../verify/types.js';
 import type {
@@ -90,6 +91,11 @@ export const STREAM_OPTIONS: OptionTable<GuestStreamOptions> = {
   additionalData: bytes(),
   keyTemplate: KEY_TEMPLATE,
   signal: abortSignal,
+};
+
+export const CHUNK_OPTIONS: OptionTable<GuestStreamOptions & StreamOutputOption> = {
+  ...STREAM_OPTIONS,
+  output: unchecked(),
 };
 
 const CERTIFICATES: OptionKind<EvidenceCertificates> = nested<EvidenceCertificates>({

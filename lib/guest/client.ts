@@ -20,6 +20,7 @@ import {
   type RandomAccessSource,
   type SealedFile,
   type StreamDecryptOptions,
+  type StreamOutputOption,
   type UnwrapKey,
 } from '../content/index.js';
 import {
@@ -44,6 +45,7 @@ import { type AttestedFetchInit, attestedFetch } from './attested-fetch.js';
 import {
   ATTEST_OPTIONS,
   ATTEST_PARAMETERS,
+  CHUNK_OPTIONS,
   checkChallenge,
   DECRYPT_OPTIONS,
   DECRYPTOR_OPTIONS,
@@ -228,10 +230,10 @@ export class AttestationClient implements AsyncDisposable {
   /** {@link createDecryptStream} for anything that yields bytes: `for await (const plain of client.decryptChunks(source))`. */
   decryptChunks(
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: GuestStreamOptions = {},
+    options: GuestStreamOptions & StreamOutputOption = {},
   ): AsyncGenerator<Buffer, void, undefined> {
     this.#requireOpen();
-    const checked = checkOptions('decryptChunks', options, STREAM_OPTIONS);
+    const checked = checkOptions('decryptChunks', options, CHUNK_OPTIONS);
     return decryptChunks(source, ...this.#opening(checked));
   }
 

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { abortError } from '../base/abort.js';
+import { abortError, onAbort } from '../base/abort.js';
 
 type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
 type Results<T extends Tasks> = { -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> };
@@ -15,9 +15,7 @@ export async function together<const T extends Tasks>(
   const controller = new AbortController();
   // Every wait of every task listens to this signal.
   setMaxListeners(0, controller.signal);
-  const onAbort = (): void => controller.abort(abortError(signal as AbortSignal));
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const ignore = onAbort(signal, () => controller.abort(abortError(signal as AbortSignal)));
   let failure: { error: unknown } | undefined;
   const guarded = async (task: Tasks[number]): Promise<unknown> => {
     try {
@@ -33,6 +31,6 @@ export async function together<const T extends Tasks>(
     if (failure !== undefined) throw failure.error;
     return results as Results<T>;
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    ignore();
   }
 }

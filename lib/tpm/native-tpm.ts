@@ -1,9 +1,9 @@
 import { types } from 'node:util';
 import type { NativeSecretBuffer, NativeTpmClient } from '../../binding.js';
+import { onAbort } from '../base/abort.js';
 import { traced } from '../base/tracing.js';
 import { type NativeError, native } from '../native.js';
 import { BANKS, bankName, HANDLE_RANGES, keyArguments, pcrMask, pcrsOf, schemeArguments } from './arguments.js';
-import { onAbort } from './on-abort.js';
 import { requireTpmDevice } from './tcti-device.js';
 import type {
   CertifiedEphemeralKey,
