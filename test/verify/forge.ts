@@ -46,6 +46,8 @@ export interface QuoteForgery {
   /** Signs in place of the attestation key. */
   key?: KeyObject;
   values?: (values: Record<number, Uint8Array>) => void;
+  /** Values that the TPM really has, in place of made-up ones. */
+  pcrs?: ReadonlyMap<number, Uint8Array>;
 }
 
 export const CHIP_ID = Uint8Array.from({ length: 64 }, (_, index) => (index * 7 + 1) & 0xff);
@@ -53,6 +55,8 @@ export const FORGED_NONCE = new TextEncoder().encode('a challenge');
 const PCRS = Array.from({ length: 24 }, (_, index) => index);
 
 const attestationKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
+/** Of the key that the claims name. */
+export const attestationPublicKey: KeyObject = attestationKey.publicKey;
 /** A key that is nobody's. */
 export const strangersKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 export const attestationJwk = (): RuntimeClaims['keys'][0] => {
@@ -134,9 +138,13 @@ function claimsText({ claims }: Forgery): string {
 export function makeQuote(forgery: QuoteForgery = {}): NonNullable<Evidence['quote']> {
   const selected = forgery.selected ?? PCRS;
   const values: Record<number, Uint8Array> = {};
-  for (const index of forgery.shown ?? selected) values[index] = new Uint8Array(32).fill(index + 1);
+  const pcrValue = (index: number): Uint8Array =>
+    forgery.pcrs === undefined
+      ? new Uint8Array(32).fill(index + 1)
+      : (forgery.pcrs.get(index) ?? new Uint8Array(32).fill(index >= 17 && index < 23 ? 0xff : 0));
+  for (const index of forgery.shown ?? selected) values[index] = pcrValue(index);
   const digest = createHash('sha256');
-  for (const index of selected) digest.update(new Uint8Array(32).fill(index + 1));
+  for (const index of selected) digest.update(pcrValue(index));
   const message = encodeQuote({ ...forgery, selected, digest: forgery.digest ?? digest.digest() });
   forgery.values?.(values);
   const signature = sign('sha256', message, forgery.key ?? attestationKey.privateKey);
