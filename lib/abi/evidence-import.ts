@@ -79,9 +79,15 @@ export function exportTrusteeEvidence(evidence: Evidence): string {
   return JSON.stringify({
     version: 2,
     tpm_quote: { signature: hex(quote.signature), message: hex(quote.message), pcrs },
-    hcl_report: encodeBase64url(evidence.hclReport),
-    vcek: encodeBase64url(vcek),
+    hcl_report: padded(evidence.hclReport),
+    vcek: padded(vcek),
   });
+}
+
+/** Base64url as trustee writes it: padded. */
+function padded(bytes: Uint8Array): string {
+  const text = encodeBase64url(bytes);
+  return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
 }
 
 /** DER of what may be PEM. */
