@@ -55,4 +55,33 @@ describe('#21 revocation', () => {
     const genoa = await forge({ product: 'Genoa' });
     expect(await codes([genoa.authority.revocationList(), forged.authority.revocationList()])).toEqual([]);
   });
+
+  it('counts every list of the root: revoked in one of them is revoked, in any order', async () => {
+    const clean = forged.authority.revocationList();
+    const revoking = forged.authority.revocationList({ revoked: ['ask'] });
+    expect(await codes([clean, revoking])).toEqual(['ERR_CERTIFICATE_REVOKED']);
+    expect(await codes([revoking, clean])).toEqual(['ERR_CERTIFICATE_REVOKED']);
+  });
+
+  it('refuses a list that is expired, or of the future, beside a good one', async () => {
+    const day = 86_400_000;
+    const good = forged.authority.revocationList();
+    const expired = forged.authority.revocationList({
+      thisUpdate: new Date(Date.now() - 2 * day),
+      nextUpdate: new Date(Date.now() - day),
+    });
+    const future = forged.authority.revocationList({ thisUpdate: new Date(Date.now() + day) });
+    for (const other of [expired, future]) {
+      expect(await codes([good, other])).toEqual(['ERR_CRL_EXPIRED']);
+      expect(await codes([other, good])).toEqual(['ERR_CRL_EXPIRED']);
+    }
+  });
+
+  it('is demanded where the policy says so', async () => {
+    const { evidence, options } = forged;
+    const policy = { requireCrl: true };
+    expect(failedCodes(await explainEvidence(evidence, { ...options, policy }))).toEqual(['ERR_CRL']);
+    const crls = [forged.authority.revocationList()];
+    expect(failedCodes(await explainEvidence(evidence, { ...options, policy, crls }))).toEqual([]);
+  });
 });
