@@ -44,7 +44,7 @@ describe('what is checked is what is used:', () => {
       const result = await verified;
       expect(result.pcrs?.[7]).toBe('08'.repeat(32));
       expect(result.claims?.keys).toHaveLength(1);
-      expect(result.report.version).toBeGreaterThan(1);
+      expect(result).toMatchObject({ tee: 'snp', report: { version: expect.any(Number) } });
     }
   });
 
@@ -77,6 +77,7 @@ describe('what is checked is what is used:', () => {
   it('a result that is changed does not change what is remembered of a chain', async () => {
     const { evidence, options } = await forge();
     const first = await verifyEvidence(evidence, options);
+    if (first.tee !== 'snp') throw new Error('an SNP report proves SNP');
     first.certificates.vcek.hwid?.fill(0);
     first.certificates.vcek.notAfter.setFullYear(1970);
     Object.assign(first.certificates.vcek.tcb ?? {}, { microcode: 0 });
