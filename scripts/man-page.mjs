@@ -32,26 +32,38 @@ function afterHelp(command) {
     .trim();
 }
 
-function section(command) {
-  const options = command.options.map((option) => term(option.flags, help.optionDescription(option)));
-  const words = [
-    command.name(),
-    '[options]',
-    ...command.registeredArguments.map((argument) => help.argumentTerm(argument)),
-  ];
+/** Name, arguments, description, options and examples of one command. */
+function body(command, name) {
+  const words = [name, '[options]', ...command.registeredArguments.map((argument) => help.argumentTerm(argument))];
   const after = afterHelp(command);
+  return {
+    title: words.join(' '),
+    lines: [
+      roff(command.description()),
+      ...command.registeredArguments.flatMap((argument) => term(argument.name(), help.argumentDescription(argument))),
+      ...command.options.flatMap((option) => term(option.flags, help.optionDescription(option))),
+      ...(after === '' ? [] : ['.PP', '.nf', roff(after), '.fi']),
+    ],
+  };
+}
+
+function section(command) {
+  const own = body(command, command.name());
+  const below = command.commands
+    .filter((one) => one.name() !== 'help')
+    .map((one) => body(one, `${command.name()} ${one.name()}`));
   return [
-    `.SS ${roff(words.join(' '))}`,
-    roff(command.description()),
-    ...command.registeredArguments.flatMap((argument) => term(argument.name(), help.argumentDescription(argument))),
-    ...options.flat(),
-    ...(after === '' ? [] : ['.PP', '.nf', roff(after), '.fi']),
+    `.SS ${roff(own.title)}`,
+    ...own.lines,
+    ...below.flatMap(({ title, lines }) => ['.PP', `.B ${roff(title)}`, '.br', ...lines]),
   ];
 }
 
 const commands = help.visibleCommands(program).filter((command) => command.name() !== 'help');
 const variables = new Map(
-  commands.flatMap(({ options }) => options.filter(({ envVar }) => envVar).map(({ envVar, long }) => [envVar, long])),
+  commands
+    .flatMap((command) => [command, ...command.commands])
+    .flatMap(({ options }) => options.filter(({ envVar }) => envVar).map(({ envVar, long }) => [envVar, long])),
 );
 const page = [
   `.TH CVM-ATTEST 1 "" "cvm-guest-attestation ${program.version()}"`,

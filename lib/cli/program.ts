@@ -56,7 +56,9 @@ export function buildProgram(context: Context): Command {
     .version(packageVersion(), '-V, --version', 'print the version')
     .addHelpText('after', `${EXIT_CODES}\n${MORE_HELP}`);
   for (const [group, make] of COMMANDS) {
-    program.addCommand(make(context).helpGroup(group).addHelpText('after', EXIT_CODES));
+    const command = make(context).helpGroup(group);
+    for (const one of [command, ...command.commands]) one.addHelpText('after', EXIT_CODES);
+    program.addCommand(command);
   }
   configure(program, context);
   return program;

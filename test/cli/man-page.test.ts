@@ -6,8 +6,8 @@ import { Terminal } from '../../lib/cli/output/terminal.js';
 import { buildProgram } from '../../lib/cli/program.js';
 
 const root = new URL('../../', import.meta.url);
-const { man } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { man: string };
-const page = readFileSync(new URL(man, root), 'utf8');
+const { man } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { man: string[] };
+const page = readFileSync(new URL(man[0] as string, root), 'utf8');
 const plain = page.replaceAll('\\-', '-');
 
 const terminal = new Terminal(process.stdout, process.stderr, {});
@@ -15,6 +15,10 @@ const program = buildProgram({ terminal, env: {}, signal: new AbortController().
 const commands = commandWords(program).filter(({ name }) => name !== 'help');
 
 describe('the manual page', () => {
+  it('is one of a list, which npm installs where man looks', () => {
+    expect(man).toEqual(['./dist/cvm-attest.1']);
+  });
+
   it.each(commands.map((command) => [command.name, command] as const))(
     'has %s with its options',
     (name, { options }) => {

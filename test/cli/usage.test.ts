@@ -15,7 +15,8 @@ const scratch = scratchFolder();
 
 describe('usage', () => {
   it('has the documented commands', () => {
-    const documented = 'report quote evidence verify attest token encrypt decrypt doctor simulate demo completion';
+    const documented =
+      'report quote evidence verify attest token encrypt decrypt key secret policy run explain doctor simulate demo completion';
     expect(words.map(({ name }) => name).sort()).toEqual(documented.split(' ').sort());
   });
 

@@ -23,7 +23,14 @@ export function keyCommand(context: Context): Command {
     .summary('get a key of a vault, and verify what a vault answered')
     .description('Has keys of Key Vault (Premium) and Managed HSM released to this confidential VM.')
     .addCommand(releaseCommand(context))
-    .addCommand(verifyCommand(context));
+    .addCommand(verifyCommand(context))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  cvm-attest key release --help    options and examples of having a key released
+  cvm-attest key verify --help     of verifying an answer that a vault gave`,
+    );
 }
 
 interface ReleaseOptions extends VaultArguments {

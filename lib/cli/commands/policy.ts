@@ -8,9 +8,6 @@ import {
   explainPolicyCommand,
 } from './release-policy.js';
 
-const EXIT_CODES = `
-Exit codes: 0 success · 1 a verification says no · 2 wrong usage · 3 a failure, with its error code · 130 Ctrl-C`;
-
 const EXAMPLES = `
 Examples:
   cvm-attest policy learn evidence.json --out policy.json     pin what a good machine proves
@@ -30,6 +27,6 @@ export function policyCommand(context: Context): Command {
   const command = new Command('policy')
     .summary('make and explain policies')
     .description('Makes, compares and explains what is demanded of a machine before it is trusted.');
-  for (const make of SUBCOMMANDS) command.addCommand(make(context).addHelpText('after', EXIT_CODES));
+  for (const make of SUBCOMMANDS) command.addCommand(make(context));
   return command.addHelpText('after', EXAMPLES);
 }

@@ -58,7 +58,8 @@ Sources:
   provisioned:FILE                            a secret that was provisioned to this VM
 
 Examples:
-  sudo cvm-attest run --secret DB_KEY=https://contoso.vault.azure.net/keys/db --attestation-url https://sharedweu.weu.attest.azure.net -- node server.js
+  sudo cvm-attest run --secret DB_KEY=https://contoso.vault.azure.net/keys/db \\
+    --attestation-url https://sharedweu.weu.attest.azure.net -- node server.js
   cvm-attest simulate --key db -- cvm-attest run --secret DB_KEY=key:db --deliver file -- sh -c 'ls -l $DB_KEY_FILE'`,
     );
   addSecretOptions(addVaultOptions(command));

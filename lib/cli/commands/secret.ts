@@ -24,7 +24,13 @@ export function secretCommand(context: Context): Command {
   return new Command('secret')
     .summary('decrypt what was provisioned to this VM')
     .description("Secrets that Azure's control plane provisions to a confidential VM, hidden from its host.")
-    .addCommand(unprotectCommand(context));
+    .addCommand(unprotectCommand(context))
+    .addHelpText(
+      'after',
+      `
+Example:
+  cvm-attest secret unprotect --help    options and examples`,
+    );
 }
 
 function unprotectCommand(context: Context): Command {

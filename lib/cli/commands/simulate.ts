@@ -6,6 +6,7 @@ import type { Context } from '../context.js';
 import { CliError, Exit } from '../exit.js';
 import { writeOutput } from '../input/files.js';
 import { collect, jsonOption } from '../options.js';
+import { wrap } from '../output/table.js';
 import { exportLines, guestEnvironment } from '../simulate/environment.js';
 import { furnish } from '../simulate/furnish.js';
 
@@ -61,6 +62,9 @@ function faultOption(): Option {
     });
 }
 
+/** Of the list of faults: names and descriptions. */
+const FAULT_COLUMNS = 116;
+
 const EXAMPLES = `
 Examples:
   cvm-attest simulate                               and in another shell what it prints
@@ -70,7 +74,9 @@ Examples:
 function faultList(): string {
   const width = Math.max(...Object.keys(ALL_FAULTS).map((name) => name.length));
   return Object.entries(ALL_FAULTS)
-    .map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`)
+    .flatMap(([name, { description }]) =>
+      wrap(description, FAULT_COLUMNS - width).map((line, at) => `  ${(at === 0 ? name : '').padEnd(width)}  ${line}`),
+    )
     .join('\n');
 }
 

@@ -18,17 +18,32 @@ export interface CommandWords {
   choices: readonly string[];
 }
 
-/** What there is to complete: read off the program itself, so that no option can be forgotten. */
+/**
+ * What there is to complete: read off the program itself, so that no option can be forgotten. A command that has others is
+ * completed by their names first, then by all that they take.
+ */
 export function commandWords(program: Command): CommandWords[] {
   return program
     .createHelp()
     .visibleCommands(program)
-    .map((command) => ({
-      name: command.name(),
-      summary: firstSentence(command.summary() || command.description()),
-      options: command.createHelp().visibleOptions(command).map(optionWords),
-      choices: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
-    }));
+    .map((command) => {
+      const below = subcommandsOf(command);
+      const options = [command, ...below].flatMap((one) => one.createHelp().visibleOptions(one).map(optionWords));
+      return {
+        name: command.name(),
+        summary: firstSentence(command.summary() || command.description()),
+        options: options.filter((one, at) => options.findIndex(({ flags }) => flags[0] === one.flags[0]) === at),
+        choices:
+          below.length > 0
+            ? below.map((one) => one.name())
+            : command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
+      };
+    });
+}
+
+/** Commands of a command, without its help. */
+export function subcommandsOf(command: Command): Command[] {
+  return command.commands.filter((one) => one.name() !== 'help');
 }
 
 function optionWords(option: Option): OptionWords {
