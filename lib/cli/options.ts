@@ -26,6 +26,7 @@ export const ENV = Object.freeze({
   url: 'CVM_ATTEST_URL',
   trustedRoot: 'CVM_ATTEST_TRUSTED_ROOT',
   policy: 'CVM_ATTEST_POLICY',
+  collateral: 'CVM_ATTEST_COLLATERAL',
 });
 
 export function addTpmOption(command: Command): Command {

@@ -8,11 +8,13 @@ export function demoCommand(context: Context): Command {
     .description(
       'Starts a simulated confidential VM, attests it, verifies its token, encrypts a message to the key in the token, decrypts it with the TPM, shows what is refused, and stops everything.',
     )
+    .option('--tdx', 'a machine of Intel TDX in place of one of AMD SEV-SNP')
     .addHelpText(
       'after',
       `
-Example:
-  cvm-attest demo        needs nothing but the swtpm program`,
+Examples:
+  cvm-attest demo        needs nothing but the swtpm program
+  cvm-attest demo --tdx`,
     )
-    .action(() => runDemo(context));
+    .action(({ tdx }: { tdx?: boolean }) => runDemo(context, tdx === true));
 }

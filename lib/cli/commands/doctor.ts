@@ -5,6 +5,7 @@ import type { Context } from '../context.js';
 import { examine } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { Exit } from '../exit.js';
+import { collateralFileOption, readCollateral } from '../input/collateral.js';
 import { addPolicyOption, addTrustedRootOption, readPolicy, readTrustedRoots } from '../input/verification.js';
 import { addGuestOptions, ENV, type GuestOptions, jsonOption, proxyOption } from '../options.js';
 import { printable } from '../output/printable.js';
@@ -12,6 +13,7 @@ import { wrap } from '../output/table.js';
 import type { Terminal } from '../output/terminal.js';
 
 interface DoctorOptions extends GuestOptions {
+  collateral?: string;
   url?: string;
   trustedRoot?: string[];
   policy?: string;
@@ -26,6 +28,7 @@ export function doctorCommand(context: Context): Command {
     )
     .addOption(new Option('--url <url>', 'also attest with this service').env(ENV.url))
     .addOption(proxyOption())
+    .addOption(collateralFileOption())
     .addOption(jsonOption());
   addGuestOptions(addPolicyOption(addTrustedRootOption(command)));
   return command
@@ -44,6 +47,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const { tcti, imdsUrl, url, eventLog, osRelease, trustedRoot } = options;
   const policy = await readPolicy(options.policy);
   const trustedRoots = await readTrustedRoots(trustedRoot);
+  const collateral = await readCollateral(options.collateral);
   const findings = await terminal.progress(
     'examining this machine',
     examine({
@@ -52,6 +56,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
       root: '/',
       signal,
       ...(url ? { attestationUrl: url } : {}),
+      ...(collateral === undefined ? {} : { collateral }),
       ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
       ...(eventLog ? { eventLogPath: eventLog } : {}),
       ...(osRelease ? { osReleasePath: osRelease } : {}),

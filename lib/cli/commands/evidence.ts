@@ -3,6 +3,7 @@ import { AttestationClient, evidenceToJson, explainEvidence } from '../../index.
 import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { parseBytes, parsePcrs } from '../input/bytes.js';
+import { addCollateralOptions, type CollateralArguments, collateralOption } from '../input/collateral.js';
 import { writeOutput } from '../input/files.js';
 import {
   addPolicyOption,
@@ -15,7 +16,7 @@ import { addGuestOptions, clientOptions, type GuestOptions, htmlOption } from '.
 import { writeResultPage } from '../present/result-page.js';
 import { shownResult } from '../present/shown.js';
 
-interface EvidenceCommandOptions extends GuestOptions {
+interface EvidenceCommandOptions extends GuestOptions, CollateralArguments {
   nonce?: Uint8Array;
   context?: string;
   userData?: Uint8Array;
@@ -40,6 +41,7 @@ export function evidenceCommand(context: Context): Command {
     .option('--no-certificates', 'leave the certificates out: the verifier has them')
     .option('-o, --out <file>', 'where to write; default: stdout')
     .addOption(htmlOption());
+  addCollateralOptions(command);
   addGuestOptions(addPolicyOption(addTrustedRootOption(command)));
   return command
     .addHelpText(
@@ -75,6 +77,8 @@ Example:
         const trustedRoots = await readTrustedRoots(options.trustedRoot);
         const policy = await readPolicy(options.policy);
         const result = await explainEvidence(evidence, {
+          ...(await collateralOption(context, options, evidence)),
+          ...(options.context === undefined ? {} : { context: options.context }),
           ...(nonce === undefined ? {} : { nonce }),
           ...(options.context === undefined ? {} : { context: options.context }),
           ...(userData === undefined ? {} : { userData }),

@@ -9,6 +9,7 @@ import {
 import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { parseBytes } from '../input/bytes.js';
+import { addCollateralOptions, type CollateralArguments, collateralOption } from '../input/collateral.js';
 import { readInput, writeOutput } from '../input/files.js';
 import {
   addVerificationOptions,
@@ -22,7 +23,7 @@ import { printable } from '../output/printable.js';
 
 const MAX_EVIDENCE_BYTES = 2 << 20;
 
-interface LearnOptions extends VerificationArguments {
+interface LearnOptions extends VerificationArguments, CollateralArguments {
   nonce?: Uint8Array;
   context?: string;
   userData?: Uint8Array;
@@ -41,7 +42,7 @@ export function learnPolicyCommand(context: Context): Command {
     .option('--context <name>', 'the context that was given to the guest')
     .option('--user-data <bytes>', 'the user data that the report must echo', parseBytes)
     .option('-o, --out <file>', 'where to write the policy; default: stdout');
-  addVerificationOptions(command);
+  addCollateralOptions(addVerificationOptions(command));
   return command
     .addHelpText(
       'after',
@@ -58,6 +59,7 @@ async function learn(context: Context, path: string, options: LearnOptions): Pro
   const evidence = evidenceFromJson(await readInput(path, MAX_EVIDENCE_BYTES));
   const result = await explainEvidence(evidence, {
     ...(await verificationOptions(options)),
+    ...(await collateralOption(context, options, evidence)),
     ...(nonce === undefined ? {} : { nonce }),
     ...(options.context === undefined ? {} : { context: options.context }),
     ...(userData === undefined ? {} : { userData }),

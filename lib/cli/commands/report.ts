@@ -1,19 +1,31 @@
 import { randomBytes } from 'node:crypto';
 import { Command, Option } from 'commander';
+import { isTdQuote } from '../../abi/td-quote.js';
 import { DEFAULT_KDS_URL } from '../../imds/kds-url.js';
 import {
   AttestationClient,
   explainEvidence,
   explainSnpReport,
+  explainTdQuote,
   fetchThimCertificates,
   KdsClient,
   parseHclReport,
   parseSnpReport,
+  parseTdQuote,
+  parseTdReport,
+  type TdQuote,
+  type TdReport,
 } from '../../index.js';
 import type { Evidence, EvidenceCertificates, Product } from '../../verify/types.js';
 import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { readCertificates } from '../input/certificates.js';
+import {
+  addCollateralOptions,
+  type CollateralArguments,
+  collateralFor,
+  collateralOption,
+} from '../input/collateral.js';
 import { readInput } from '../input/files.js';
 import {
   addVerificationOptions,
@@ -37,8 +49,9 @@ import { writeResultPage } from '../present/result-page.js';
 import { claimsFields, hclFields } from '../present/runtime-claims.js';
 import { type ShownResult, shownResult } from '../present/shown.js';
 import { snpReportSections } from '../present/snp-report.js';
+import { tdQuoteSections, tdReportSection } from '../present/td-quote.js';
 
-interface ReportOptions extends GuestOptions, VerificationArguments {
+interface ReportOptions extends GuestOptions, VerificationArguments, CollateralArguments {
   print?: boolean;
   file?: string;
   certs?: string[];
@@ -86,7 +99,7 @@ export function reportCommand(context: Context): Command {
     .addOption(proxyOption())
     .addOption(jsonOption())
     .addOption(htmlOption());
-  addVerificationOptions(addGuestOptions(command));
+  addCollateralOptions(addVerificationOptions(addGuestOptions(command)));
   return command
     .addHelpText(
       'after',
@@ -117,13 +130,16 @@ async function liveReport(context: Context, options: ReportOptions): Promise<voi
     const certificates = await certificatesFor(context, options, evidence.hclReport);
     evidence = { ...evidence, ...(certificates === undefined ? {} : { certificates }) };
   }
-  const result = await explainEvidence(evidence, { ...verification, nonce });
+  const collateral = await collateralOption(context, options, evidence);
+  const result = await explainEvidence(evidence, { ...verification, ...collateral, nonce });
   await show(context, options, shownResult(result), 'this machine');
 }
 
 async function savedReport(context: Context, options: ReportOptions, file: string): Promise<void> {
   const bytes = await readInput(file, MAX_REPORT_BYTES);
   const verification = await verificationOptions(options);
+  if (isTdQuote(bytes)) return savedTdQuote(context, options, bytes, file);
+  if (isTdReport(bytes)) return showTd(context, options, parseTdReport(bytes));
   const isHcl = isHclReport(bytes);
   if (!isHcl && bytes.length !== SNP_REPORT_BYTES) {
     // The parser says best what is wrong with it.
@@ -140,6 +156,51 @@ async function savedReport(context: Context, options: ReportOptions, file: strin
     ? await explainEvidence(evidence, verification)
     : await explainSnpReport(bytes, { vcek: certificates.vcek, ...chainOf(certificates) }, verification);
   await show(context, options, shownResult(result), file);
+}
+
+/** A saved TD quote: verified where there is collateral, shown where there is none. */
+async function savedTdQuote(context: Context, options: ReportOptions, bytes: Buffer, file: string): Promise<void> {
+  const collateral = await collateralFor(context, options, bytes);
+  if (collateral === undefined) {
+    if (options.html !== undefined) throw new UsageError('--html draws a verification: give --collateral');
+    showTd(context, options, parseTdQuote(bytes));
+    return;
+  }
+  const { policy, trustedRoots, now } = await verificationOptions(options);
+  const result = await explainTdQuote(bytes, {
+    collateral,
+    ...(policy === undefined ? {} : { policy }),
+    ...(trustedRoots === undefined ? {} : { trustedRoots }),
+    ...(now === undefined ? {} : { now }),
+  });
+  await show(context, options, shownResult(result), file);
+}
+
+/** What a TDREPORT or TD quote says, marked as unverified. */
+function showTd({ terminal }: Context, options: ReportOptions, td: TdReport | TdQuote): void {
+  const isQuote = 'signed' in td;
+  if (options.json) {
+    terminal.json({ ok: false, verified: false, [isQuote ? 'tdQuote' : 'tdReport']: td });
+    return;
+  }
+  const everything = options.print === true;
+  printSections(terminal, isQuote ? tdQuoteSections(td, everything) : [tdReportSection(td, everything)]);
+  terminal.print();
+  const { bold, yellow } = terminal.style;
+  terminal.print(
+    bold(
+      yellow(
+        isQuote
+          ? '! not verified: give --collateral, or --fetch-collateral'
+          : '! not verified: only the processor that made a TDREPORT can check it; what others verify is its TD quote',
+      ),
+    ),
+  );
+}
+
+/** A TDREPORT has 1024 bytes, of type 0x81. */
+function isTdReport(bytes: Uint8Array): boolean {
+  return bytes.length === 1024 && bytes[0] === 0x81;
 }
 
 /** Certificates from where the options say; undefined when they say nothing about a saved report. */
@@ -176,7 +237,11 @@ async function show(context: Context, options: ReportOptions, result: ShownResul
   if (!result.ok) context.exitCode = Exit.refused;
   const caution = cautionOf(options);
   if (options.html !== undefined) {
-    await writeResultPage(options.html, result, { title: 'SEV-SNP report', subject, caution });
+    await writeResultPage(options.html, result, {
+      title: result.tee === 'tdx' ? 'TD quote' : 'SEV-SNP report',
+      subject,
+      caution,
+    });
   }
   if (options.json) terminal.json(resultJson(result, caution));
   else printResult(terminal, result, { what: 'report', everything: options.print === true, caution });

@@ -4,6 +4,7 @@ import type { Context } from '../context.js';
 import { Exit } from '../exit.js';
 import { parseBytes } from '../input/bytes.js';
 import { readCertificates } from '../input/certificates.js';
+import { addCollateralOptions, type CollateralArguments, collateralOption } from '../input/collateral.js';
 import { readInput } from '../input/files.js';
 import {
   addVerificationOptions,
@@ -17,7 +18,7 @@ import { resultJson } from '../present/result-json.js';
 import { writeResultPage } from '../present/result-page.js';
 import { shownResult } from '../present/shown.js';
 
-interface VerifyOptions extends VerificationArguments {
+interface VerifyOptions extends VerificationArguments, CollateralArguments {
   nonce?: Uint8Array;
   context?: string;
   userData?: Uint8Array;
@@ -33,7 +34,7 @@ export function verifyCommand(context: Context): Command {
   const command = new Command('verify')
     .summary('verify evidence that a guest collected')
     .description(
-      "Verifies evidence without any service: from AMD's root over the hardware report and the attestation key to the quote, the PCRs and the event log.",
+      "Verifies evidence without any service: from AMD's or Intel's root over the hardware report and the attestation key to the quote, the PCRs and the event log.",
     )
     .argument('<evidence>', 'file written by cvm-attest evidence; - for stdin')
     .option(
@@ -51,7 +52,7 @@ export function verifyCommand(context: Context): Command {
     .option('-p, --print', 'print every field, not only those that decide')
     .addOption(jsonOption())
     .addOption(htmlOption());
-  addVerificationOptions(command);
+  addCollateralOptions(addVerificationOptions(command));
   return command
     .addHelpText(
       'after',
@@ -70,6 +71,7 @@ Without --nonce nothing shows that the evidence is fresh.`,
       if (options.certs !== undefined) evidence.certificates = await readCertificates(options.certs);
       const verified = await explainEvidence(evidence, {
         ...verification,
+        ...(await collateralOption(context, options, evidence)),
         ...(nonce === undefined ? {} : { nonce }),
         ...(options.context === undefined ? {} : { context: options.context }),
         ...(userData === undefined ? {} : { userData }),

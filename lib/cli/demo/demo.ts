@@ -11,17 +11,23 @@ import { Story } from './story.js';
 
 const MESSAGE = 'The launch code is 4711.';
 
+const LOOPBACK = '127.0.0.1,localhost';
+
 /** The whole of what the library is for, on a simulated machine that is gone afterwards. */
-export async function runDemo(context: Context): Promise<void> {
+export async function runDemo(context: Context, tdx = false): Promise<void> {
+  withoutProxyOnThisMachine();
   const { terminal, signal } = context;
   const story = new Story(terminal);
 
   story.step(
     'Start a simulated confidential VM',
-    'A software TPM set up as Azure does it, an AMD-like chain, metadata and attestation services.',
+    `A software TPM set up as Azure does it, ${tdx ? 'an Intel' : 'an AMD'}-like chain, metadata and attestation services.`,
   );
   const started = Date.now();
-  const cvm = await terminal.progress('making keys and starting the TPM', SimulatedCvm.start());
+  const cvm = await terminal.progress(
+    'making keys and starting the TPM',
+    SimulatedCvm.start(tdx ? { vmType: 'tdx' } : {}),
+  );
   try {
     throwIfAborted(signal);
     story.done(`up in ${((Date.now() - started) / 1000).toFixed(1)} s`);
@@ -35,6 +41,12 @@ export async function runDemo(context: Context): Promise<void> {
   const folder = dirname(cvm.eventLogPath);
   if (existsSync(folder)) throw new CliError('ERR_DEMO', `${folder} was left behind`);
   story.done('no process, socket or folder is left');
+}
+
+/** The environment's proxy does not reach services on the loopback interface of this machine. */
+function withoutProxyOnThisMachine(): void {
+  const listed = process.env.no_proxy || process.env.NO_PROXY;
+  process.env.no_proxy = [listed, LOOPBACK].filter(Boolean).join(',');
 }
 
 async function attestAndVerify(

@@ -99,11 +99,12 @@ async function proofFinding(environment: DoctorEnvironment, client: AttestationC
       action: `Run ${explainHint(error)}; where the metadata service has no certificates, cvm-attest report --kds.`,
     });
   }
-  const { trustedRoots, policy } = environment;
+  const { trustedRoots, policy, collateral } = environment;
   const { checks } = await explainEvidence(evidence, {
     nonce,
     ...(trustedRoots === undefined ? {} : { trustedRoots }),
     ...(policy === undefined ? {} : { policy }),
+    ...(collateral === undefined || evidence.tdQuote === undefined ? {} : { collateral }),
   });
   const failed = checks.filter((check) => !check.ok);
   const made = checks.filter((check) => !check.skipped).length;

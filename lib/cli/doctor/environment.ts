@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { VerificationPolicy } from '../../verify/policy.js';
 
 /** Where the doctor looks. The folders are those of the machine, or of a copy of one. */
@@ -11,6 +12,8 @@ export interface DoctorEnvironment {
   osReleasePath?: string;
   /** Root certificates that replace AMD's, for a simulated machine. */
   trustedRoots?: Uint8Array[];
+  /** TDX: collateral for the platform. */
+  collateral?: TdxCollateral;
   /** What to demand of the evidence besides. */
   policy?: VerificationPolicy;
   /** HTTP proxy for everything but instance metadata; false for none. Default: the environment's. */

@@ -8,6 +8,7 @@ import { packageVersion } from '../version.js';
 import { claimsFields, hclFields } from './runtime-claims.js';
 import type { ShownResult } from './shown.js';
 import { snpReportSections, tcbText } from './snp-report.js';
+import { tdQuoteSections, tdxTcbSection } from './td-quote.js';
 
 /** Draws a verification into one self-contained file. */
 export async function writeResultPage(
@@ -52,7 +53,7 @@ function chainLinks(result: ShownResult): ChainLink[] {
   const ak = claims?.keys.find(({ kid }) => kid === 'HCLAkPub');
   const isTdx = result.tee === 'tdx' || result.checks.some(({ subject }) => subject === 'quoting-enclave');
   return [
-    ...(isTdx ? tdxLinks(link) : snpLinks(result, link)),
+    ...(isTdx ? tdxLinks(result, link) : snpLinks(result, link)),
     link('runtime-data', 'Runtime data', 'not part of it', {
       ...(hclReport === undefined ? {} : { identity: `${hclReport.variableData.length} bytes, ${hclReport.hashType}` }),
       fields: [
@@ -122,15 +123,22 @@ function snpLinks(result: ShownResult, link: MakeLink): ChainLink[] {
   ];
 }
 
-function tdxLinks(link: MakeLink): ChainLink[] {
+function tdxLinks({ tdxCertificates, tdQuote, tcb }: ShownResult, link: MakeLink): ChainLink[] {
+  const { root, ca, pck } = tdxCertificates ?? {};
   return [
-    link('root', 'Intel root key', 'no certificate', {}),
+    link('root', 'Intel root key', 'no certificate', certificateAbout(root)),
     link('collateral', 'Collateral', 'none given', {}),
-    link('intermediate', 'PCK authority', 'no certificate', {}),
-    link('leaf', 'PCK certificate', 'no certificate', {}),
+    link('intermediate', 'PCK authority', 'no certificate', certificateAbout(ca)),
+    link('leaf', 'PCK certificate', 'no certificate', certificateAbout(pck)),
     link('quoting-enclave', 'Quoting enclave', 'not checked', {}),
-    link('tcb', 'Platform TCB', 'not checked', {}),
-    link('report', 'TD quote', 'no quote', {}),
+    link('tcb', 'Platform TCB', 'not checked', {
+      ...(tcb === undefined ? {} : { identity: tcb.status, fields: tdxTcbSection(tcb).fields }),
+    }),
+    link('report', 'TD quote', 'no quote', {
+      ...(tdQuote === undefined
+        ? {}
+        : { identity: `version ${tdQuote.version}`, fields: tdQuoteSections(tdQuote, true)[0]?.fields ?? [] }),
+    }),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { TdQuote } from '../../abi/td-quote.js';
+import type { TdReport } from '../../abi/td-report.js';
 import type { TdxTcb } from '../../verify/tdx/tcb.js';
 import { shortfallText } from '../../verify/tdx/tcb-text.js';
 import { type Field, field, hexOrZero, type Section } from '../output/table.js';
@@ -27,6 +28,23 @@ export function tdQuoteSections(quote: TdQuote, everything: boolean): Section[] 
     ...field('MRENCLAVE of the quoting enclave', quote.qeReport.mrenclave),
   ];
   return [{ title: `TD quote, version ${quote.version}`, fields: everything ? [...decisive, ...rest] : decisive }];
+}
+
+/** A TDREPORT's fields: what the TD quote made of it proves, and nothing of which this proves. */
+export function tdReportSection(report: TdReport, everything: boolean): Section {
+  const debug = ((report.tdAttributes[0] ?? 0) & DEBUG) !== 0;
+  return {
+    title: 'TDREPORT',
+    fields: [
+      ...field('MRTD', report.mrtd),
+      ...field('report data', report.reportData),
+      ...field('TEE TCB SVN', report.teeTcbSvn),
+      ...field('debugging', debug ? 'POSSIBLE: the host can read this TD' : 'not possible', { alert: debug }),
+      ...(everything ? report.rtmrs.flatMap((rtmr, index) => field(`RTMR${index}`, hexOrZero(rtmr))) : []),
+      ...(everything ? [...field('MRSEAM', report.mrseam), ...field('XFAM', report.xfam)] : []),
+      ...(everything ? field('CPUSVN', report.cpusvn) : []),
+    ],
+  };
 }
 
 /** What Intel says of the platform, in words. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exportTdxCollateral } from '../../index.js';
 import type { SimulatedCvm } from '../../simulator/index.js';
 import { ENV } from '../options.js';
 import { VAULT_ENV } from '../vault-options.js';
@@ -27,8 +28,14 @@ export async function guestEnvironment(cvm: SimulatedCvm): Promise<GuestEnvironm
     [ENV.osRelease]: cvm.osReleasePath,
     [ENV.trustedRoot]: root,
     [ENV.policy]: policy,
+    no_proxy: [process.env.no_proxy || process.env.NO_PROXY, '127.0.0.1,localhost'].filter(Boolean).join(','),
     ...(await vaultVariables(cvm, folder)),
   };
+  if (cvm.tdxCollateral !== undefined) {
+    const collateral = join(folder, 'collateral.json');
+    await writeFile(collateral, exportTdxCollateral(cvm.tdxCollateral));
+    variables[ENV.collateral] = collateral;
+  }
   if (cvm.ca !== undefined) {
     const ca = join(folder, 'ca.pem');
     await writeFile(ca, cvm.ca);
