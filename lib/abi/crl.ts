@@ -104,7 +104,8 @@ function readEntries(entries: DerReader, unknownCritical: Set<string>): Set<stri
   while (!entries.done) {
     const entry = entries.enter();
     const serial = hex(entry.unsigned(MAXIMUM_SERIAL));
-    readTime(entry);
+    // When it was revoked makes no difference.
+    if (!isTime(entry.read().tag)) throw entry.fault('a time');
     const extensions = entry.done ? new Map<string, Extension>() : readExtensions(entry.enter());
     entry.end();
     for (const [oid, { critical }] of extensions) if (critical && oid !== REASON_CODE) unknownCritical.add(oid);

@@ -32,11 +32,35 @@ export function contextTag(number: number, form: 'constructed' | 'primitive'): n
   return (form === 'constructed' ? 0xa0 : 0x80) | number;
 }
 
-export interface DerElement {
+/** One element; its views are made when they are asked for, since most of a certificate never is. */
+export class DerElement {
   readonly tag: number;
-  readonly content: Uint8Array;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #contentStart: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, start: number, contentStart: number, end: number) {
+    this.tag = bytes[start] ?? 0;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#contentStart = contentStart;
+    this.#end = end;
+  }
+
+  get content(): Uint8Array {
+    return this.#bytes.subarray(this.#contentStart, this.#end);
+  }
+
   /** Tag, length and content as received. */
-  readonly encoded: Uint8Array;
+  get encoded(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  /** A reader of the content. */
+  reader(structure: string, depth: number): DerReader {
+    return new DerReader(this.#bytes, structure, depth, this.#contentStart, this.#end);
+  }
 }
 
 /** Deeper than any structure that is read here; keeps recursion out of a caller's hands. */
@@ -48,22 +72,26 @@ export class DerReader {
   readonly structure: string;
   readonly #bytes: Uint8Array;
   readonly #depth: number;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  constructor(bytes: Uint8Array, structure: string, depth = 0) {
+  /** Of the whole of `bytes`, or of a part of them. */
+  constructor(bytes: Uint8Array, structure: string, depth = 0, start = 0, end: number = bytes.length) {
     this.structure = structure;
     if (depth > MAXIMUM_DEPTH) throw this.fault('nested too deep');
     this.#bytes = bytes;
     this.#depth = depth;
+    this.#at = start;
+    this.#end = end;
   }
 
   get done(): boolean {
-    return this.#at === this.#bytes.length;
+    return this.#at === this.#end;
   }
 
   /** Tag of the next element; undefined at the end. */
   get nextTag(): number | undefined {
-    return this.#bytes[this.#at];
+    return this.done ? undefined : this.#bytes[this.#at];
   }
 
   fault(why: string): AttestationError {
@@ -72,26 +100,34 @@ export class DerReader {
 
   /** The next element, whatever it is, or of `tag` alone. */
   read(tag?: number): DerElement {
-    const bytes = this.#bytes;
     const start = this.#at;
-    const found = bytes[start];
+    const content = this.#head(tag);
+    return new DerElement(this.#bytes, start, content, this.#at);
+  }
+
+  /** Passes the next element's head and content; gives where the content begins. It ends where the reader is then. */
+  #head(tag: number | undefined): number {
+    const bytes = this.#bytes;
+    const found = this.nextTag;
     if (found === undefined) throw this.fault('truncated');
-    if (tag !== undefined && found !== tag)
+    if (tag !== undefined && found !== tag) {
       throw this.fault(`tag 0x${found.toString(16)} instead of 0x${tag.toString(16)}`);
+    }
     if ((found & HIGH_TAG_NUMBER) === HIGH_TAG_NUMBER) throw this.fault('a tag number above 30');
-    let at = start + 1;
-    let length = bytes[at++] ?? 0x80;
+    let at = this.#at + 1;
+    let length = at < this.#end ? (bytes[at++] ?? 0x80) : 0x80;
     if (length > 0x7f) {
       const size = length & 0x7f;
       // 0x80 is the indefinite form of BER; four bytes hold more than any input here.
       if (size === 0 || size > 4) throw this.fault('a length that is indefinite or too large');
+      if (size > this.#end - at) throw this.fault('truncated');
       length = 0;
       for (let index = 0; index < size; index++) length = length * 256 + (bytes[at++] ?? 0);
       if (length < 0x80 || length < 256 ** (size - 1)) throw this.fault('a length that is not the shortest');
     }
-    if (length > bytes.length - at) throw this.fault('truncated');
+    if (length > this.#end - at) throw this.fault('truncated');
     this.#at = at + length;
-    return { tag: found, content: bytes.subarray(at, this.#at), encoded: bytes.subarray(start, this.#at) };
+    return at;
   }
 
   /** The next element when it has this tag. */
@@ -101,7 +137,8 @@ export class DerReader {
 
   /** A reader of the next element's content. */
   enter(tag: number = Tag.SEQUENCE): DerReader {
-    return this.inside(this.read(tag));
+    const content = this.#head(tag);
+    return new DerReader(this.#bytes, this.structure, this.#depth + 1, content, this.#at);
   }
 
   enterOptional(tag: number): DerReader | undefined {
@@ -110,7 +147,7 @@ export class DerReader {
 
   /** A reader of what an element holds, one level deeper. */
   inside(element: DerElement): DerReader {
-    return new DerReader(element.content, this.structure, this.#depth + 1);
+    return element.reader(this.structure, this.#depth + 1);
   }
 
   /** Refuses what is left. */
@@ -120,41 +157,49 @@ export class DerReader {
 
   /** An INTEGER of 0 or more, big-endian without leading zeros (zero is one zero byte), at most `limit` bytes. */
   unsigned(limit: number, tag: number = Tag.INTEGER): Uint8Array {
-    const { content } = this.read(tag);
-    const [first, second] = content;
-    if (first === undefined) throw this.fault('an integer without a byte');
-    if (first > 0x7f) throw this.fault('a negative integer');
-    if (first === 0 && second !== undefined && second < 0x80) throw this.fault('an integer that is not the shortest');
-    const value = first === 0 && second !== undefined ? content.subarray(1) : content;
-    if (value.length > limit) throw this.fault(`an integer of more than ${limit} bytes`);
-    return value;
+    const start = this.#unsignedStart(limit, tag);
+    return this.#bytes.subarray(start, this.#at);
   }
 
   /** An INTEGER (or ENUMERATED) of 0 to `maximum`, which is below 2^32. */
   small(maximum: number, tag: number = Tag.INTEGER): number {
-    const value = this.unsigned(4, tag).reduce((sum, byte) => sum * 256 + byte, 0);
+    let value = 0;
+    for (let at = this.#unsignedStart(4, tag); at < this.#at; at++) value = value * 256 + (this.#bytes[at] ?? 0);
     if (value > maximum) throw this.fault(`an integer above ${maximum}`);
     return value;
   }
 
+  #unsignedStart(limit: number, tag: number): number {
+    const start = this.#head(tag);
+    const size = this.#at - start;
+    const first = this.#bytes[start] ?? 0;
+    if (size === 0) throw this.fault('an integer without a byte');
+    if (first > 0x7f) throw this.fault('a negative integer');
+    const isPadded = first === 0 && size > 1;
+    if (isPadded && (this.#bytes[start + 1] ?? 0) < 0x80) throw this.fault('an integer that is not the shortest');
+    if (size - (isPadded ? 1 : 0) > limit) throw this.fault(`an integer of more than ${limit} bytes`);
+    return isPadded ? start + 1 : start;
+  }
+
   /** BOOLEAN. */
   boolean(): boolean {
-    const { content } = this.read(Tag.BOOLEAN);
-    if (content.length !== 1 || (content[0] !== 0 && content[0] !== 0xff))
-      throw this.fault('a boolean that is neither');
-    return content[0] === 0xff;
+    const start = this.#head(Tag.BOOLEAN);
+    const value = this.#bytes[start];
+    if (this.#at - start !== 1 || (value !== 0 && value !== 0xff)) throw this.fault('a boolean that is neither');
+    return value === 0xff;
   }
 
   /** A BIT STRING of whole bytes, as keys and signatures are. */
   octets(): Uint8Array {
-    const { content } = this.read(Tag.BIT_STRING);
-    if (content[0] !== 0) throw this.fault('a bit string that does not end with a byte');
-    return content.subarray(1);
+    const start = this.#head(Tag.BIT_STRING);
+    if (start === this.#at || this.#bytes[start] !== 0) throw this.fault('a bit string that does not end with a byte');
+    return this.#bytes.subarray(start + 1, this.#at);
   }
 
   /** OBJECT IDENTIFIER, dotted. */
   oid(): string {
-    return oidText(this.read(Tag.OID).content, this);
+    const start = this.#head(Tag.OID);
+    return oidText(this.#bytes, start, this.#at, this);
   }
 }
 
@@ -165,33 +210,32 @@ export function firstElementSize(bytes: Uint8Array, structure: string): number {
 
 const MAXIMUM_OID_SIZE = 64;
 
-function oidText(content: Uint8Array, reader: DerReader): string {
-  const last = content[content.length - 1];
-  if (last === undefined || last > 0x7f || content.length > MAXIMUM_OID_SIZE)
-    throw reader.fault('an object identifier');
+function oidText(bytes: Uint8Array, start: number, end: number, reader: DerReader): string {
+  const last = bytes[end - 1] ?? 0;
+  if (start === end || last > 0x7f || end - start > MAXIMUM_OID_SIZE) throw reader.fault('an object identifier');
   let text = '';
-  let arc = 0n;
-  let small = 0;
+  let arc = 0;
+  let large = 0n;
   let begins = true;
-  for (const byte of content) {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0;
     if (begins && byte === 0x80) throw reader.fault('an object identifier that is not the shortest');
     // Arcs of UUIDs (2.25) have 128 bits; all others stay numbers.
-    if (small > 0xff_ffff || arc > 0n) {
-      arc = (arc > 0n ? arc : BigInt(small)) * 128n + BigInt(byte & 0x7f);
+    if (large > 0n || arc > 0xff_ffff) {
+      large = (large > 0n ? large : BigInt(arc)) * 128n + BigInt(byte & 0x7f);
     } else {
-      small = small * 128 + (byte & 0x7f);
+      arc = arc * 128 + (byte & 0x7f);
     }
     begins = byte < 0x80;
     if (!begins) continue;
-    const value = arc > 0n ? arc : BigInt(small);
     if (text === '') {
-      const first = value < 80n ? Number(value / 40n) : 2;
-      text = `${first}.${value - BigInt(first * 40)}`;
+      const first = large > 0n ? 2 : Math.min(2, Math.floor(arc / 40));
+      text = large > 0n ? `2.${large - 80n}` : `${first}.${arc - first * 40}`;
     } else {
-      text += `.${value}`;
+      text += `.${large > 0n ? large : arc}`;
     }
-    arc = 0n;
-    small = 0;
+    arc = 0;
+    large = 0n;
   }
   return text;
 }

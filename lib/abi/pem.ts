@@ -1,5 +1,5 @@
 import { decodeBase64, encodeBase64 } from '../base/base64url.js';
-import { latin1Text } from '../base/bytes.js';
+import { copyBytes } from '../base/bytes.js';
 import { malformed } from './input.js';
 
 /**
@@ -35,7 +35,7 @@ export function splitPem(text: string | Uint8Array, label: string, limit: number
 /** The blocks of a PEM text with their labels, 1 to 16 of them. */
 export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TEXT): PemBlock[] {
   if (input.length > limit) throw malformed('PEM text', `larger than ${limit} bytes`);
-  const text = typeof input === 'string' ? input : latin1Text(input);
+  const text = typeof input === 'string' ? input : textOf(input);
   const blocks: PemBlock[] = [];
   for (let at = text.indexOf(BEGIN); at !== -1; at = text.indexOf(BEGIN, at)) {
     if (blocks.length === MAXIMUM_BLOCKS) throw malformed('PEM text', `more than ${MAXIMUM_BLOCKS} blocks`);
@@ -62,6 +62,14 @@ export function certificateInputs(input: string | Uint8Array): Uint8Array[] {
 export function encodePem(label: string, der: Uint8Array): string {
   const lines = encodeBase64(der).match(/.{1,64}/g) ?? [];
   return [`${BEGIN}${label}${DASHES}`, ...lines, `${END}${label}${DASHES}`, ''].join('\n');
+}
+
+const latin1 = new TextDecoder('latin1');
+
+/** One character a byte. */
+function textOf(bytes: Uint8Array): string {
+  // TextDecoder refuses shared memory.
+  return latin1.decode(bytes.buffer instanceof ArrayBuffer ? bytes : copyBytes(bytes));
 }
 
 function decodeBody(text: string): Uint8Array {

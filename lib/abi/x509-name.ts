@@ -49,11 +49,11 @@ export function readName(reader: DerReader): DistinguishedName {
   return commonName === undefined ? name : { ...name, commonName };
 }
 
-// A NUL or another control character makes two readers see two names.
 function escaped(value: string): string {
   return value.replace(/[\\,+"<>;=]/g, '\\$&');
 }
 
+// A NUL or another control character makes two readers see two names.
 function readText(tag: number, content: Uint8Array, reader: DerReader): string {
   const text = decodeText(tag, content, reader);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
@@ -65,7 +65,7 @@ function decodeText(tag: number, content: Uint8Array, reader: DerReader): string
   if (content.length > MAXIMUM_VALUE) throw reader.fault('a name that is too long');
   switch (tag) {
     case Tag.UTF8_STRING: {
-      const text = utf8Text(content);
+      const text = content.every((byte) => byte < 0x80) ? latin1Text(content) : utf8Text(content);
       if (text === undefined) throw reader.fault('a name that is not UTF-8');
       return text;
     }
