@@ -18,34 +18,37 @@ const WHOLE_NUMBER = /^\d{1,12}$/;
 
 /** Reads the replies of `INFO server` and `INFO replication` of one transaction. */
 export function readServerRun(server: RedisReply, replication: RedisReply): ServerRun {
-  const serverInfo = infoMembers(server);
-  const replicationInfo = infoMembers(replication);
-  const runId = serverInfo.get('run_id') ?? '';
-  const uptime = serverInfo.get('uptime_in_seconds') ?? '';
-  const role = replicationInfo.get('role');
-  const replicationId = replicationInfo.get('master_replid') ?? '';
+  const serverInfo = infoText(server);
+  const replicationInfo = infoText(replication);
+  const runId = infoMember(serverInfo, 'run_id') ?? '';
+  const uptime = infoMember(serverInfo, 'uptime_in_seconds') ?? '';
+  const role = infoMember(replicationInfo, 'role');
+  const replicationId = infoMember(replicationInfo, 'master_replid') ?? '';
   if (!RUN_ID.test(runId) || !WHOLE_NUMBER.test(uptime) || role === undefined || !RUN_ID.test(replicationId)) {
     throw refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO does not say which server this is');
   }
   return {
     identity: `${runId}:${replicationId}`,
     isPrimary: role === 'master',
-    wasPromoted: replicationInfo.get('second_repl_offset') !== '-1',
+    wasPromoted: infoMember(replicationInfo, 'second_repl_offset') !== '-1',
     // Read after the reply came, so that it is late rather than early.
     startedAt: Date.now() - Number(uptime) * 1000,
   };
 }
 
-/** Members of an INFO reply. */
-export function infoMembers(reply: RedisReply): Map<string, string> {
+/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` for a reply that is no text. */
+export function infoText(reply: RedisReply): string {
   const text = reply instanceof Uint8Array ? readableText(reply) : reply;
   if (typeof text !== 'string') throw refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO is not answered');
-  const members = new Map<string, string>();
-  for (const line of text.split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0 && !line.startsWith('#')) members.set(line.slice(0, colon), line.slice(colon + 1));
-  }
-  return members;
+  return text;
+}
+
+/** One member of an INFO reply. It is looked for as a whole line: every claim brings one of these texts. */
+export function infoMember(text: string, name: string): string | undefined {
+  const start = text.indexOf(`\n${name}:`);
+  if (start < 0) return undefined;
+  const end = text.indexOf('\r', start);
+  return end < 0 ? undefined : text.slice(start + name.length + 2, end);
 }
 
 const DURABLE = { appendonly: 'yes', appendfsync: 'always', 'no-appendfsync-on-rewrite': 'no' } as const;

@@ -3,7 +3,7 @@ import { checkOptions } from '../../base/options.js';
 import { refuseChallenge } from '../refusals.js';
 import { ClaimBatches, type WaitingClaim } from './claim-batches.js';
 import { type RedisClient, type RedisCommand, type RedisConnection, redisConnection } from './redis-client.js';
-import { infoMembers, isDurable, readServerRun, type ServerRun } from './redis-info.js';
+import { infoMember, infoText, isDurable, readServerRun, type ServerRun } from './redis-info.js';
 import {
   checkClaim,
   DEFAULT_TOLERANCE_MS,
@@ -182,7 +182,7 @@ class RedisReplayStore implements TolerantStore {
     ]);
     // The settings must be those of the server that has taken the claim.
     if (readServerRun(server, replication).identity !== run.identity) throw refuseChallenge('ERR_STORE_RESTARTED');
-    const policy = infoMembers(memory).get('maxmemory_policy');
+    const policy = infoMember(infoText(memory), 'maxmemory_policy');
     if (policy !== 'noeviction') {
       throw refuseChallenge('ERR_STORE_CONFIGURATION', `maxmemory-policy is ${policy ?? 'not readable'}`);
     }

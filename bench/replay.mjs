@@ -1,0 +1,69 @@
+// What it costs to redeem a challenge on Redis, against one bare SET NX of the same client: the HMAC, INFO in the same
+// transaction, the deadline. One at a time, and 64 at a time, as a service does it.
+import { randomBytes } from 'node:crypto';
+import { createChallenges, redisReplayStore } from '../dist/relying-party/index.js';
+import { connectRedis, DURABLE, Redis, redisMissing } from './_redis.mjs';
+
+const ROUNDS = 15;
+const CALLS = 1_000;
+const TARGET = 1.2;
+
+export async function run() {
+  const title = 'Redeeming a challenge on Redis';
+  const missing = redisMissing();
+  if (missing !== undefined)
+    return { title, rows: [{ question: 'redeem against SET NX', ratio: Number.NaN, details: missing }] };
+  const rows = [];
+  for (const [name, settings] of [
+    ['default configuration', ['--save', '']],
+    ['appendfsync always', DURABLE],
+  ]) {
+    const redis = await new Redis().start(...settings);
+    const client = await connectRedis(redis.path);
+    const store = redisReplayStore(client);
+    const challenges = createChallenges({ secret: randomBytes(32), store, clockToleranceMs: 0 });
+    // The fence: a second and what uptime is rounded by.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    for (const atOnce of [1, 64]) rows.push(await compareAt(name, atOnce, client, challenges));
+    client.destroy();
+    await redis.remove();
+  }
+  return { title, rows };
+}
+
+async function compareAt(name, atOnce, client, challenges) {
+  const ratios = [];
+  const best = { set: Number.POSITIVE_INFINITY, redeem: Number.POSITIVE_INFINITY };
+  for (let round = 0; round < ROUNDS; round++) {
+    const issued = Array.from({ length: CALLS }, () => challenges.issue());
+    const keys = issued.map(() => `challenge:${randomBytes(16).toString('hex')}`);
+    const contenders = {
+      set: () => timed(keys, atOnce, (key) => client.sendCommand(['SET', key, '1', 'NX', 'PX', '300000'])),
+      redeem: () => timed(issued, atOnce, (challenge) => challenges.redeem(challenge)),
+    };
+    const times = {};
+    for (const contender of round % 2 === 0 ? ['set', 'redeem'] : ['redeem', 'set']) {
+      times[contender] = await contenders[contender]();
+      best[contender] = Math.min(best[contender], times[contender]);
+    }
+    ratios.push(times.redeem / times.set);
+  }
+  ratios.sort((one, other) => one - other);
+  return {
+    question: `redeem ÷ SET NX, ${name}, ${atOnce} at a time`,
+    ratio: ratios[ROUNDS >> 1],
+    atMost: TARGET,
+    details: `best ${(best.redeem * 1000).toFixed(0)} µs against ${(best.set * 1000).toFixed(0)} µs a call`,
+  };
+}
+
+/** Milliseconds a call. */
+async function timed(values, atOnce, call) {
+  const started = performance.now();
+  let next = 0;
+  const worker = async () => {
+    while (next < values.length) await call(values[next++]);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return (performance.now() - started) / values.length;
+}
