@@ -16,7 +16,7 @@ const scratch = scratchFolder();
 describe('usage', () => {
   it('has the documented commands', () => {
     const documented =
-      'report quote evidence verify attest token encrypt decrypt key secret policy run explain doctor simulate demo completion';
+      'report quote evidence verify attest token encrypt decrypt key secret policy run serve explain doctor simulate demo completion';
     expect(words.map(({ name }) => name).sort()).toEqual(documented.split(' ').sort());
   });
 
