@@ -113,6 +113,7 @@ export type { BootFacts } from './verify/boot-facts.js';
 export { CHECK_CODES, type CheckCode } from './verify/check-codes.js';
 export { compareEventLog, type ReplayedEvent, type ReplayedEventLog } from './verify/check-event-log.js';
 export type { EncryptionKeyJwk } from './verify/encryption-key.js';
+export { diffPolicy, type PolicyDifference, policyFromEvidence } from './verify/learn-policy.js';
 export type { SnpVerificationOptions, VerificationOptions } from './verify/options.js';
 export {
   type GuestDemands,

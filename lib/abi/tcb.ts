@@ -68,8 +68,10 @@ export function isTcbReservedZero(bytes: Uint8Array, offset: number, layout: Tcb
 
 /** A TCB for people: `bootloader 4, tee 0, snp 24, microcode 219`. */
 export function tcbText(tcb: Partial<Tcb>): string {
-  return TCB_COMPONENTS.flatMap((component) => {
+  let text = '';
+  for (const component of TCB_COMPONENTS) {
     const level = tcb[component];
-    return level === undefined ? [] : [`${component} ${level}`];
-  }).join(', ');
+    if (level !== undefined) text += `${text === '' ? '' : ', '}${component} ${level}`;
+  }
+  return text;
 }

@@ -3,7 +3,7 @@ import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuot
 import { HCL_REPORT_LIMIT } from '../abi/hcl-report.js';
 import { plainBytes } from '../abi/input.js';
 import { MAXIMUM_TD_QUOTE } from '../abi/td-quote.js';
-import { isBytes } from '../base/bytes.js';
+import { byteLength, copyBytes, isBytes } from '../base/bytes.js';
 import { invalid } from '../base/options.js';
 import { isJsonObject } from '../base/strict-json.js';
 import { collateralOption } from './tdx/collateral-option.js';
@@ -20,7 +20,7 @@ const PCRS = 24;
  */
 export function copyBounded(value: unknown, name: string, maximum: number): Uint8Array<ArrayBuffer> {
   if (!isBytes(value)) throw invalid(`${name} is not a Uint8Array`);
-  return new Uint8Array(plainBytes(value).subarray(0, maximum + 1));
+  return byteLength(value) <= maximum ? copyBytes(value) : new Uint8Array(plainBytes(value).subarray(0, maximum + 1));
 }
 
 /**

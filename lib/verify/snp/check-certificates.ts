@@ -77,9 +77,10 @@ function checkIssued(
 
 /** Validity dates of every certificate of the chain. */
 export function checkDates(list: CheckList, chain: EndorsementChain, now: Date): void {
-  checkValidity(list, 'root', chain.ark, now);
-  checkValidity(list, 'intermediate', chain.ask, now);
-  checkValidity(list, 'leaf', chain.leaf, now);
+  const actual = now.toISOString();
+  checkValidity(list, 'root', chain.ark, now, actual);
+  checkValidity(list, 'intermediate', chain.ask, now, actual);
+  checkValidity(list, 'leaf', chain.leaf, now, actual);
 }
 
 function checkValidity(
@@ -87,6 +88,7 @@ function checkValidity(
   subject: 'root' | 'intermediate' | 'leaf',
   holder: ChainCertificate | undefined,
   now: Date,
+  actual: string,
 ): void {
   const name = `${subject} certificate is valid now`;
   if (holder === undefined) {
@@ -98,6 +100,6 @@ function checkValidity(
   const late = now > notAfter;
   list.add(subject, name, early ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED', !early && !late, {
     expected: holder.validity,
-    actual: now.toISOString(),
+    actual,
   });
 }
