@@ -75,9 +75,12 @@ const right = (word: number, by: number): number => (word >>> by) | (word << (32
 /** Indices stay within what each caller has allocated. */
 const at = (words: Int32Array, index: number): number => words[index] as number;
 
+/** The message schedule: written before it is read, in one go, so that one is enough. */
+const schedule = new Int32Array(64);
+
 export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
   const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength);
-  const w = new Int32Array(64);
+  const w = schedule;
   for (let offset = 0; offset < blocks.length; offset += 64) {
     for (let t = 0; t < 16; t++) w[t] = view.getInt32(offset + 4 * t);
     for (let t = 16; t < 64; t++) {
@@ -85,7 +88,7 @@ export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
       const y = at(w, t - 2);
       const s0 = right(x, 7) ^ right(x, 18) ^ (x >>> 3);
       const s1 = right(y, 17) ^ right(y, 19) ^ (y >>> 10);
-      w[t] = at(w, t - 16) + s0 + at(w, t - 7) + s1;
+      w[t] = (at(w, t - 16) + s0 + at(w, t - 7) + s1) | 0;
     }
     let a = at(state, 0);
     let b = at(state, 1);
@@ -109,7 +112,14 @@ export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
       b = a;
       a = (t1 + t2) | 0;
     }
-    addTo(state, [a, b, c, d, e, f, g, h]);
+    state[0] = at(state, 0) + a;
+    state[1] = at(state, 1) + b;
+    state[2] = at(state, 2) + c;
+    state[3] = at(state, 3) + d;
+    state[4] = at(state, 4) + e;
+    state[5] = at(state, 5) + f;
+    state[6] = at(state, 6) + g;
+    state[7] = at(state, 7) + h;
   }
 }
 
