@@ -11,10 +11,12 @@ import { addGuestOptions, ENV, type GuestOptions, jsonOption, proxyOption } from
 import { printable } from '../output/printable.js';
 import { wrap } from '../output/table.js';
 import type { Terminal } from '../output/terminal.js';
+import { VAULT_ENV } from '../vault-options.js';
 
 interface DoctorOptions extends GuestOptions {
   collateral?: string;
   url?: string;
+  vaultUrl?: string;
   trustedRoot?: string[];
   policy?: string;
   json?: boolean;
@@ -27,6 +29,9 @@ export function doctorCommand(context: Context): Command {
       'Looks at everything that attestation needs, from the TPM device to the attestation service, and says for each what it means and what to do. Exit code 1 when something is wrong.',
     )
     .addOption(new Option('--url <url>', 'also attest with this service').env(ENV.url))
+    .addOption(
+      new Option('--vault-url <url>', 'also tell which access tokens this key vault takes').env(VAULT_ENV.vaultUrl),
+    )
     .addOption(proxyOption())
     .addOption(collateralFileOption())
     .addOption(jsonOption());
@@ -57,6 +62,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
       signal,
       ...(url ? { attestationUrl: url } : {}),
       ...(collateral === undefined ? {} : { collateral }),
+      ...(options.vaultUrl ? { vaultUrl: options.vaultUrl } : {}),
       ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
       ...(eventLog ? { eventLogPath: eventLog } : {}),
       ...(osRelease ? { osReleasePath: osRelease } : {}),

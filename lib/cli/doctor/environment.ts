@@ -8,6 +8,8 @@ export interface DoctorEnvironment {
   imdsUrl: string;
   /** Attestation service to try, when there is one. */
   attestationUrl?: string;
+  /** Key vault whose audience is told, when there is one. */
+  vaultUrl?: string;
   eventLogPath?: string;
   osReleasePath?: string;
   /** Root certificates that replace AMD's, for a simulated machine. */

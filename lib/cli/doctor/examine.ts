@@ -3,6 +3,7 @@ import { examineDevice } from './device.js';
 import type { DoctorEnvironment } from './environment.js';
 import type { Finding } from './finding.js';
 import { examineMachine } from './machine.js';
+import { examineSecrets } from './secrets.js';
 import { examineServices } from './services.js';
 import { examineVtpm } from './vtpm.js';
 
@@ -14,5 +15,6 @@ export async function examine(environment: DoctorEnvironment): Promise<Finding[]
   const vtpm = await examineVtpm(environment, device);
   const reachable = await services;
   const attestation = await examineAttestation(environment, vtpm.usable);
-  return [...machine, ...device, ...vtpm.findings, ...reachable, ...attestation];
+  const secrets = await examineSecrets(environment, vtpm.usable);
+  return [...machine, ...device, ...vtpm.findings, ...reachable, ...attestation, ...secrets];
 }
