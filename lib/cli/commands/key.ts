@@ -28,8 +28,8 @@ export function keyCommand(context: Context): Command {
       'after',
       `
 Examples:
-  cvm-attest key release --help    options and examples of having a key released
-  cvm-attest key verify --help     of verifying an answer that a vault gave`,
+  cvm-attest simulate --key db -- cvm-attest key release --key-name db --out db.pem
+  cvm-attest key verify --response answer.json --vault contoso.vault.azure.net --key-name db`,
     );
 }
 

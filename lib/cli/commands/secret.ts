@@ -28,8 +28,8 @@ export function secretCommand(context: Context): Command {
     .addHelpText(
       'after',
       `
-Example:
-  cvm-attest secret unprotect --help    options and examples`,
+Examples:
+  sudo cvm-attest secret unprotect --in secret.jwt --out secret.txt`,
     );
 }
 
