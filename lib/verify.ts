@@ -91,7 +91,7 @@ export type {
   TdxPlatformAttestationClaims,
   Tee,
 } from './token/claims.js';
-export type { EncryptionKey, RsaPublicJwk } from './token/ephemeral-key.js';
+export type { EncryptionKey, EncryptionTarget, RsaPublicJwk } from './token/ephemeral-key.js';
 export { TOKEN_REFUSALS, type TokenErrorCode } from './token/errors.js';
 export type { JSONWebKeySet, TokenAlgorithm } from './token/keys.js';
 export type { KeyFetchOptions } from './token/keys-remote.js';

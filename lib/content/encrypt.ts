@@ -3,7 +3,7 @@ import { byteLength } from '../base/bytes.js';
 import { observed } from '../base/diagnostics.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { checkOptions } from '../base/options.js';
-import { encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
+import { type EncryptionTarget, encryptionKeyOf } from '../token/ephemeral-key.js';
 import { requireBytes } from './bytes.js';
 import { encryptEnvelope } from './envelope.js';
 import {
@@ -29,7 +29,7 @@ import { encryptRsaBlock } from './rsa-block.js';
  * or hash, 25 for more data than one block takes
  */
 export function encrypt(
-  token: string | RsaPublicJwk,
+  token: EncryptionTarget,
   data: Uint8Array,
   options: EncryptOptions = {},
 ): Promise<EncryptResult> {
@@ -46,7 +46,7 @@ export function encrypt(
   });
 }
 
-function encryptBlock(token: string | RsaPublicJwk, data: Uint8Array, options: EncryptOptions): EncryptResult {
+function encryptBlock(token: EncryptionTarget, data: Uint8Array, options: EncryptOptions): EncryptResult {
   if (!types.isUint8Array(data) || byteLength(data) === 0) {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the data must be a non-empty Uint8Array');
   }

@@ -3,7 +3,7 @@ import { byteLength } from '../base/bytes.js';
 import { flag, integer } from '../base/option-kinds.js';
 import { checkOptions, type OptionTable } from '../base/options.js';
 import { type NativeSessionSealer, native } from '../native.js';
-import type { RsaPublicJwk } from '../token/ephemeral-key.js';
+import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { requireBulk, requireBytes } from './bytes.js';
 import { closed, invalid, sealingError } from './errors.js';
 import { wrapInputKey } from './input-key.js';
@@ -180,7 +180,7 @@ export class Encryptor implements Disposable {
  *
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key
  */
-export function createEncryptor(token: string | RsaPublicJwk, options: EncryptorOptions = {}): Encryptor {
+export function createEncryptor(token: EncryptionTarget, options: EncryptorOptions = {}): Encryptor {
   const checked = checkOptions('createEncryptor', options, OPTIONS);
   const { ordered = false, additionalData, messageLimit = MAX_SESSION_MESSAGES } = checked;
   const { key, jwe } = wrapInputKey(wrappingKeyOf(token), 'session', { ordered });

@@ -1,5 +1,5 @@
 import { parseStrictJson, StrictJsonError } from '../base/strict-json.js';
-import type { RsaPublicJwk } from '../token/ephemeral-key.js';
+import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { decodeBase64url, requireBulk, requireBytes } from './bytes.js';
 import { invalid } from './errors.js';
 import { decodeHeader, encodeHeader, MAX_PROTECTED_LENGTH } from './header.js';
@@ -31,7 +31,7 @@ export interface EnvelopeDecryptOptions extends BulkOptions, UnwrapOptions {
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key, 10 when memory is short
  */
 export async function encryptEnvelope(
-  token: string | RsaPublicJwk,
+  token: EncryptionTarget,
   data: Uint8Array,
   options: EnvelopeEncryptOptions = {},
 ): Promise<{ encryptedData: Buffer; encryptionMetadata: Buffer }> {

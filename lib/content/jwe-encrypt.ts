@@ -3,7 +3,7 @@ import { copyBytes, isBytes, utf8Bytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import * as kinds from '../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable } from '../base/options.js';
-import { EPHEMERAL_KEY_ID, encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
+import { type EncryptionTarget, EPHEMERAL_KEY_ID, encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
 
 export interface JweOptions {
   /** `cty` of the protected header, for instance `JWT`; at most 256 characters. */
@@ -27,11 +27,7 @@ const TAG_BYTES = 16;
  * @param data at most 256 MiB
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key, 25 when encryption fails
  */
-export async function encryptJwe(
-  token: string | RsaPublicJwk,
-  data: Uint8Array,
-  options?: JweOptions,
-): Promise<string> {
+export async function encryptJwe(token: EncryptionTarget, data: Uint8Array, options?: JweOptions): Promise<string> {
   const { contentType } = checkOptions('encryptJwe', options, OPTIONS);
   if (!isBytes(data)) throw invalid('encryptJwe: data must be a Uint8Array');
   const plaintext = copyBytes(data);

@@ -1,4 +1,4 @@
-import type { RsaPublicJwk } from '../token/ephemeral-key.js';
+import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { decodeBase64url, decodeLongBase64url, requireBulk } from './bytes.js';
 import { decodeEncryptedKey } from './envelope.js';
 import { invalid, openingError, sealingError } from './errors.js';
@@ -27,7 +27,7 @@ export interface CompactJwe extends ProtectedHeader {
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key, 10 when memory is short
  */
 export async function encryptJwe(
-  token: string | RsaPublicJwk,
+  token: EncryptionTarget,
   data: Uint8Array,
   options: JweEncryptOptions = {},
 ): Promise<string> {

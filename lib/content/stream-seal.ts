@@ -3,7 +3,7 @@ import { throwIfAborted } from '../base/abort.js';
 import { abortSignal, unchecked } from '../base/option-kinds.js';
 import { checkOptions, type OptionTable } from '../base/options.js';
 import { native } from '../native.js';
-import type { RsaPublicJwk } from '../token/ephemeral-key.js';
+import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { ChunkPump, requirePiece, requireSource } from './chunk-pump.js';
 import { sealingError } from './errors.js';
 import { wrapInputKey } from './input-key.js';
@@ -20,7 +20,7 @@ const OPTIONS: OptionTable<StreamEncryptOptions> = { additionalData: BOUND_BYTES
 const CHUNK_OPTIONS: OptionTable<StreamEncryptOptions & StreamOutputOption> = { ...OPTIONS, output: unchecked() };
 
 function startStream(
-  token: string | RsaPublicJwk,
+  token: EncryptionTarget,
   options: StreamOptions & StreamOutputOption,
 ): { header: Buffer; pump: ChunkPump } {
   const { key, jwe } = wrapInputKey(wrappingKeyOf(token), 'stream');
@@ -43,7 +43,7 @@ function startStream(
  * Rejects with AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key.
  */
 export async function* encryptChunks(
-  token: string | RsaPublicJwk,
+  token: EncryptionTarget,
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   given: StreamEncryptOptions & StreamOutputOption = {},
 ): AsyncGenerator<Buffer, void, undefined> {
@@ -71,7 +71,7 @@ export async function* encryptChunks(
  *
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key
  */
-export function createEncryptStream(token: string | RsaPublicJwk, given: StreamEncryptOptions = {}): Transform {
+export function createEncryptStream(token: EncryptionTarget, given: StreamEncryptOptions = {}): Transform {
   const options = checkOptions('createEncryptStream', given, OPTIONS);
   const { header, pump } = startStream(token, options);
   const stream = pumpTransform({

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type NativeRsaPublicKey, native } from '../native.js';
-import { encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
+import { type EncryptionTarget, encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
 
 /** The token's key, ready to wrap content keys. */
 export interface WrappingKey {
@@ -19,7 +19,7 @@ const recent = new Map<string, WrappingKey>();
  *
  * @throws AttestationError 8, 22 or 23, see `encryptionKeyOf`
  */
-export function wrappingKeyOf(tokenOrJwk: string | RsaPublicJwk): WrappingKey {
+export function wrappingKeyOf(tokenOrJwk: EncryptionTarget): WrappingKey {
   if (typeof tokenOrJwk !== 'string') return parse(tokenOrJwk);
   // By hash, so that no token is kept in memory longer than its caller wants.
   const id = createHash('sha256').update(tokenOrJwk).digest('base64');
@@ -31,7 +31,7 @@ export function wrappingKeyOf(tokenOrJwk: string | RsaPublicJwk): WrappingKey {
   return key;
 }
 
-function parse(tokenOrJwk: string | RsaPublicJwk): WrappingKey {
+function parse(tokenOrJwk: EncryptionTarget): WrappingKey {
   const { jwk, thumbprint } = encryptionKeyOf(tokenOrJwk);
   let publicKey: NativeRsaPublicKey | undefined;
   return {

@@ -34,7 +34,7 @@ import { defaultEngine } from '../engine/choose.js';
 import { parseServiceUrl } from '../http/service-url.js';
 import { encodeClientPayload } from '../maa/client-payload.js';
 import type { ReleasedKey } from '../release/released-key.js';
-import type { RsaPublicJwk } from '../token/ephemeral-key.js';
+import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { NativeTpm } from '../tpm/native-tpm.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import type { KeyTemplate } from '../tpm/types.js';
@@ -170,7 +170,7 @@ export class AttestationClient implements AsyncDisposable {
   }
 
   /** Encrypts to the key in a token; the same as the function {@link encrypt}, and needs no TPM. */
-  encrypt(token: string | RsaPublicJwk, data: Uint8Array, options: EncryptOptions = {}): Promise<EncryptResult> {
+  encrypt(token: EncryptionTarget, data: Uint8Array, options: EncryptOptions = {}): Promise<EncryptResult> {
     return encrypt(token, data, options);
   }
 

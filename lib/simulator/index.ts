@@ -1,3 +1,6 @@
+import '../diagnostics-channels.js';
+import '../node/advice.js';
+
 export type { Product, Tcb } from '../verify/types.js';
 export type { SimulatedCvmOptions } from './configuration.js';
 export { appendWindowsEvents, type BootEvent, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';

@@ -34,6 +34,12 @@ export interface EncryptionKey {
 }
 
 /**
+ * Whom data is encrypted to: what `tokenEncryptionKey` returned, a public RSA key out of verified evidence, or a guest
+ * attestation token, which is not verified then.
+ */
+export type EncryptionTarget = EncryptionKey | RsaPublicJwk | string;
+
+/**
  * The TPM's ephemeral key out of a guest attestation token: the one RSA key of `x-ms-runtime.keys` whose `kid` is
  * `TpmEphemeralEncryptionKey`.
  *
@@ -106,10 +112,9 @@ export function encryptionKeyFromJwk(jwk: unknown): EncryptionKey {
 }
 
 /** {@link ephemeralKeyFromToken} for a string, {@link encryptionKeyFromJwk} for anything else. */
-export function encryptionKeyOf(tokenOrJwk: string | RsaPublicJwk): EncryptionKey {
-  return typeof tokenOrJwk === 'string' || tokenOrJwk === undefined || tokenOrJwk === null
-    ? ephemeralKeyFromToken(tokenOrJwk)
-    : encryptionKeyFromJwk(tokenOrJwk);
+export function encryptionKeyOf(target: EncryptionTarget): EncryptionKey {
+  if (typeof target === 'string' || target === undefined || target === null) return ephemeralKeyFromToken(target);
+  return encryptionKeyFromJwk(isJsonObject(target) && 'jwk' in target ? target.jwk : target);
 }
 
 function tokenClaims(token: string): Record<string, unknown> {

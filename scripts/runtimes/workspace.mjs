@@ -52,7 +52,7 @@ function installPackage() {
   const target = join(workspace, 'node_modules', PACKAGE);
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  for (const part of ['package.json', 'dist', 'schema'])
+  for (const part of ['package.json', 'dist', 'schema', 'binding.d.ts'])
     cpSync(join(root, part), join(target, part), { recursive: true });
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   for (const name of Object.keys(dependencies)) {
