@@ -66,7 +66,8 @@ describe('cvm-guest-attestation/verify', () => {
     const verification = await bundle(
       '{ verifyEvidence, verifyToken, tokenEncryptionKey, encryptJwe, parsePolicy, evidenceFromJson }',
     );
-    expect(size(verification.code)).toBeLessThan(64_000);
+    // 10 kB of it verify TDX.
+    expect(size(verification.code)).toBeLessThan(72_000);
     const tokens = await bundle('{ verifyToken, tokenEncryptionKey, encryptJwe }');
     expect(size(tokens.code)).toBeLessThan(35_000);
   });
