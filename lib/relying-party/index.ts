@@ -8,6 +8,7 @@ export { type EvidenceSource, KeyBrokerClient, type KeyBrokerClientOptions } fro
 export type { ChainSource, KeyBrokerOptions, ResourcePolicy } from './broker/options.js';
 export type { ResourcePath } from './broker/protocol.js';
 export type { RecipientJwk } from './broker/recipient-key.js';
+export { type SharedKeySetsOptions, sharedKeySets } from './cache/key-sets.js';
 export { type RedisCacheOptions, redisCache } from './cache/redis.js';
 export { challengeBytes } from './challenge-format.js';
 export { type ChallengeOptions, type Challenges, type CheckedChallenge, createChallenges } from './challenges.js';
