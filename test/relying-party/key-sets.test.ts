@@ -16,9 +16,16 @@ afterEach(() => void vi.useRealTimers());
 function spied(): { cache: Cache; value(): Uint8Array; replace(bytes: Uint8Array): void } {
   let value: Uint8Array | undefined;
   return {
-    cache: { get: async () => value, set: async (_, bytes) => void (value = bytes) },
+    cache: {
+      get: async () => value,
+      set: async (_, bytes) => {
+        value = bytes;
+      },
+    },
     value: () => value as Uint8Array,
-    replace: (bytes) => void (value = bytes),
+    replace: (bytes) => {
+      value = bytes;
+    },
   };
 }
 
