@@ -2,6 +2,7 @@
 //
 //   openssl-advisories.mjs --version VERSION   fails when Debian's VERSION lacks the fix of one of them
 //   openssl-advisories.mjs --built FILE...     the same for the version that a built-with.json names
+//   openssl-advisories.mjs --newer A B         succeeds when version A is newer than B
 import { readFileSync } from 'node:fs';
 
 const { advisories } = JSON.parse(readFileSync(new URL('openssl-advisories.json', import.meta.url), 'utf8'));
@@ -32,6 +33,7 @@ function check(version, where) {
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const [mode, ...values] = process.argv.slice(2);
+  if (mode === '--newer') process.exit(compareVersions(values[0], values[1]) > 0 ? 0 : 1);
   const versions =
     mode === '--version'
       ? values.map((version) => [version, version])

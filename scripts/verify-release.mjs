@@ -1,6 +1,7 @@
 // verify-release.mjs [TAG]: refuses a release that is not whole. Run before publishing, in CI and by prepublishOnly.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { unfixed } from './openssl-advisories.mjs';
 
 const root = new URL('..', import.meta.url);
 const read = (path) => readFileSync(new URL(path, root));
@@ -34,6 +35,13 @@ for (const platform of ['linux-x64', 'linux-arm64']) {
     .digest('hex');
   if (actual !== sha256) problems.push(`prebuilds/${platform}/${file} is not the file that built-with.json describes`);
   versions.add(openssl.package);
+  for (const { id, fixedIn } of unfixed(openssl.package)) {
+    problems.push(`prebuilds/${platform} carries OpenSSL ${openssl.package} without the fix of ${id} (in ${fixedIn})`);
+  }
+  const pinned = /^CGA_OPENSSL_VERSION=(\S+)$/m.exec(read('cmake/openssl.env').toString())?.[1];
+  if (openssl.package !== pinned) {
+    problems.push(`prebuilds/${platform} carries OpenSSL ${openssl.package}, cmake/openssl.env says ${pinned}`);
+  }
 }
 if (versions.size > 1) problems.push(`the platforms carry different OpenSSL builds: ${[...versions].join(', ')}`);
 

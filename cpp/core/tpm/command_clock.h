@@ -69,6 +69,8 @@ class CommandClock {
     left_ -= pause;
     return true;
   }
+  /// The pause took longer than it was to.
+  void charge(Milliseconds overrun) noexcept { left_ -= std::max(overrun, Milliseconds::zero()); }
 
  private:
   static std::int64_t now() noexcept {

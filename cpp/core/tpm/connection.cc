@@ -58,7 +58,10 @@ TSS2_RC Connection::retry(TSS2_RC rc, const std::function<TSS2_RC()>& command) {
         if (clock_->interrupted()) throw Error(ErrorKind::kAborted, "the TPM client is closed", rc);
         return rc;
       }
+      const auto start = std::chrono::steady_clock::now();
       std::this_thread::sleep_for(step);
+      const auto slept = std::chrono::steady_clock::now() - start;
+      clock_->charge(std::chrono::duration_cast<std::chrono::milliseconds>(slept) - step);
       left -= step;
     }
     if (!freed) pause = std::min(pause * 2, retry::kBusy.longest_pause);

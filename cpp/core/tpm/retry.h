@@ -77,5 +77,7 @@ inline constexpr std::size_t kUseKey = kKeyAttempts * (kMakeKey + kOpenSession +
 
 static_assert(link_pauses() == milliseconds(1'550));
 static_assert(longest_wait() == milliseconds(11'550));
+// As docs/tpm.md says.
+static_assert(kPcrRead == 120 && kNvRead == 388 && kNvWrite == 130 && kUseKey == 580 && kConnect == 10);
 
 }  // namespace cga::tpm::retry
