@@ -2,6 +2,7 @@
 // docs/interoperability.md. The exit code is 1 when one of them differs, or when a case is given by name and was skipped.
 import { fileURLToPath } from 'node:url';
 import { cases } from './cases/index.mjs';
+import { run } from './install.mjs';
 import { startMachines } from './machines.mjs';
 import { Results } from './results.mjs';
 
@@ -19,6 +20,7 @@ try {
 if (wanted.length === 0) {
   const document = fileURLToPath(new URL('../../docs/interoperability.md', import.meta.url));
   await results.write(document, new Date().toISOString().slice(0, 10));
+  await run('npx', ['biome', 'format', '--write', document]);
 }
 console.log(`${results.rows.length} operations, ${results.failed.length} differ, ${results.skipped.length} skipped`);
 if (results.failed.length > 0 || (wanted.length > 0 && results.skipped.length > 0)) process.exitCode = 1;

@@ -5,8 +5,8 @@ import { createInterface } from 'node:readline';
 /** A foreign verifier in a process of its own: one JSON object a line goes in, one comes out, in order. */
 export class Witness {
   #child;
-  #lines;
-  #last = Promise.resolve();
+  /** @type {{ resolve: (answer: any) => void, reject: (error: Error) => void }[]} */
+  #waiting = [];
 
   /** @param {string} command @param {string[]} [parameters] @param {NodeJS.ProcessEnv} [environment] */
   constructor(command, parameters = [], environment = {}) {
@@ -14,19 +14,20 @@ export class Witness {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...environment },
     });
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    createInterface({ input: this.#child.stdout }).on('line', (line) =>
+      this.#waiting.shift()?.resolve(JSON.parse(line)),
+    );
+    this.#child.on('close', () => {
+      for (const { reject } of this.#waiting.splice(0)) reject(new Error('the witness has ended'));
+    });
   }
 
-  /** What the witness says of one input. */
+  /** What the witness says of one input. Several may be asked for at once. */
   ask(request) {
-    const answer = this.#last.then(async () => {
-      if (!this.#child.stdin.write(`${JSON.stringify(request)}\n`)) await once(this.#child.stdin, 'drain');
-      const { value, done } = await this.#lines.next();
-      if (done) throw new Error('the witness has ended');
-      return JSON.parse(value);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#child.stdin.write(`${JSON.stringify(request)}\n`);
     });
-    this.#last = answer.catch(() => {});
-    return answer;
   }
 
   async stop() {

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { explainEvidence } from '../../../dist/index.js';
+import { verifyEvidence } from '../../../dist/index.js';
 import { crateVersion, folder, installers, run } from '../install.mjs';
 import { expectNothingHeld } from '../machines.mjs';
 
@@ -29,17 +29,18 @@ export async function judgeAzureCrates(results, machines) {
         if (!said.pcr17) throw new Error('PCR 17 was extended');
         const bytes = (text) => Buffer.from(text, 'base64');
         const values = Object.fromEntries(said.pcrs.map((pcr, index) => [index, bytes(pcr)]));
+        const hclReport = bytes(said.report);
         const evidence = {
           version: 1,
-          hclReport: bytes(said.report),
+          hclReport,
           quote: { message: bytes(said.message), signature: bytes(said.signature), pcrs: { alg: 'sha256', values } },
+          // What the crates would get from the metadata service, which has a fixed address.
+          ...(machine.tdx
+            ? { tdQuote: machine.tdx.quote(hclReport.subarray(32, 32 + 1024)) }
+            : { certificates: { vcek: machine.signingLeaf.certificate.pem, chain: machine.authority.chainPem } }),
         };
         const options = { ...machine.verification, nonce: Buffer.from('challenge'), userData: Buffer.alloc(64, 0x5a) };
-        const { checks } = await explainEvidence(evidence, options);
-        const codes = checks.filter(({ ok }) => !ok).map(({ code }) => code);
-        // Hardware certificates are not the TPM's to give; all that is the TPM's has to be good.
-        const ofTpm = codes.filter((code) => /QUOTE|PCR|REPORT_DATA|AK/.test(code));
-        if (ofTpm.length > 0) throw new Error(ofTpm.join(', '));
+        await verifyEvidence(evidence, options);
         await expectNothingHeld(machine);
       },
     );

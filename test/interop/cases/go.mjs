@@ -45,6 +45,7 @@ export async function judgeByGo(results, machines) {
     if (product === 'Turin')
       await results.limitation(sev, sevVersion, outwards, operation, /OID: \S+\.3\.9$/, verifies);
     else await results.run(sev, sevVersion, outwards, operation, verifies);
+    if (product === 'Turin') continue;
     await results.run(sev, sevVersion, outwards, `refuses a ${product} report with one bit changed`, async () =>
       expectVerdict(await ask(flipped(report, 0x50)), false, 'the changed report'),
     );
@@ -62,6 +63,7 @@ export async function judgeByGo(results, machines) {
     if (version === 5)
       await results.limitation(tdx, tdxVersion, outwards, operation, /format not supported$/, verifies);
     else await results.run(tdx, tdxVersion, outwards, operation, verifies);
+    if (version === 5) continue;
     await results.run(
       tdx,
       tdxVersion,
