@@ -1,6 +1,6 @@
 import { decodeBase64url } from '../../base/base64url.js';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '../../base/strict-json.js';
-import { isLoopbackHost } from '../loopback.js';
+import { isLoopback } from '../../http/service-url.js';
 import {
   type ClaimCondition,
   type ConditionGroup,
@@ -118,7 +118,7 @@ function isAuthority(authority: string): boolean {
   if (!URL.canParse(authority) || authority !== authority.trim()) return false;
   const { protocol, hostname, username, password, search, hash } = new URL(authority);
   if (username !== '' || password !== '' || search !== '' || hash !== '') return false;
-  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 }
 
 function groupOf(value: JsonObject, pointer: string, budget: { left: number }, depth: number): ConditionGroup {
