@@ -45,7 +45,8 @@ export function checkTcb(list: CheckList, inputs: TcbInputs | Absence, policy: T
     ...(launch.module === undefined ? {} : { tdxModule: launch.module }),
     qe: launch.qe,
     ...(current === undefined ? {} : { current: current.status }),
-    ...(launch.tcbDate === undefined ? {} : { tcbDate: launch.tcbDate }),
+    // A copy: the document is remembered for the next verification.
+    ...(launch.tcbDate === undefined ? {} : { tcbDate: new Date(launch.tcbDate) }),
     advisoryIds: [...launch.advisoryIds],
     evaluationDataNumber: Math.min(tcbInfo.tcbEvaluationDataNumber, identity.tcbEvaluationDataNumber),
     collateralExpires: expiryOf(collateral, tcbInfo, identity),

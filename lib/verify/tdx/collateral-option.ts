@@ -4,13 +4,14 @@ import { isBytes } from '../../base/bytes.js';
 import { anyText, custom, text } from '../../base/option-kinds.js';
 import { invalid, nested, type OptionKind, required } from '../../base/options.js';
 
-const MAXIMUM_LIST = 8 * 1024 * 1024;
+/** Genuine lists take 4 KiB, in hex twice that. A list is read before its signature is known to be good. */
+const MAXIMUM_LIST = 1024 * 1024;
 
 /** Not copied here: `openCollateral` compares it with what is remembered, and copies what is new. */
 const uncopied: OptionKind<Uint8Array> = custom((value, name) => {
   if (!isBytes(value)) throw invalid(`${name} must be a Uint8Array`);
   const view = plainBytes(value);
-  if (view.length > MAXIMUM_LIST) throw invalid(`${name} must be a Uint8Array of at most 8 MiB`);
+  if (view.length > MAXIMUM_LIST) throw invalid(`${name} must be a Uint8Array of at most 1 MiB`);
   return view;
 });
 

@@ -10,7 +10,7 @@ import type { CheckedEvidenceOptions } from '../options.js';
 import { messageOf } from '../refusal.js';
 import type { TdxFacts } from '../result.js';
 import { identifyTdxParavisor } from './paravisor.js';
-import { type CheckedTdQuote, certificateFacts, checkTdQuote } from './td-quote.js';
+import { type CheckedTdQuote, certificateFacts, checkTdQuote, tdQuoteWarnings } from './td-quote.js';
 
 /** Reserved fields that no hash covers. The others may be a newer module's, and are hashed. */
 const UNHASHED: readonly number[] = [0x004, 0x0c0, 0x1ef];
@@ -35,7 +35,7 @@ export async function verifyTdxHardware(
   const equal = checkEquality(list, report, quote);
   const genuine = verified.genuine && equal;
   const facts = factsOf(verified, genuine);
-  const warnings = [...(quote?.warnings ?? []), ...(report?.unknownFields ?? []).map(reservedWarning)];
+  const warnings = [...tdQuoteWarnings(verified), ...(report?.unknownFields ?? []).map(reservedWarning)];
   return {
     tee: 'tdx',
     ...(quote !== undefined && genuine ? { paravisor: identifyTdxParavisor(quote, policy.tdx ?? {}) } : {}),

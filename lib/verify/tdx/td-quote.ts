@@ -1,12 +1,13 @@
 import { MAXIMUM_TD_QUOTE, parseTdQuote, type TdQuote } from '../../abi/td-quote.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Check } from '../../base/errors.js';
-import { bytes } from '../../base/option-kinds.js';
+import { custom } from '../../base/option-kinds.js';
 import { checkArgument } from '../../base/options.js';
 import type { VerificationContext } from '../../engine/context.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { checkTeePolicy } from '../check-guest.js';
 import { CheckList } from '../check-list.js';
+import { copyBounded } from '../copy.js';
 import { messageOf, refusalOf } from '../refusal.js';
 import type { CertificateFacts, TdxCertificateFacts } from '../result.js';
 import { checkPckChain } from './check-chain.js';
@@ -20,6 +21,7 @@ import { type CheckedTdQuoteOptions, checkTdQuoteOptions } from './options.js';
 import type { PckChain } from './pck-chain.js';
 import type { TdQuoteVerification, VerifiedTdQuote } from './result.js';
 import type { TdxTcb } from './tcb.js';
+import { shortfallText } from './tcb-text.js';
 
 /** What is known after the checks of a quote. */
 export interface CheckedTdQuote {
@@ -32,14 +34,26 @@ export interface CheckedTdQuote {
   collateral?: OpenedCollateral;
 }
 
+// A quote that is too long is refused by a check, as every other fault of it.
+const QUOTE = custom((value, name) => copyBounded(value, name, MAXIMUM_TD_QUOTE));
+
 /** Does what `explainTdQuote` says, with the engine of `context`. */
-export async function explainTdQuoteIn(
+export function explainTdQuoteIn(
   context: VerificationContext,
   quote: Uint8Array,
   options: unknown,
 ): Promise<TdQuoteVerification> {
-  const checked = checkTdQuoteOptions('explainTdQuote', options);
-  const copy = checkArgument('explainTdQuote', 'quote', quote, bytes());
+  return explain(context, 'explainTdQuote', quote, options);
+}
+
+async function explain(
+  context: VerificationContext,
+  what: string,
+  quote: Uint8Array,
+  options: unknown,
+): Promise<TdQuoteVerification> {
+  const checked = checkTdQuoteOptions(what, options);
+  const copy = checkArgument(what, 'quote', quote, QUOTE);
   const list = new CheckList();
   const verified = await checkTdQuote(context.engine, list, copy, checked);
   checkTeePolicy(list, checked.policy, 'tdx');
@@ -52,7 +66,7 @@ export async function verifyTdQuoteIn(
   quote: Uint8Array,
   options: unknown,
 ): Promise<VerifiedTdQuote> {
-  const result = await explainTdQuoteIn(context, quote, options);
+  const result = await explain(context, 'verifyTdQuote', quote, options);
   if (!result.ok) throw refusalOf(result.checks);
   return result;
 }
@@ -119,7 +133,7 @@ function readQuote(list: CheckList, bytesOfQuote: Uint8Array | undefined): TdQuo
     return undefined;
   }
   try {
-    const quote = parseTdQuote(bytesOfQuote.subarray(0, MAXIMUM_TD_QUOTE + 1));
+    const quote = parseTdQuote(bytesOfQuote);
     list.add('report', name, 'ERR_TD_QUOTE', true, { actual: `version ${quote.version}, body type ${quote.bodyType}` });
     return quote;
   } catch (error) {
@@ -154,6 +168,18 @@ function addAllAbsent(list: CheckList, absence: Absence): void {
   for (const check of COLLATERAL_CHECKS) addAbsent(list, 'collateral', check, absence);
 }
 
+/** What nothing explains, and what a policy has let pass. */
+export function tdQuoteWarnings({ quote, tcb, collateral }: CheckedTdQuote): string[] {
+  const warnings = [...(quote?.warnings ?? [])];
+  if (quote !== undefined && collateral === undefined) {
+    warnings.push(
+      'no collateral: which enclave made the attestation key, and the state of the platform, are not known',
+    );
+  }
+  if (tcb?.shortfall !== undefined) warnings.push(`no TCB level of Intel is reached: ${shortfallText(tcb.shortfall)}`);
+  return warnings;
+}
+
 function resultOf({ engine }: VerificationContext, list: CheckList, verified: CheckedTdQuote): TdQuoteVerification {
   const { quote, genuine, tcb, chain, collateral } = verified;
   let words: Check[] | undefined;
@@ -165,7 +191,7 @@ function resultOf({ engine }: VerificationContext, list: CheckList, verified: Ch
       words ??= list.checks;
       return words;
     },
-    warnings: [...(quote?.warnings ?? [])],
+    warnings: tdQuoteWarnings(verified),
   };
   if (chain !== undefined) Object.assign(facts, { certificates: certificateFacts(chain, collateral) });
   if (tcb !== undefined) Object.assign(facts, { tcb });

@@ -230,6 +230,7 @@ describe('collateral is demanded unless the policy says otherwise', () => {
       policy: { tdx: { requireCollateral: false } },
     });
     expect(result.tcb).toBeUndefined();
+    expect(result.warnings).toEqual([expect.stringContaining('no collateral')]);
     const skipped = result.checks.filter((check) => check.skipped).map(({ name }) => name);
     expect(skipped).toContain('quoting enclave MRSIGNER');
     expect(skipped).toContain('TCB status');
