@@ -1,7 +1,6 @@
 import type { TdQuote } from '../../abi/td-quote.js';
 import type { TdReport } from '../../abi/td-report.js';
-import type { TdxTcb } from '../../verify/tdx/tcb.js';
-import { shortfallText } from '../../verify/tdx/tcb-text.js';
+import { shortfallText, type TdxTcb } from '../../verify/tdx/tcb.js';
 import { type Field, field, hexOrZero, type Section } from '../output/table.js';
 
 const DEBUG = 1;

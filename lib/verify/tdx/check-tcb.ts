@@ -7,9 +7,8 @@ import type { CheckList } from '../check-list.js';
 import { type Absence, addAbsent } from './check-identity.js';
 import type { OpenedCollateral } from './collateral.js';
 import type { TdxPolicy } from './policy.js';
-import type { TdxTcb } from './tcb.js';
+import { shortfallText, type TdxTcb } from './tcb.js';
 import { evaluateTcb, relaunchStatus, type TcbEvaluation, type TcbStatus } from './tcb-evaluation.js';
-import { shortfallText } from './tcb-text.js';
 
 const DEFAULT_STATUSES: readonly TcbStatus[] = ['UpToDate', 'SWHardeningNeeded'];
 

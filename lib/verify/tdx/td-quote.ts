@@ -20,8 +20,7 @@ import { type OpenedCollateral, openCollateral } from './collateral.js';
 import { type CheckedTdQuoteOptions, checkTdQuoteOptions } from './options.js';
 import type { PckChain } from './pck-chain.js';
 import type { TdQuoteVerification, VerifiedTdQuote } from './result.js';
-import type { TdxTcb } from './tcb.js';
-import { shortfallText } from './tcb-text.js';
+import { shortfallText, type TdxTcb } from './tcb.js';
 
 /** What is known after the checks of a quote. */
 export interface CheckedTdQuote {
