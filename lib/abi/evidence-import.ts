@@ -61,33 +61,32 @@ export function importTrusteeEvidence(json: string | Uint8Array): Evidence {
 }
 
 /**
- * Writes evidence as trustee's attester for Azure SNP vTPMs does, version 2: its quote covers PCRs 0 to 23, and the
+ * Writes evidence as trustee's attesters for Azure's vTPMs (SEV-SNP and TDX) do, version 2: its quote covers PCRs 0 to 23, and the
  * qualifying data is in the report's user data too. Chain, event log and keys have no place in it.
  *
- * @throws {AttestationError} 8 for evidence without a quote over all 24 PCRs or without a VCEK.
+ * @throws {AttestationError} 8 for evidence without a quote over all 24 PCRs, or without a VCEK or TD quote.
  */
 export function exportTrusteeEvidence(evidence: Evidence): string {
-  const { quote, certificates } = evidence;
-  if (quote === undefined || certificates === undefined) throw unsuitable('a quote and a VCEK are needed');
+  const { quote, tdQuote } = evidence;
+  if (quote === undefined) throw unsuitable('a quote is needed');
   const pcrs = Array.from({ length: PCRS }, (_, index) => {
     const value = quote.pcrs.values[index];
     if (value === undefined) throw unsuitable('the quote must cover PCRs 0 to 23');
     return hex(value);
   });
-  const [vcek] = certificatesOf(certificates.vcek);
-  if (vcek === undefined) throw unsuitable('the VCEK cannot be read');
   return JSON.stringify({
     version: 2,
     tpm_quote: { signature: hex(quote.signature), message: hex(quote.message), pcrs },
-    hcl_report: padded(evidence.hclReport),
-    vcek: padded(vcek),
+    hcl_report: encodeBase64url(evidence.hclReport),
+    ...(tdQuote === undefined ? { vcek: encodeBase64url(vcekOf(evidence)) } : { td_quote: encodeBase64url(tdQuote) }),
   });
 }
 
-/** Base64url as trustee writes it: padded. */
-function padded(bytes: Uint8Array): string {
-  const text = encodeBase64url(bytes);
-  return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
+function vcekOf({ certificates }: Evidence): Uint8Array {
+  if (certificates === undefined) throw unsuitable('a quote and a VCEK are needed');
+  const [vcek] = certificatesOf(certificates.vcek);
+  if (vcek === undefined) throw unsuitable('the VCEK cannot be read');
+  return vcek;
 }
 
 /** DER of what may be PEM. */
@@ -114,7 +113,10 @@ function readNumberedVersion(members: JsonMembers): Evidence {
     version: 1,
     hclReport: paddedBase64url(members, 'hcl_report'),
     quote: quoteOf(message, signature, pcrs),
-    certificates: { vcek: paddedBase64url(members, 'vcek') },
+    // The profile for TDX (az-tdx-vtpm) has the hardware's quote in place of a certificate.
+    ...(members.has('td_quote')
+      ? { tdQuote: paddedBase64url(members, 'td_quote') }
+      : { certificates: { vcek: paddedBase64url(members, 'vcek') } }),
   };
   if (version === 2) evidence.userDataRequired = true;
   return evidence;

@@ -20,7 +20,7 @@ export const rootsOption = custom((value) => {
 });
 
 /** What a relying party demands of every machine's evidence: the options of `verifyEvidence`, without one exchange's values. */
-export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now'>;
+export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now' | 'collateral'>;
 
 /**
  * Verifies evidence, in all its checks.

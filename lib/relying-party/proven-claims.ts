@@ -26,6 +26,7 @@ export function provenClaims(result: VerificationResult, issuer: string): Proven
     }),
     ...(typeof vmConfiguration['secure-boot'] === 'boolean' && { secureboot: vmConfiguration['secure-boot'] }),
     ...isolationClaims(result),
+    ...(result.tee === 'tdx' && { 'x-ms-isolation-tee': { 'x-ms-attestation-type': 'tdxvm' } }),
     ...(pcrs !== undefined && { pcrs: bootPcrs(pcrs) }),
   };
 }

@@ -362,6 +362,18 @@ describe('createKeyBroker', () => {
   });
 });
 
+describe('a key broker and a TDX machine', () => {
+  it('gives a resource to the machine by its TD quote and collateral', async () => {
+    await using machine = await SimulatedCvm.start({ vmType: 'tdx' });
+    await using guest = machine.client();
+    const { chain: _, ...options } = optionsOf();
+    const broker = createKeyBroker({ ...options, ...machine.verification } as KeyBrokerOptions);
+    const fetchFunction: typeof fetch = (input, init) => broker(new Request(input as URL, init));
+    const keys = new KeyBrokerClient({ url: URL_OF_BROKER, client: guest, fetch: fetchFunction });
+    expect(new TextDecoder().decode(await keys.getResource('default/key/one'))).toBe('value of one');
+  });
+});
+
 describe('KeyBrokerClient', () => {
   const fetchOf =
     (broker: Handler): typeof fetch =>

@@ -134,16 +134,21 @@ class KeyBroker {
   async #verify(tee: BrokerTee, primary: Record<string, unknown>, bound: Uint8Array): Promise<ProvenClaims> {
     // Taken for an older version, evidence of version 2 would prove less.
     if (primary.version !== EVIDENCE_VERSION) throw new VerificationError('ERR_KBS_EVIDENCE_VERSION', 'not version 2');
-    const evidence = await this.#withChain(importTrusteeEvidence(JSON.stringify(primary)));
+    const evidence = await this.#completed(importTrusteeEvidence(JSON.stringify(primary)));
     const result = await examineEvidence(evidence, { ...this.#demands, nonce: bound, userData: bound });
     if (!result.ok) throw refusalOf(result.checks);
     if (brokerTeeOf(result.tee) !== tee) throw new VerificationError('ERR_KBS_TEE', 'evidence of another TEE');
     return provenClaims(result, this.#options.name);
   }
 
-  async #withChain(evidence: Evidence): Promise<Evidence> {
-    const { chain } = this.#options;
-    if (teeOf(evidence) === 'tdx' || evidence.certificates === undefined) return evidence;
+  /** What evidence of this protocol lacks: AMD's chain, or Intel's collateral. */
+  async #completed(evidence: Evidence): Promise<Evidence> {
+    const { chain, collateral } = this.#options;
+    if (evidence.tdQuote !== undefined) {
+      const found = typeof collateral === 'function' ? await collateral(evidence.tdQuote) : collateral;
+      return found === undefined ? evidence : { ...evidence, tdxCollateral: found };
+    }
+    if (evidence.certificates === undefined || chain === undefined) return evidence;
     const found = typeof chain === 'string' ? chain : await chain.chain(productOf(evidence));
     return { ...evidence, certificates: { ...evidence.certificates, chain: found } };
   }
@@ -193,10 +198,6 @@ class KeyBroker {
     }
     return false;
   }
-}
-
-function teeOf(evidence: Evidence): 'snp' | 'tdx' {
-  return (evidence as { tdQuote?: unknown }).tdQuote === undefined ? 'snp' : 'tdx';
 }
 
 function productOf({ hclReport }: Evidence) {

@@ -9,6 +9,8 @@ import { checkArgument, checkOptions, invalid, required } from '../../base/optio
 import { isJsonObject, parseStrictJson } from '../../base/strict-json.js';
 import { isLoopback } from '../../http/service-url.js';
 import {
+  type BrokerTee,
+  brokerTeeOf,
   KBS_PREFIX,
   KBS_VERSION,
   parseResourcePath,
@@ -74,6 +76,8 @@ export class KeyBrokerClient {
   readonly #jwk: RecipientJwk;
   #cookie: string | undefined;
   #attesting: Promise<void> | undefined;
+  /** The protocol asks for the TEE before there is a nonce to make evidence with. */
+  #tee: BrokerTee = 'az-snp-vtpm';
 
   constructor(options: KeyBrokerClientOptions) {
     const {
@@ -133,7 +137,7 @@ export class KeyBrokerClient {
   }
 
   async #attest(signal: AbortSignal | undefined): Promise<void> {
-    const request = { version: KBS_VERSION, tee: 'az-snp-vtpm', 'extra-params': {} };
+    const request = { version: KBS_VERSION, tee: this.#tee, 'extra-params': {} };
     const challenge = await this.#send('POST', 'auth', request, signal);
     const nonce = isJsonObject(challenge.body) ? challenge.body.nonce : undefined;
     if (challenge.status !== 200 || typeof nonce !== 'string' || nonce === '') throw brokerError(challenge);
@@ -145,6 +149,11 @@ export class KeyBrokerClient {
       pcrs: PCRS,
       ...(signal && { signal }),
     });
+    const tee = brokerTeeOf(evidence.tdQuote === undefined ? 'snp' : 'tdx');
+    if (tee !== this.#tee) {
+      this.#tee = tee;
+      return this.#attest(signal);
+    }
     const body = {
       'runtime-data': { nonce, 'tee-pubkey': this.#jwk },
       'tee-evidence': {

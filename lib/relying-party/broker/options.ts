@@ -1,3 +1,4 @@
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
 import {
   bytesOrText,
@@ -46,8 +47,10 @@ export interface KeyBrokerOptions {
   trustedRoots?: readonly TrustedRootInput[];
   /** Revocation lists, DER or PEM. */
   crls?: readonly (Uint8Array | string)[];
-  /** ASK and ARK, or where to fetch them. */
-  chain: string | ChainSource;
+  /** For SEV-SNP: ASK and ARK, or where to fetch them. Machines of it are refused without. */
+  chain?: string | ChainSource;
+  /** For TDX: collateral, or what fetches it for a quote (`fetchTdxCollateral`). */
+  collateral?: TdxCollateral | ((quote: Uint8Array) => Promise<TdxCollateral>);
   /** The bytes of a resource, or undefined for one that does not exist. */
   resources: (path: ResourcePath) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /**
@@ -90,7 +93,8 @@ export const KEY_BROKER: OptionTable<KeyBrokerOptions> = {
   allowAnyMachine: flag,
   trustedRoots: rootsOption,
   crls: listOf(bytesOrText),
-  chain: required(chain),
+  chain,
+  collateral: unchecked<NonNullable<KeyBrokerOptions['collateral']>>(),
   resources: required(callable<KeyBrokerOptions['resources']>()),
   resourcePolicies,
   clockToleranceMs: integer(0, 3_600_000),

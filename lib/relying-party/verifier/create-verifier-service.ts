@@ -61,7 +61,17 @@ class Verifier {
   #closed = false;
 
   constructor(options: VerifierServiceOptions) {
-    const { policy, trustedRoots, crls, now, allowAnyMachine, store, clockToleranceMs, workers = 0 } = options;
+    const {
+      policy,
+      trustedRoots,
+      crls,
+      now,
+      allowAnyMachine,
+      store,
+      clockToleranceMs,
+      collateral,
+      workers = 0,
+    } = options;
     this.#options = options;
     this.#issuer = (options.issuer as URL).href.replace(/\/$/, '');
     this.#keys = options.signingKeys as unknown as SigningKey[];
@@ -70,6 +80,7 @@ class Verifier {
       ...(trustedRoots && { trustedRoots }),
       ...(crls && { crls }),
       ...(now && { now }),
+      ...(collateral && { collateral }),
     };
     this.#policyId = `sha-256:${digestOf({ policy, trustedRoots, crls, allowAnyMachine }).toString('base64url')}`;
     this.#challenges = createChallenges({

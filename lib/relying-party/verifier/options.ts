@@ -1,3 +1,4 @@
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
 import { bytesOrText, date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
 import { nested, type OptionTable, required } from '../../base/options.js';
@@ -5,6 +6,7 @@ import { contextName } from '../../base/qualifying-data.js';
 import { VERIFY_TOKEN, type VerifyTokenOptions } from '../../token/options.js';
 import { policyOption, type VerificationPolicy } from '../../verify/policy.js';
 import type { TrustedRootInput } from '../../verify/roots.js';
+import { collateralOption } from '../../verify/tdx/collateral-option.js';
 import { rootsOption } from '../evidence-examination.js';
 import { secrets } from '../secrets.js';
 import type { ReplayStore } from '../stores/replay-store.js';
@@ -26,6 +28,8 @@ export interface VerifierServiceOptions {
   allowAnyMachine?: boolean;
   trustedRoots?: readonly TrustedRootInput[];
   crls?: readonly (Uint8Array | string)[];
+  /** Intel's collateral for evidence that carries none. */
+  collateral?: TdxCollateral;
   /** Whose tokens are taken, and what they must say. Default: none. */
   tokens?: VerifyTokenOptions;
   /** Contexts of relying parties whose own nonces may stand in results, once the quote is over them. Default: none. */
@@ -54,6 +58,7 @@ export const VERIFIER_SERVICE: OptionTable<VerifierServiceOptions> = {
   allowAnyMachine: flag,
   trustedRoots: rootsOption,
   crls: listOf(bytesOrText),
+  collateral: collateralOption,
   tokens: nested<VerifyTokenOptions>(VERIFY_TOKEN),
   contexts: listOf(contextName, 1, 64),
   resultLifetimeMs: integer(1_000, 300_000),
