@@ -1,4 +1,5 @@
-// How much of the processors' time other processes take: a ratio measured beside a compiler's run says nothing.
+// How much of the processors' time others take, other machines on the same host included ("stolen" time): a ratio measured
+// beside a compiler's run says nothing.
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** USER_HZ, which is what Linux counts in for user space on every platform. */
@@ -8,9 +9,16 @@ const MS_PER_TICK = 10;
  * Milliseconds of processor time since the machine started that were neither idle nor this process's or its descendants'.
  */
 export function timeOfOthers() {
-  const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'latin1').split('\n')[0].split(/\s+/);
-  const busy = [user, nice, system, irq, softirq].reduce((sum, ticks) => sum + Number(ticks), 0);
+  const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'latin1')
+    .split('\n')[0]
+    .split(/\s+/);
+  const busy = [user, nice, system, irq, softirq, steal].reduce((sum, ticks) => sum + Number(ticks), 0);
   return (busy - ownTicks()) * MS_PER_TICK;
+}
+
+/** Milliseconds that the host took from this machine since it started. */
+export function stolenTime() {
+  return Number(readFileSync('/proc/stat', 'latin1').split('\n')[0].split(/\s+/)[8]) * MS_PER_TICK;
 }
 
 function ownTicks() {

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createDecryptStream, createEncryptStream } from '../build/modules/envelope/index.js';
+import { createDecryptStream, createEncryptStream } from '../build/modules/content/index.js';
 import { softwareKey } from './_key.mjs';
 
 const PIECE = 1024 * 1024;

@@ -1,12 +1,12 @@
 // How every benchmark here measures. A shared machine changes its speed by a factor of two within minutes, so a figure
 // from one pass means little; the ratio of two contenders in the same 50 ms round means a lot. Hence: short rounds, all
-// contenders interleaved in a new order each round, and the median of the per-round ratios. A round beside which other
-// processes were at work is run again.
+// contenders interleaved in a new order each round, and the median of the per-round ratios. A round beside which others
+// were at work is run again; when that happens too often, the row is marked as not measured.
 import { timeOfOthers } from './_others.mjs';
 
 /** What other processes may take of one processor while a round runs; 20 ms is two ticks of the kernel's count. */
 const OTHERS_MAY_TAKE = { share: 0.05, ms: 20 };
-/** Rounds run again, at most, for each that counts: then the machine is not quiet, and the report says so. */
+/** Rounds run again, at most, for each that counts: then the machine is not quiet, and nothing was measured. */
 const REPEATS = 4;
 
 /**
@@ -17,12 +17,21 @@ const REPEATS = 4;
  */
 
 /**
+ * @typedef {object} Measure
+ * @property {number} ratio
+ * @property {[number, number]} interval in which the median lies with 95 %
+ * @property {boolean} quiet false when rounds that others disturbed had to be counted
+ */
+
+/**
  * Runs the contenders in interleaved rounds. A contender may return a promise; it is awaited, one call at a time.
  *
  * @param {Record<string, () => unknown>} contenders
  * @param {{ rounds?: number, roundMs?: number }} [options] 15 rounds of 50 ms a contender by default
- * @returns {Promise<{ timings: Record<string, Timing>, ratio: (of: string, to: string) => number }>}
- *   `ratio(of, to)` is how many times faster `of` is than `to`: the median of the per-round ratios
+ * @returns {Promise<{ timings: Record<string, Timing>, ratio: (of: string, to: string) => number,
+ *   measure: (of: string, to: string) => Measure }>}
+ *   `ratio(of, to)` is how many times faster `of` is than `to`: the median of the per-round ratios; `measure` has its 95 %
+ *   interval as well, and whether the machine was quiet, for a row
  */
 export async function compare(contenders, { rounds = 15, roundMs = 50 } = {}) {
   const names = Object.keys(contenders);
@@ -51,10 +60,22 @@ export async function compare(contenders, { rounds = 15, roundMs = 50 } = {}) {
   for (const name of names) {
     timings[name] = { best: Math.max(...perRound[name]), median: median(perRound[name]), rounds: perRound[name] };
   }
+  const ratios = (of, to) => perRound[of].map((value, round) => value / perRound[to][round]);
+  const quiet = disturbed < REPEATS * rounds;
   return {
     timings,
-    ratio: (of, to) => median(perRound[of].map((value, round) => value / perRound[to][round])),
+    ratio: (of, to) => median(ratios(of, to)),
+    measure: (of, to) => ({ ratio: median(ratios(of, to)), interval: interval(ratios(of, to)), quiet }),
   };
+}
+
+/** Where the median of a distribution lies with 95 %, by the order of the samples alone. */
+export function interval(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const reach = (1.96 * Math.sqrt(sorted.length)) / 2;
+  const low = Math.max(0, Math.floor(sorted.length / 2 - reach));
+  const high = Math.min(sorted.length - 1, Math.ceil(sorted.length / 2 + reach));
+  return [sorted[low], sorted[high]];
 }
 
 /**
