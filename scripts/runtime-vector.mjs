@@ -32,6 +32,6 @@ async function machine(tee) {
   }
 }
 
-const machines = [await machine('snp')];
+const machines = [await machine('snp'), await machine('tdx')];
 const vector = { now: new Date().toISOString(), machines };
 writeFileSync(new URL('../test/runtimes/vector.json', import.meta.url), `${JSON.stringify(vector, null, 1)}\n`);

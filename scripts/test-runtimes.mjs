@@ -53,7 +53,7 @@ function writeMatrix() {
   const cells = rows.map(({ runtime, entry, version, ok, engine, why }) => [
     runtime,
     entry === 'all' ? 'all' : `\`${entry.replace('cvm-guest-attestation', '.').replace('./verify', './verify')}\``,
-    String(version).replace(/^(Chromium|Mozilla Firefox|Version) /, ''),
+    /\d+(\.\d+)+\w*/.exec(version)?.[0] ?? version,
     ok === undefined ? `not run: ${why}` : ok ? 'works' : 'fails',
     engine ?? '',
   ]);

@@ -1,4 +1,3 @@
-import { jwtVerify, SignJWT } from 'jose';
 import { encodeBase64url } from '../../base/base64url.js';
 import { deriveKey } from '../secrets.js';
 import { type RecipientJwk, recipientKey, thumbprintOf } from './recipient-key.js';
@@ -28,7 +27,9 @@ export class BrokerTokens {
     this.#digest = encodeBase64url(digest);
   }
 
-  issue({ key, claims }: BrokerTokenContent): Promise<string> {
+  async issue({ key, claims }: BrokerTokenContent): Promise<string> {
+    // At the first use: loading it takes longer than all of this package.
+    const { SignJWT } = await import('jose');
     const now = Math.floor(Date.now() / 1000);
     return new SignJWT({ 'tee-pubkey': key, claims, 'policy-digest': this.#digest, cnf: { jkt: thumbprintOf(key) } })
       .setProtectedHeader({ alg: 'HS256', typ: TYPE })
@@ -41,6 +42,7 @@ export class BrokerTokens {
 
   /** @throws {BrokerRefusal} 401 */
   async open(token: string): Promise<BrokerTokenContent> {
+    const { jwtVerify } = await import('jose');
     for (const key of this.#keys) {
       try {
         const { payload } = await jwtVerify(token, key, {

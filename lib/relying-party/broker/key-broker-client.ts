@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { type FlattenedJWE, flattenedDecrypt } from 'jose';
+import type { FlattenedJWE } from 'jose';
 import type { Evidence } from '../../abi/evidence.js';
 import { exportTrusteeEvidence } from '../../abi/evidence-import.js';
 import { utf8Text } from '../../base/bytes.js';
@@ -206,6 +206,7 @@ export class KeyBrokerClient {
   }
 
   async #decrypt(body: unknown): Promise<Uint8Array> {
+    const { flattenedDecrypt } = await import('jose');
     try {
       const { plaintext } = await flattenedDecrypt(body as FlattenedJWE, this.#privateKey, {
         keyManagementAlgorithms: [this.#jwk.alg],

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { FlattenedEncrypt, type FlattenedJWE } from 'jose';
+import type { FlattenedJWE } from 'jose';
 import { canonicalJson } from '../../base/canonical-json.js';
 import { isJsonObject } from '../../base/strict-json.js';
 
@@ -46,10 +46,11 @@ export function thumbprintOf(jwk: RecipientJwk): string {
 }
 
 /** A resource as a JWE in Flattened JSON Serialization, A256GCM. */
-export function encryptToRecipient(
+export async function encryptToRecipient(
   key: KeyObject,
   alg: RecipientJwk['alg'],
   plaintext: Uint8Array,
 ): Promise<FlattenedJWE> {
+  const { FlattenedEncrypt } = await import('jose');
   return new FlattenedEncrypt(plaintext).setProtectedHeader({ alg, enc: 'A256GCM' }).encrypt(key);
 }

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, KeyObject } from 'node:crypto';
-import { type JWTPayload, SignJWT } from 'jose';
+import type { JWTPayload } from 'jose';
 import { canonicalJson } from '../../base/canonical-json.js';
 import { custom, oneOrMore } from '../../base/option-kinds.js';
 import { invalid, type OptionKind } from '../../base/options.js';
@@ -47,8 +47,9 @@ function signingKey(value: unknown, name: string): SigningKey {
 }
 
 /** Signs a result with the first key. */
-export function signResult(keys: readonly SigningKey[], claims: JWTPayload): Promise<string> {
+export async function signResult(keys: readonly SigningKey[], claims: JWTPayload): Promise<string> {
   const { privateKey, alg, kid } = keys[0] as SigningKey;
+  const { SignJWT } = await import('jose');
   return new SignJWT(claims).setProtectedHeader({ alg, kid, typ: RESULT_TYPE }).sign(privateKey);
 }
 
