@@ -1,6 +1,8 @@
 import { delay } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { unchecked } from '../base/option-kinds.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import { tracedExchange } from './traced-exchange.js';
 import { type ExchangeLimits, type HttpAnswer, HttpError, type HttpRequest, type Transport } from './transport.js';
 
@@ -68,18 +70,26 @@ export const HTTP_RETRIES = {
   Required<Pick<HttpSettings, 'retryOn' | 'retryFailures'>> & { defaults: RetryOptions }
 >;
 
+/** Names; ranges are checked below, in words that name the option. */
+const TABLE: OptionTable<RetryOptions> = {
+  retries: unchecked(),
+  baseDelayMs: unchecked(),
+  maxDelayMs: unchecked(),
+  jitter: unchecked(),
+  maxRetryAfterMs: unchecked(),
+  outageMs: unchecked(),
+};
+
 /** Longer waits do not fit a Node timer. */
 const MAX_MILLISECONDS = 2 ** 31 - 1;
 
 /** Fills in the defaults, first those of the peer. @throws AttestationError 8 for a value out of range. */
 export function retrySettings(options: RetryOptions = {}, peer: RetryOptions = {}): Required<RetryOptions> {
-  if (typeof options !== 'object' || options === null) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'retry must be an object');
-  }
+  const given = checkOptions('retry', options, TABLE);
   const settings = { ...DEFAULTS, ...peer };
-  if (options.retries !== undefined) settings.outageMs = 0;
+  if (given.retries !== undefined) settings.outageMs = 0;
   for (const name of Object.keys(DEFAULTS) as (keyof RetryOptions)[]) {
-    const value = options[name];
+    const value = given[name];
     if (value === undefined) continue;
     const limit = name === 'jitter' ? 1 : name === 'retries' ? 100 : MAX_MILLISECONDS;
     const valid = typeof value === 'number' && value >= 0 && value <= limit;

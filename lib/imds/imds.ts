@@ -1,5 +1,7 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
+import { logger, milliseconds, text, unchecked } from '../base/option-kinds.js';
+import type { OptionTable } from '../base/options.js';
 import { exchange } from '../http/exchange.js';
 import type { TransportContext } from '../http/own-transport.js';
 import { HTTP_RETRIES, type HttpSettings, type RetryOptions, retrySettings } from '../http/retry.js';
@@ -25,6 +27,15 @@ export interface Imds {
   base: URL;
   settings: HttpSettings;
 }
+
+/** Options of every function that asks the metadata service, for its own table. */
+export const IMDS_OPTIONS: OptionTable<ImdsOptions> = {
+  imdsUrl: text,
+  retry: unchecked<RetryOptions>(),
+  timeoutMs: milliseconds,
+  connectTimeoutMs: milliseconds,
+  logger,
+};
 
 /** @throws AttestationError 8 for an option out of range. */
 export function imdsOf(context: TransportContext, options: ImdsOptions = {}): Imds {

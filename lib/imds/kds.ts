@@ -8,8 +8,8 @@ import type { Cache, FetchLock } from '../base/cache.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex } from '../base/hex.js';
 import { type Logger, silentLogger } from '../base/logger.js';
-import { bytes, oneOrMore, withMethods } from '../base/option-kinds.js';
-import { checkArgument } from '../base/options.js';
+import * as kinds from '../base/option-kinds.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import { type CachedDocument, DocumentCache } from '../http/document-cache.js';
 import { exchange } from '../http/exchange.js';
 import { serviceTransport, type TransportContext } from '../http/own-transport.js';
@@ -60,6 +60,24 @@ export interface KdsCallOptions {
   signal?: AbortSignal;
 }
 
+const OPTIONS: OptionTable<KdsOptions> = {
+  baseUrl: kinds.text,
+  cacheDirectory: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
+  cache: kinds.withMethods<Cache>('get', 'set'),
+  cacheSecret: kinds.oneOrMore(kinds.bytes(32)),
+  lock: kinds.withMethods<FetchLock>('claim'),
+  fetch: kinds.callable<typeof fetch>(),
+  proxy: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
+  retry: kinds.unchecked<RetryOptions>(),
+  timeoutMs: kinds.milliseconds,
+  logger: kinds.logger,
+};
+const CALL: OptionTable<KdsCallOptions> = { signal: kinds.abortSignal };
+const CERTIFICATES_FOR: OptionTable<KdsCallOptions & { product?: Product }> = {
+  ...CALL,
+  product: kinds.oneOf<Product>('Milan', 'Genoa', 'Turin'),
+};
+
 /**
  * AMD's Key Distribution Service: certificates and revocation lists for reports whose guest did not send them.
  *
@@ -74,21 +92,20 @@ export class KdsServiceClient {
 
   /** @throws {AttestationError} 8 for options out of range. */
   constructor(options: KdsOptions, context: KdsContext) {
-    if (typeof options !== 'object' || options === null) throw invalid('the options must be an object');
-    if (options.fetch !== undefined && typeof options.fetch !== 'function') throw invalid('fetch must be a function');
-    const { logger = silentLogger, timeoutMs = 30_000 } = options;
-    this.#base = parseServiceUrl(options.baseUrl ?? DEFAULT_KDS_URL);
+    const checked = checkOptions('KdsClient', options, OPTIONS);
+    const { logger = silentLogger, timeoutMs = 30_000, fetch, proxy } = checked;
+    this.#base = parseServiceUrl(checked.baseUrl ?? DEFAULT_KDS_URL);
     this.#settings = {
-      transport: transportOf(context, options),
+      transport: serviceTransport(context, { ...(fetch && { fetch }), ...(proxy !== undefined && { proxy }) }),
       limits: { connectTimeoutMs: Math.min(timeoutMs, 10_000), timeoutMs, maxBodyBytes: MAXIMUM_ANSWER },
-      retry: retrySettings(options.retry, HTTP_RETRIES.certificates.defaults),
+      retry: retrySettings(checked.retry, HTTP_RETRIES.certificates.defaults),
       retryOn: HTTP_RETRIES.certificates.retryOn,
       logger,
     };
     this.#documents = new DocumentCache({
-      cache: cacheOf(context, options),
-      secrets: secretsOf(options),
-      lock: options.lock === undefined ? undefined : checkArgument('KdsClient', 'lock', options.lock, LOCK),
+      cache: cacheOf(context, checked),
+      secrets: secretsOf(checked),
+      lock: checked.lock,
       lockKey: 'lock:kds',
       logger,
     });
@@ -105,13 +122,14 @@ export class KdsServiceClient {
     report: Uint8Array | SnpReport,
     options: KdsCallOptions & { product?: Product } = {},
   ): Promise<{ vcek: Uint8Array; chain: string }> {
-    const parsed = this.#parse(report, options.product);
-    const product = parsed.product ?? options.product;
+    const { product: named, ...call } = checkOptions('certificatesFor', options, CERTIFICATES_FOR);
+    const parsed = this.#parse(report, named);
+    const product = parsed.product ?? named;
     if (product === undefined) throw invalid('the report does not name its processor: a product is needed');
     if (parsed.signingKey !== SigningKey.VCEK) throw invalid('the report is not signed by a VCEK');
     const [vcek, chain] = await Promise.all([
-      this.vcek(product, parsed.chipId, parsed.reportedTcb, options),
-      this.chain(product, 'vcek', options),
+      this.vcek(product, parsed.chipId, parsed.reportedTcb, call),
+      this.chain(product, 'vcek', call),
     ]);
     return { vcek, chain };
   }
@@ -122,29 +140,30 @@ export class KdsServiceClient {
    * @throws {AttestationError} 8 for arguments out of range; 2 or 18 for an answer that is not this certificate; 4, 5 (404
    * for a chip or TCB that AMD does not know) and 7 as for every exchange.
    */
-  vcek(product: Product, chipId: Uint8Array, tcb: Tcb, options: KdsCallOptions = {}): Promise<Uint8Array> {
+  async vcek(product: Product, chipId: Uint8Array, tcb: Tcb, options: KdsCallOptions = {}): Promise<Uint8Array> {
+    const { signal } = checkOptions('vcek', options, CALL);
     const url = vcekUrl(product, chipId, tcb, this.#base);
     return this.#get(
       url,
       { maxAgeMs: MAXIMUM_AGE.vcek, check: (body) => requireVcek(body, chipId, tcb), isThrottled: true },
-      options.signal,
+      signal,
     );
   }
 
   /** ASK (ASVK for `vlek`) and ARK of a product, PEM. @throws as {@link vcek} */
   async chain(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<string> {
+    const { signal } = checkOptions('chain', options, CALL);
     const url = chainUrl(product, kind, this.#base);
-    return latin1Text(
-      await this.#get(url, { maxAgeMs: MAXIMUM_AGE.chain, check: requireCertificates }, options.signal),
-    );
+    return latin1Text(await this.#get(url, { maxAgeMs: MAXIMUM_AGE.chain, check: requireCertificates }, signal));
   }
 
   /** Revocation list (DER) of a product's root, at most a day old. @throws as {@link vcek} */
-  crl(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<Uint8Array> {
+  async crl(product: Product, kind: EndorsementKind = 'vcek', options: KdsCallOptions = {}): Promise<Uint8Array> {
+    const { signal } = checkOptions('crl', options, CALL);
     return this.#get(
       crlUrl(product, kind, this.#base),
       { maxAgeMs: MAXIMUM_AGE.crl, check: requireRevocationList, issuedAt: revocationListTime },
-      options.signal,
+      signal,
     );
   }
 
@@ -167,25 +186,18 @@ export class KdsServiceClient {
   }
 }
 
-function transportOf(context: KdsContext, { fetch, proxy }: KdsOptions): HttpSettings['transport'] {
-  return serviceTransport(context, { ...(fetch !== undefined && { fetch }), ...(proxy !== undefined && { proxy }) });
-}
-
 type DocumentRules = Pick<CachedDocument, 'maxAgeMs' | 'issuedAt' | 'check' | 'isThrottled'>;
-
-const CACHE = withMethods<Cache>('get', 'set');
-const LOCK = withMethods<FetchLock>('claim');
 
 /** The folder is this user's own: it needs no secret to be believed. */
 function secretsOf({ cache, cacheSecret }: KdsOptions): readonly Uint8Array[] | undefined {
-  if (cacheSecret !== undefined) return checkArgument('KdsClient', 'cacheSecret', cacheSecret, oneOrMore(bytes(32)));
+  if (cacheSecret !== undefined) return [cacheSecret].flat();
   return cache === undefined ? [] : undefined;
 }
 
 function cacheOf(context: KdsContext, { cache, cacheDirectory }: KdsOptions): Cache | undefined {
   if (cache !== undefined) {
     if (cacheDirectory !== undefined) throw invalid('cache takes the place of cacheDirectory: give one of them');
-    return checkArgument('KdsClient', 'cache', cache, CACHE);
+    return cache;
   }
   return cacheDirectory === false ? undefined : context.folderCache(cacheDirectory, 'kds');
 }

@@ -1,7 +1,9 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { abortSignal } from '../base/option-kinds.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import { parseStrictJson } from '../base/strict-json.js';
 import type { TransportContext } from '../http/own-transport.js';
-import { askImds, type Imds, type ImdsOptions, imdsOf } from './imds.js';
+import { askImds, IMDS_OPTIONS, type Imds, type ImdsOptions, imdsOf } from './imds.js';
 
 /** What the host's certificate service (THIM) knows about its chip. Unverified: a verifier checks it against AMD's root. */
 export interface ThimCertificates {
@@ -26,6 +28,8 @@ export async function thimCertificates(imds: Imds, signal?: AbortSignal): Promis
   return { vcekCert: pem(answer, 'vcekCert'), certificateChain: pem(answer, 'certificateChain') };
 }
 
+const THIM_OPTIONS: OptionTable<ImdsOptions & { signal?: AbortSignal }> = { ...IMDS_OPTIONS, signal: abortSignal };
+
 /**
  * The same for a caller without a client, for instance to verify a saved report on the VM that made it.
  *
@@ -35,10 +39,8 @@ export async function fetchThimCertificatesIn(
   context: TransportContext,
   options: ImdsOptions & { signal?: AbortSignal } = {},
 ): Promise<{ vcek: string; chain: string }> {
-  if (typeof options !== 'object' || options === null) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the options must be an object');
-  }
-  const { vcekCert, certificateChain } = await thimCertificates(imdsOf(context, options), options.signal);
+  const { signal, ...imds } = checkOptions('fetchThimCertificates', options, THIM_OPTIONS);
+  const { vcekCert, certificateChain } = await thimCertificates(imdsOf(context, imds), signal);
   return { vcek: vcekCert, chain: certificateChain };
 }
 

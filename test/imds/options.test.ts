@@ -22,6 +22,39 @@ describe('services’ options that are none', () => {
     await expect(fetchThimCertificates(options as never)).rejects.toEqual(refused);
   });
 
+  const LOST: [string, object][] = [
+    ['a Map', new Map([['retry', {}]])],
+    ['an option that is undefined', { timeoutMs: undefined }],
+    ['a misspelt one', { timeoutMS: 5 }],
+    ['a retry with a value that got lost', { retry: { retries: undefined } }],
+    ['a retry that is a Map', { retry: new Map() }],
+    ['a retry with a misspelt name', { retry: { retrys: 1 } }],
+    ['a flag that is a text', { allowInsecureHttp: 'false' }],
+    [
+      'a getter',
+      {
+        get timeoutMs() {
+          return 5;
+        },
+      },
+    ],
+  ];
+  it.each(LOST)('are refused by KdsClient, MaaClient and fetchThimCertificates: %s', async (_, options) => {
+    expect(() => new KdsClient(options as never)).toThrow(refused);
+    expect(() => new MaaClient('https://attestation.example', options as never)).toThrow(refused);
+    await expect(fetchThimCertificates(options as never)).rejects.toEqual(refused);
+  });
+
+  it.each([null, new Map(), { sgnal: 1 }, { signal: 1 }])(
+    'are refused by every call of KdsClient: %o',
+    async (options) => {
+      const kds = new KdsClient({ cacheDirectory: false });
+      await expect(kds.chain('Milan', 'vcek', options as never)).rejects.toEqual(refused);
+      await expect(kds.crl('Milan', 'vcek', options as never)).rejects.toEqual(refused);
+      await expect(kds.certificatesFor(new Uint8Array(1184), options as never)).rejects.toEqual(refused);
+    },
+  );
+
   it.each([null, undefined, 5])('and so is %s for a report', async (report) => {
     await expect(new KdsClient({ cacheDirectory: false }).certificatesFor(report as never)).rejects.toEqual(refused);
   });
