@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { whileClockIsBehind } from '../../lib/cli/secrets/clock.js';
-import { VerificationError, verifyToken } from '../../lib/index.js';
+import { AttestationError, VerificationError, verifyToken } from '../../lib/index.js';
 import { createKeyBroker, memoryReplayStore, nodeListener } from '../../lib/relying-party/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
 import { cvmAttest, main, scratchFolder, start, variablesOf } from './cli.js';
@@ -265,6 +265,20 @@ describe('a clock that is behind', () => {
       return verifyToken(jwt, { issuer: cvm.attestationUrl, keys: cvm.tokenKeys, now });
     };
     expect((await whileClockIsBehind(work, () => {}, signal, 5000)).iss).toBe(cvm.attestationUrl);
+  });
+
+  it('shows in a certificate of a service that is not valid yet, too', async () => {
+    const refused = new AttestationError(7, 'TLS', {
+      cause: Object.assign(new Error('x'), { code: 'CERT_NOT_YET_VALID' }),
+    });
+    let asked = 0;
+    const work = () => (++asked < 2 ? Promise.reject(refused) : Promise.resolve('set'));
+    expect(await whileClockIsBehind(work, () => {}, signal, 5000)).toBe('set');
+    const never = () => Promise.reject(refused);
+    await expect(whileClockIsBehind(never, () => {}, signal, 0)).rejects.toMatchObject({
+      code: 7,
+      message: expect.stringContaining('the clock of this machine is behind'),
+    });
   });
 
   it('is told from every other failure', async () => {

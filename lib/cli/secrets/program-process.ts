@@ -21,8 +21,13 @@ export class ProgramProcess {
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    const listeners = SIGNALS.map((signal) => ({ signal, listener: () => this.signal(signal) }));
+    for (const { signal, listener } of listeners) process.on(signal, listener);
     this.#ended = new Promise((resolve) => {
-      child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+      child.once('exit', (code, signal) => {
+        for (const each of listeners) process.off(each.signal, each.listener);
+        resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+      });
     });
   }
 
@@ -43,24 +48,24 @@ export class ProgramProcess {
     });
   }
 
-  /** Hands signals on until the program ends. Resolves with its exit code, or 128 and the number of its signal. */
-  async untilEnd(): Promise<number> {
-    const listeners = SIGNALS.map((signal) => ({ signal, listener: () => this.signal(signal) }));
-    for (const { signal, listener } of listeners) process.on(signal, listener);
-    try {
-      return await this.#ended;
-    } finally {
-      for (const { signal, listener } of listeners) process.off(signal, listener);
-    }
+  /** Its exit code, or 128 and the number of the signal that ended it. Signals are handed on until then. */
+  untilEnd(): Promise<number> {
+    return this.#ended;
   }
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
-  /** Calls `work` every so often until the program ends. */
+  /** Calls `work` every so often until the program ends, never twice at the same time. */
   every(milliseconds: number, work: () => Promise<void>): void {
-    const timer = setInterval(() => void work(), milliseconds);
-    void this.#ended.finally(() => clearInterval(timer));
+    let busy = false;
+    const timer = setInterval(async () => {
+      if (busy) return;
+      busy = true;
+      await work();
+      busy = false;
+    }, milliseconds);
+    void this.#ended.then(() => clearInterval(timer));
   }
 }
