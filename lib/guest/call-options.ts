@@ -1,3 +1,4 @@
+import type { EvidenceCertificates } from '../abi/evidence.js';
 import {
   abortSignal,
   bytes,
@@ -14,7 +15,6 @@ import { invalid, nested, type OptionKind, type OptionTable, recordOf, required 
 import { contextName, isLikeQualifyingData, isReservedContext } from '../base/qualifying-data.js';
 import type { StreamOutputOption } from '../content/index.js';
 import type { KeyTemplate, PcrBank } from '../tpm/types.js';
-import type { EvidenceCertificates } from '../verify/types.js';
 import type {
   AttestOptions,
   AttestParameters,

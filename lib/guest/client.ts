@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Transform } from 'node:stream';
 import { types } from 'node:util';
+import type { Evidence } from '../abi/evidence.js';
 import { abortError, throwIfAborted, withSignals } from '../base/abort.js';
 import { observed } from '../base/diagnostics.js';
 import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
@@ -38,7 +39,6 @@ import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { NativeTpm } from '../tpm/native-tpm.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import type { KeyTemplate } from '../tpm/types.js';
-import type { Evidence } from '../verify/types.js';
 import { AkCertificate } from './ak-certificate.js';
 import { attest } from './attest.js';
 import { type AttestedFetchInit, attestedFetch } from './attested-fetch.js';

@@ -1,9 +1,9 @@
+import type { Evidence, EvidenceCertificates, EvidenceQuote } from '../abi/evidence.js';
 import { stringifiable } from '../abi/evidence-json.js';
 import { parseHclReport } from '../abi/hcl-report.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { qualifyingData } from '../base/qualifying-data.js';
 import { thimCertificates } from '../imds/thim.js';
-import type { Evidence, EvidenceCertificates, EvidenceQuote } from '../verify/types.js';
 import { ATTESTED_PCRS } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';
 import type { Guest } from './guest.js';

@@ -1,4 +1,4 @@
-import type { Evidence } from '../verify/types.js';
+import type { Evidence } from '../abi/evidence.js';
 import type { AttestationClient } from './client.js';
 import type { ProtocolEvidenceOptions } from './evidence.js';
 

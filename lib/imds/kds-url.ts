@@ -1,7 +1,7 @@
+import type { Product, Tcb } from '../abi/tcb.js';
 import { isZero } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex } from '../base/hex.js';
-import type { Product, Tcb } from '../verify/types.js';
 
 /** AMD's Key Distribution Service. */
 export const DEFAULT_KDS_URL = 'https://kdsintf.amd.com';

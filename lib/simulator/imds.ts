@@ -1,5 +1,5 @@
 import { createPublicKey, randomUUID, X509Certificate } from 'node:crypto';
-import type { Product, Tcb } from '../verify/types.js';
+import type { Product, Tcb } from '../abi/tcb.js';
 import { encodeTcb } from './evidence/tcb.js';
 import { type Answer, jsonAnswer, textAnswer } from './http/behaviour.js';
 import { LoopbackServer, type ReceivedRequest } from './http/loopback-server.js';

@@ -1,7 +1,7 @@
 import '../diagnostics-channels.js';
 import '../node/advice.js';
 
-export type { Product, Tcb } from '../verify/types.js';
+export type { Product, Tcb } from '../abi/tcb.js';
 export type { SimulatedCvmOptions } from './configuration.js';
 export { appendWindowsEvents, type BootEvent, buildEventLog, type EventLog, linuxBoot } from './evidence/event-log.js';
 export type { ForeignReport } from './evidence/foreign-guest.js';

@@ -1,4 +1,4 @@
-import type { Product, Tcb } from '../verify/types.js';
+import type { Product, Tcb } from '../abi/tcb.js';
 import { type Answer, textAnswer } from './http/behaviour.js';
 import { LoopbackServer, type ReceivedRequest } from './http/loopback-server.js';
 import type { AmdAuthority } from './pki/amd.js';

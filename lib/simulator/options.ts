@@ -1,4 +1,4 @@
-import type { Product } from '../verify/types.js';
+import type { Product } from '../abi/tcb.js';
 import type { SnpReportFields } from './evidence/snp-report.js';
 import type { Behaviour } from './http/behaviour.js';
 import type { VaultFaultName } from './key-vault/faults.js';

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Command, Option } from 'commander';
+import type { Evidence, EvidenceCertificates } from '../../abi/evidence.js';
+import type { Product } from '../../abi/tcb.js';
 import { isTdQuote } from '../../abi/td-quote.js';
 import { DEFAULT_KDS_URL } from '../../imds/kds-url.js';
 import {
@@ -16,7 +18,6 @@ import {
   type TdQuote,
   type TdReport,
 } from '../../index.js';
-import type { Evidence, EvidenceCertificates, Product } from '../../verify/types.js';
 import type { Context } from '../context.js';
 import { Exit, UsageError } from '../exit.js';
 import { readCertificates } from '../input/certificates.js';

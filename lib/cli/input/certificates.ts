@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EvidenceCertificates } from '../../verify/types.js';
+import type { EvidenceCertificates } from '../../abi/evidence.js';
 import { CliError, UsageError } from '../exit.js';
 import { fileError, readInput } from './files.js';
 

@@ -1,4 +1,5 @@
-import type { HclReport, RuntimeClaims } from '../../verify/types.js';
+import type { HclReport } from '../../abi/hcl-report.js';
+import type { RuntimeClaims } from '../../abi/runtime-claims.js';
 import { type Field, field } from '../output/table.js';
 
 const TYPES: Record<HclReport['reportType'], string> = {

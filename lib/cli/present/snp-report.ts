@@ -1,4 +1,5 @@
-import type { GuestPolicy, PlatformInfo, SnpReport, Tcb } from '../../verify/types.js';
+import type { GuestPolicy, PlatformInfo, SnpReport } from '../../abi/snp-report-fields.js';
+import type { Tcb } from '../../abi/tcb.js';
 import { type Field, field, hexOrZero, type Section } from '../output/table.js';
 
 /** For what an older report version has no bits for: not the same as off. */

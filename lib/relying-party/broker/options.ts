@@ -1,4 +1,5 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
+import type { Product } from '../../abi/tcb.js';
 import type { Logger } from '../../base/logger.js';
 import {
   bytesOrText,
@@ -18,7 +19,6 @@ import { parseReleasePolicy } from '../../release/policy/parse.js';
 import type { ReleasePolicy } from '../../release/policy/policy.js';
 import { policyOption, type VerificationPolicy } from '../../verify/policy.js';
 import type { TrustedRootInput } from '../../verify/roots.js';
-import type { Product } from '../../verify/types.js';
 import { rootsOption } from '../evidence-examination.js';
 import type { ProvenClaims } from '../proven-claims.js';
 import { secrets } from '../secrets.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Product, Tcb } from '../../verify/types.js';
+import type { Product, Tcb } from '../../abi/tcb.js';
 
 /** What differs from one AMD product to the next in a report. Values are of the genuine reports of layouts.md 2. */
 export interface Platform {

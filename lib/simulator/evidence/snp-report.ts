@@ -1,5 +1,5 @@
 import { type KeyObject, sign } from 'node:crypto';
-import type { Product, Tcb } from '../../verify/types.js';
+import type { Product, Tcb } from '../../abi/tcb.js';
 import { type Platform, placeholderDigest, platforms } from './platform.js';
 import { encodeTcb } from './tcb.js';
 

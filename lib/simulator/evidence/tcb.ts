@@ -1,4 +1,4 @@
-import type { Product, Tcb } from '../../verify/types.js';
+import type { Product, Tcb } from '../../abi/tcb.js';
 
 /** TCB_VERSION, 8 bytes: Turin moved every field but the microcode's (layouts.md 2). */
 export function encodeTcb(product: Product, tcb: Tcb): Buffer {

@@ -1,5 +1,5 @@
 import type { JsonWebKey, KeyObject } from 'node:crypto';
-import type { Product } from '../../verify/types.js';
+import type { Product } from '../../abi/tcb.js';
 import { bindingReportData, buildHclReport, type HclHash, type HclReportFields } from '../evidence/hcl-report.js';
 import { buildRuntimeClaims } from '../evidence/runtime-claims.js';
 import { buildSnpReport, type SnpReportFields, signSnpReport } from '../evidence/snp-report.js';

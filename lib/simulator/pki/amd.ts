@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { Product, Tcb } from '../../verify/types.js';
+import type { Product, Tcb } from '../../abi/tcb.js';
 import {
   authorityKeyIdentifier,
   basicConstraints,

@@ -1,4 +1,4 @@
-import type { Product } from '../../verify/types.js';
+import type { Product } from '../../abi/tcb.js';
 import { AmdAuthority } from './amd.js';
 import { IntelAuthority } from './intel.js';
 import { ProvisioningAuthority } from './provisioning-authority.js';

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { Product, Tcb } from '../../verify/types.js';
+import type { Product, Tcb } from '../../abi/tcb.js';
 import { type DerElement, readDer, readExtensions, readObjectIdentifier } from './der-reader.js';
 import { malformed, untrusted } from './refusal.js';
 

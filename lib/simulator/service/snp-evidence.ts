@@ -1,5 +1,5 @@
 import { createHash, type KeyObject, verify, type X509Certificate } from 'node:crypto';
-import type { Product, Tcb } from '../../verify/types.js';
+import type { Product, Tcb } from '../../abi/tcb.js';
 import { snpSignedSize } from '../evidence/snp-report.js';
 import { untrusted } from './refusal.js';
 import { type VerifiedLeaf, verifySnpChain } from './snp-chain.js';

@@ -1,4 +1,4 @@
-import type { Product, Tcb } from '../../verify/types.js';
+import type { Product, Tcb } from '../../abi/tcb.js';
 import { decodeTcb } from '../evidence/tcb.js';
 import { malformed } from './refusal.js';
 
