@@ -1,5 +1,5 @@
-import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Product } from '../../abi/tcb.js';
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
 import {
   bytesOrText,
