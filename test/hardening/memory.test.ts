@@ -1,4 +1,5 @@
 import { constants, createDecipheriv, privateDecrypt, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AttestationClient } from '../../lib/index.js';
 import { attestationPaths, SimulatedCvm } from '../../lib/simulator/index.js';
@@ -76,10 +77,15 @@ const derivation = (what: string, keys: { contentKey: Buffer; inputKey: Buffer }
   ...keyForms(`input key of ${what}`, keys.inputKey),
 });
 
+/** libcrypto's kernel for AVX-512 (VAES on 512 bits) keeps the hash key in one form, the others in two. */
+const wideKernel = ['avx512f', 'avx512dq', 'avx512bw', 'avx512vl', 'vaes', 'vpclmulqdq'].every((feature) =>
+  new RegExp(`^flags\\b.*\\b${feature}\\b`, 'm').test(readFileSync('/proc/cpuinfo', 'utf8')),
+);
+
 /** Keyed cipher contexts are held: the key, its round keys and its hash key, but not in the byte order of the standard. */
 const context = (what: string, key: Buffer): Needles => {
-  const { [`${what}, H`]: _, ...forms } = keyForms(what, key);
-  return forms;
+  const { [`${what}, H`]: _, [`${what}, H as numbers`]: numbers, ...forms } = keyForms(what, key);
+  return wideKernel || numbers === undefined ? forms : { ...forms, [`${what}, H as numbers`]: numbers };
 };
 
 step('opens a JWE', async () => {

@@ -41,6 +41,27 @@ void update(EVP_CIPHER_CTX* context, ByteView input, std::uint8_t* output) {
   }
 }
 
+/// Up to 16 blocks the kernels for AVX-512 load the powers of the hash key as they need them; above, they set them out
+/// on the stack. Zeroing that for every small message would cost as much as the message.
+constexpr std::size_t kNothingOnTheStack = 256;
+
+class TracesOf {
+ public:
+  explicit TracesOf(std::size_t size) : size_(size) {}
+  TracesOf(const TracesOf&) = delete;
+  TracesOf& operator=(const TracesOf&) = delete;
+  ~TracesOf() {
+    if (size_ > kNothingOnTheStack) {
+      clear_traces();
+    } else {
+      clear_vector_registers();
+    }
+  }
+
+ private:
+  std::size_t size_;
+};
+
 }  // namespace
 
 const EVP_CIPHER* aes_256_gcm() {
@@ -62,6 +83,7 @@ GcmSealer::GcmSealer(ByteView key) : context_(keyed_context(key, 1)) {}
 void GcmSealer::seal(std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input, std::uint8_t* output,
                      std::span<std::uint8_t, kGcmTagSize> tag) {
   check_gcm_length(input.size());
+  const TracesOf message(std::max(aad.size(), input.size()));
   EVP_CIPHER_CTX* const context = context_.get();
   require(EVP_EncryptInit_ex2(context, nullptr, nullptr, iv.data(), nullptr));
   update(context, aad, nullptr);
@@ -76,6 +98,7 @@ GcmOpener::GcmOpener(ByteView key) : context_(keyed_context(key, 0)) {}
 bool GcmOpener::open(std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad, ByteView input,
                      std::span<const std::uint8_t, kGcmTagSize> tag, std::uint8_t* output) {
   check_gcm_length(input.size());
+  const TracesOf message(std::max(aad.size(), input.size()));
   EVP_CIPHER_CTX* const context = context_.get();
   require(EVP_DecryptInit_ex2(context, nullptr, nullptr, iv.data(), nullptr));
   update(context, aad, nullptr);

@@ -11,6 +11,7 @@
 
 #include "core/crypto/gf128.h"
 #include "core/crypto/huge_pages.h"
+#include "core/crypto/registers.h"
 #include "core/crypto/secret.h"
 #include "core/crypto/work_ranges.h"
 #include "core/crypto/worker_pool.h"
@@ -180,6 +181,7 @@ class Hashes {
 
 Block crypt(Direction direction, ByteView key, std::span<const std::uint8_t, kGcmIvSize> iv, ByteView aad,
             ByteView input, std::uint8_t* output, std::size_t threads) {
+  const TracesCleared caller;
   const Message message(direction, key, iv);
   want_huge_pages({output, input.size()});
   const std::size_t grains = (input.size() + kGrain - 1) / kGrain;
@@ -187,6 +189,7 @@ Block crypt(Direction direction, ByteView key, std::span<const std::uint8_t, kGc
   WorkRanges ranges(grains, workers);
   Hashes hashes;
   run_parallel(workers, threads, [&](std::size_t worker) {
+    const TracesCleared helper;
     std::optional<Part> part;
     while (const auto grain = ranges.next(worker)) {
       const std::size_t begin = *grain * kGrain;

@@ -1,5 +1,9 @@
 #include "core/crypto/registers.h"
 
+#include <openssl/crypto.h>
+
+#include <cstddef>
+
 namespace cga::crypto {
 
 #if defined(__x86_64__)
@@ -60,5 +64,22 @@ void clear_vector_registers() noexcept {
 #else
 #error "which registers does memcpy use here?"
 #endif
+
+namespace {
+
+/// More than any frame below an operation of AES-GCM: those of AVX-512 hold 48 powers of the hash key and 48 blocks.
+constexpr std::size_t kStackBelow = 8 * 1024;
+
+[[gnu::noinline]] void clear_stack() noexcept {
+  alignas(64) unsigned char below[kStackBelow];
+  OPENSSL_cleanse(below, sizeof below);
+}
+
+}  // namespace
+
+void clear_traces() noexcept {
+  clear_stack();
+  clear_vector_registers();
+}
 
 }  // namespace cga::crypto

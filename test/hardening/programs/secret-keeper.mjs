@@ -36,7 +36,7 @@ const operations = {
     keep(await client.decrypt(block, { type: 'None', scheme }));
   },
   async decryptEnvelope({ data, metadata, threads }) {
-    keep(await client.decrypt(data, { encryptionMetadata: metadata, threads }));
+    keep(await client.decrypt(data, { encryptionMetadata: metadata, ...(threads !== undefined && { threads }) }));
   },
   async decryptSession({ metadata, one, large, many }) {
     const decryptor = await client.createDecryptor(metadata);
