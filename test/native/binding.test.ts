@@ -66,4 +66,15 @@ describe('binding.d.ts', () => {
     await expect(call(values)).rejects.toMatchObject({ kind: 'tpm-unavailable' });
     await client.close();
   });
+
+  it('takes no bytes from shared memory, which another thread could change between check and use', async () => {
+    const client = new (native().TpmClient)('no-such-tcti', 1000);
+    const shared = new Uint8Array(new SharedArrayBuffer(32));
+    const refused = expect.objectContaining({ kind: 'invalid-argument' });
+    expect(() => client.nvWrite(1, 0x1400001, shared)).toThrow(refused);
+    expect(() => client.quote(1, 0x81000003, shared, 0x000b, 0xff)).toThrow(refused);
+    expect(() => new (native().SecretBuffer)(shared)).toThrow(refused);
+    expect(() => new (native().ContentKey)(shared)).toThrow(refused);
+    await client.close();
+  });
 });
