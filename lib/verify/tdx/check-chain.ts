@@ -34,7 +34,7 @@ export async function checkPckChain(
   }
   const { leaf, ca, root, rootKey } = chain;
   list.add('root', 'root is trusted', 'ERR_ROOT_NOT_TRUSTED', trustedKeys.includes(rootKey), {
-    expected: trustedKeys.join(' or ') || 'a root of Intel',
+    expected: trustedKeys.length === 0 ? 'a root of Intel' : trustedKeys,
     actual: rootKey,
   });
   issued(list, 'root', 'root signed itself', root, chain.rootFaults);
@@ -84,10 +84,9 @@ function issued(
   { subject: holder, issuer }: Certificate,
   faults: readonly string[],
 ): void {
-  const expected = `${holder.commonName} signed by ${issuer.commonName}`;
   list.add(subject, name, 'ERR_CERTIFICATE_CHAIN', faults.length === 0, {
-    expected,
-    actual: faults.length === 0 ? expected : faults.join(', '),
+    expected: () => `${holder.commonName} signed by ${issuer.commonName}`,
+    actual: faults.length === 0 ? 'signed' : faults.join(', '),
   });
 }
 

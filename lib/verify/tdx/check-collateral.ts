@@ -2,9 +2,7 @@ import type { RevocationList } from '../../abi/crl.js';
 import type { PckExtension } from '../../abi/pck-extension.js';
 import type { QeIdentity } from '../../abi/qe-identity.js';
 import type { TcbInfo } from '../../abi/tcb-info.js';
-import type { Certificate } from '../../abi/x509.js';
 import { equalBytes } from '../../base/bytes.js';
-import { hex } from '../../base/hex.js';
 import type { CheckList } from '../check-list.js';
 import { checkValidity } from './check-chain.js';
 import {
@@ -17,34 +15,63 @@ import {
 } from './collateral.js';
 import type { PckChain } from './pck-chain.js';
 
-interface CheckedDocument<Content> {
-  readonly document: SignedDocument<Content>;
-  /** For messages and names of checks. */
-  readonly name: 'TCB info' | 'QE identity';
-  readonly kind: { readonly id: string; readonly version: number };
+/** What is demanded of a document, and what its checks are called. */
+interface DocumentKind {
+  readonly id: string;
+  readonly version: number;
+  readonly signer: string;
+  readonly root: string;
+  readonly dates: string;
+  readonly signature: string;
+  readonly kind: string;
+  readonly current: string;
+  readonly content: string;
 }
+
+function documentKind(name: string, demanded: { readonly id: string; readonly version: number }): DocumentKind {
+  return {
+    ...demanded,
+    signer: `${name} signing certificate`,
+    root: `${name} signer's root is trusted`,
+    dates: `${name} signing certificate is valid now`,
+    signature: `${name} signature`,
+    kind: `${name} is of TDX`,
+    current: `${name} is valid now`,
+    content: `${name} content`,
+  };
+}
+
+const INFO = documentKind('TCB info', TCB_INFO);
+const IDENTITY = documentKind('QE identity', QE_IDENTITY);
+
+const LISTS = {
+  root: { name: 'root revocation list', current: 'root revocation list is valid now' },
+  pck: { name: 'PCK revocation list', current: 'PCK revocation list is valid now' },
+} as const;
 
 /** Rows 5 to 7: both lists are their issuers', are current, and do not name the certificates in use. */
 export function checkRevocationLists(list: CheckList, collateral: OpenedCollateral, chain: PckChain, now: Date): void {
   const { rootCrl, pckCrl, tcbInfo, qeIdentity } = collateral;
-  checkList(list, 'root revocation list', rootCrl, now);
-  checkList(list, 'PCK revocation list', pckCrl, now);
-  const signers = [tcbInfo.signer, qeIdentity.signer].flatMap((signer) => signerCertificates(signer));
-  checkRevoked(list, 'PCK CA certificate is not revoked', rootCrl, [chain.ca]);
+  checkList(list, LISTS.root, rootCrl, now);
+  checkList(list, LISTS.pck, pckCrl, now);
+  const signers: string[] = [];
+  for (const { signer } of [tcbInfo, qeIdentity])
+    if (signer.fault === undefined) signers.push(signer.value.facts.serial);
+  checkRevoked(list, 'PCK CA certificate is not revoked', rootCrl, [chain.facts.ca.serial]);
   checkRevoked(list, 'TCB signing certificates are not revoked', rootCrl, signers);
-  checkRevoked(list, 'PCK certificate is not revoked', pckCrl, [chain.leaf]);
+  checkRevoked(list, 'PCK certificate is not revoked', pckCrl, [chain.facts.pck.serial]);
 }
 
-function signerCertificates(signer: Opened<DocumentSigner>): Certificate[] {
-  return signer.fault === undefined ? [signer.value.certificate] : [];
-}
-
-function checkList(list: CheckList, name: string, crl: Opened<RevocationList>, now: Date): void {
+function checkList(
+  list: CheckList,
+  { name, current }: { readonly name: string; readonly current: string },
+  crl: Opened<RevocationList>,
+  now: Date,
+): void {
   list.add('collateral', name, 'ERR_CRL', crl.fault === undefined, {
     expected: 'a list that its issuer signed',
     actual: crl.fault ?? 'signed',
   });
-  const current = `${name} is valid now`;
   if (crl.fault !== undefined) {
     list.notChecked('collateral', current, 'no list');
     return;
@@ -57,16 +84,16 @@ function checkList(list: CheckList, name: string, crl: Opened<RevocationList>, n
   });
 }
 
-function checkRevoked(list: CheckList, name: string, crl: Opened<RevocationList>, certificates: Certificate[]): void {
-  if (crl.fault !== undefined || certificates.length === 0) {
+function checkRevoked(list: CheckList, name: string, crl: Opened<RevocationList>, serials: readonly string[]): void {
+  if (crl.fault !== undefined || serials.length === 0) {
     list.notChecked('collateral', name, crl.fault === undefined ? 'no certificate' : 'no list');
     return;
   }
   const { revoked } = crl.value;
-  const found = certificates.find(({ serial }) => revoked.has(hex(serial)));
+  const found = serials.find((serial) => revoked.has(serial));
   list.add('collateral', name, 'ERR_CERTIFICATE_REVOKED', found === undefined, {
-    expected: `none of ${revoked.size} revoked`,
-    actual: found === undefined ? 'not revoked' : `serial ${hex(found.serial)} is revoked`,
+    expected: () => `none of ${revoked.size} revoked`,
+    actual: found === undefined ? 'not revoked' : `serial ${found} is revoked`,
   });
 }
 
@@ -77,10 +104,8 @@ export function checkDocuments(
   extension: PckExtension | undefined,
   { trustedKeys, now }: { trustedKeys: readonly string[]; now: Date },
 ): { tcbInfo?: TcbInfo; qeIdentity?: QeIdentity } {
-  const info = { document: collateral.tcbInfo, name: 'TCB info', kind: TCB_INFO } as const;
-  const identity = { document: collateral.qeIdentity, name: 'QE identity', kind: QE_IDENTITY } as const;
-  const tcbInfo = checkDocument(list, info, trustedKeys, now);
-  const qeIdentity = checkDocument(list, identity, trustedKeys, now);
+  const tcbInfo = checkDocument(list, INFO, collateral.tcbInfo, { trustedKeys, now });
+  const qeIdentity = checkDocument(list, IDENTITY, collateral.qeIdentity, { trustedKeys, now });
   const fits = checkPlatform(list, tcbInfo, extension);
   checkNumbers(list, collateral);
   return { ...(tcbInfo !== undefined && fits ? { tcbInfo } : {}), ...(qeIdentity === undefined ? {} : { qeIdentity }) };
@@ -88,42 +113,39 @@ export function checkDocuments(
 
 function checkDocument<Content>(
   list: CheckList,
-  { document, name, kind }: CheckedDocument<Content>,
-  trustedKeys: readonly string[],
-  now: Date,
+  kind: DocumentKind,
+  { signer, signed, head, content }: SignedDocument<Content>,
+  { trustedKeys, now }: { trustedKeys: readonly string[]; now: Date },
 ): Content | undefined {
-  const { signer, signed, head, content } = document;
-  checkSigner(list, name, signer, trustedKeys, now);
+  checkSigner(list, kind, signer, trustedKeys, now);
   if (signer.fault === undefined) {
-    list.add('collateral', `${name} signature`, 'ERR_COLLATERAL_SIGNATURE', signed.fault === undefined, {
+    list.add('collateral', kind.signature, 'ERR_COLLATERAL_SIGNATURE', signed.fault === undefined, {
       expected: 'valid over the bytes received',
       actual: signed.fault ?? 'valid',
     });
   } else {
-    list.notChecked('collateral', `${name} signature`, 'no signing certificate');
+    list.notChecked('collateral', kind.signature, 'no signing certificate');
   }
-  const rest = [`${name} is of TDX`, `${name} is valid now`, `${name} content`] as const;
-  if (head === undefined) {
-    for (const dependent of rest) list.notChecked('collateral', dependent, `no ${name} that Intel signed`);
-    return undefined;
-  }
-  if (head.fault !== undefined) {
-    list.add('collateral', `${name} content`, 'ERR_COLLATERAL', false, { actual: head.fault });
+  if (head === undefined || head.fault !== undefined) {
+    for (const name of [kind.kind, kind.current]) list.notChecked('collateral', name, 'no document that Intel signed');
+    if (head === undefined) list.notChecked('collateral', kind.content, 'no document that Intel signed');
+    else list.add('collateral', kind.content, 'ERR_COLLATERAL', false, { actual: head.fault });
     return undefined;
   }
   const { id, version, issueDate, nextUpdate } = head.value;
-  const expected = `${kind.id} version ${kind.version}`;
-  const actual = `${id} version ${version}`;
-  list.add('collateral', rest[0], 'ERR_COLLATERAL_MISMATCH', content !== undefined, { expected, actual });
-  list.add('collateral', rest[1], 'ERR_COLLATERAL_EXPIRED', issueDate <= now && now <= nextUpdate, {
+  list.add('collateral', kind.kind, 'ERR_COLLATERAL_MISMATCH', content !== undefined, {
+    expected: () => `${kind.id} version ${kind.version}`,
+    actual: () => `${id} version ${version}`,
+  });
+  list.add('collateral', kind.current, 'ERR_COLLATERAL_EXPIRED', issueDate <= now && now <= nextUpdate, {
     expected: () => `${issueDate.toISOString()} to ${nextUpdate.toISOString()}`,
     actual: now,
   });
   if (content === undefined) {
-    list.notChecked('collateral', rest[2], 'another document');
+    list.notChecked('collateral', kind.content, 'another document');
     return undefined;
   }
-  list.add('collateral', rest[2], 'ERR_COLLATERAL', content.fault === undefined, {
+  list.add('collateral', kind.content, 'ERR_COLLATERAL', content.fault === undefined, {
     actual: content.fault ?? 'well formed',
   });
   return content.fault === undefined ? content.value : undefined;
@@ -131,31 +153,26 @@ function checkDocument<Content>(
 
 function checkSigner(
   list: CheckList,
-  name: string,
+  kind: DocumentKind,
   signer: Opened<DocumentSigner>,
   trustedKeys: readonly string[],
   now: Date,
 ): void {
-  const [chain, root, dates] = [
-    'signing certificate',
-    "signer's root is trusted",
-    'signing certificate is valid now',
-  ].map((what) => `${name} ${what}`) as [string, string, string];
   if (signer.fault !== undefined) {
-    list.add('collateral', chain, 'ERR_COLLATERAL_SIGNATURE', false, { actual: signer.fault });
-    for (const dependent of [root, dates]) list.notChecked('collateral', dependent, 'no signing certificate');
+    list.add('collateral', kind.signer, 'ERR_COLLATERAL_SIGNATURE', false, { actual: signer.fault });
+    for (const name of [kind.root, kind.dates]) list.notChecked('collateral', name, 'no signing certificate');
     return;
   }
-  const { certificate, root: issuer, rootKey, faults } = signer.value;
-  list.add('collateral', chain, 'ERR_COLLATERAL_SIGNATURE', faults.length === 0, {
-    expected: `${certificate.subject.commonName} signed by ${issuer.subject.commonName}`,
-    actual: faults.join(', ') || 'signed',
+  const { certificate, root: issuer, rootKey, faults, facts } = signer.value;
+  list.add('collateral', kind.signer, 'ERR_COLLATERAL_SIGNATURE', faults.length === 0, {
+    expected: () => `${facts.subject} signed by ${facts.issuer}`,
+    actual: faults.length === 0 ? 'signed' : faults.join(', '),
   });
-  list.add('collateral', root, 'ERR_ROOT_NOT_TRUSTED', trustedKeys.includes(rootKey), {
-    expected: trustedKeys.join(' or ') || 'a root of Intel',
+  list.add('collateral', kind.root, 'ERR_ROOT_NOT_TRUSTED', trustedKeys.includes(rootKey), {
+    expected: trustedKeys.length === 0 ? 'a root of Intel' : trustedKeys,
     actual: rootKey,
   });
-  checkValidity(list, 'collateral', dates, [certificate, issuer], now);
+  checkValidity(list, 'collateral', kind.dates, [certificate, issuer], now);
 }
 
 /** FMSPC and PCE id as bytes: documents write them in either case. */
@@ -189,22 +206,11 @@ function checkNumbers(list: CheckList, { tcbInfo, qeIdentity }: OpenedCollateral
 
 /** What cannot be checked without collateral, in the order of the checks. */
 export const COLLATERAL_CHECKS: readonly string[] = [
-  'root revocation list',
-  'root revocation list is valid now',
-  'PCK revocation list',
-  'PCK revocation list is valid now',
+  ...Object.values(LISTS).flatMap(({ name, current }) => [name, current]),
   'PCK CA certificate is not revoked',
   'TCB signing certificates are not revoked',
   'PCK certificate is not revoked',
-  ...['TCB info', 'QE identity'].flatMap((name) => [
-    `${name} signing certificate`,
-    `${name} signer's root is trusted`,
-    `${name} signing certificate is valid now`,
-    `${name} signature`,
-    `${name} is of TDX`,
-    `${name} is valid now`,
-    `${name} content`,
-  ]),
+  ...[INFO, IDENTITY].flatMap(({ id: _, version: __, ...names }) => Object.values(names)),
   'FMSPC',
   'PCE id',
   'one TCB evaluation number',

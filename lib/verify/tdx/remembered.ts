@@ -1,4 +1,3 @@
-import { equalBytes } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 
 type Input = Uint8Array | string;
@@ -49,5 +48,16 @@ function sameInputs(one: readonly Input[], other: readonly Input[]): boolean {
 }
 
 function sameInput(one: Input, other: Input): boolean {
-  return typeof one === 'string' || typeof other === 'string' ? one === other : equalBytes(one, other);
+  if (typeof one === 'string' || typeof other === 'string' || one === other) return one === other;
+  return one.length === other.length && samePublicBytes(one, other);
+}
+
+/** Four bytes at a time, up to the first difference: chains and lists are public, and are compared for every quote. */
+function samePublicBytes(one: Uint8Array, other: Uint8Array): boolean {
+  const left = new DataView(one.buffer, one.byteOffset, one.byteLength);
+  const right = new DataView(other.buffer, other.byteOffset, other.byteLength);
+  const words = one.length - (one.length % 4);
+  for (let at = 0; at < words; at += 4) if (left.getUint32(at) !== right.getUint32(at)) return false;
+  for (let at = words; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
 }
