@@ -166,7 +166,27 @@ describe.skipIf(!withFixtures)('report --file, genuine', () => {
     expect(shown.stdout).toContain('Intel TDX');
     const refused = await cvmAttest([...args, '--certs', path('azure-milan-v3/vcek.der'), milan, '--json']);
     expect(refused.status).toBe(1);
-    expect(codes(JSON.parse(refused.stdout) as Verified)).toContain('ERR_REPORT_TYPE');
+    expect(codes(JSON.parse(refused.stdout) as Verified)).toContain('ERR_TD_QUOTE');
+  });
+
+  it('recognises a TDREPORT and a TD quote, which are never ok without collateral', async () => {
+    const report = await cvmAttest(['report', '--file', path('azure-tdx/tdreport.bin'), '--json']);
+    expect(JSON.parse(report.stdout)).toMatchObject({ ok: false, verified: false, tdReport: { type: 0x81 } });
+    const quote = await cvmAttest(['report', '--file', path('tdx/azure-emr-v4-2026/td-quote.bin'), '--json']);
+    expect(quote.status).toBe(0);
+    expect(JSON.parse(quote.stdout)).toMatchObject({ ok: false, verified: false, tdQuote: { version: 4 } });
+  });
+
+  it('verifies a genuine TD quote of Azure up to Intel’s root, with the collateral of then', async () => {
+    const folder = 'tdx/azure-emr-v4-2026';
+    const { now, collateral } = JSON.parse(fixture(`${folder}/case.json`).toString('utf8'));
+    const args = ['report', '--file', path(`${folder}/td-quote.bin`), '--collateral', path(`${folder}/${collateral}`)];
+    const good = await cvmAttest([...args, '--now', now]);
+    expect(good.stdout).toMatch(/✓ report verified/);
+    expect(good.stdout).toContain('UpToDate');
+    const late = await cvmAttest([...args, '--now', '2027-01-01T00:00:00Z', '--json']);
+    expect(late.status).toBe(1);
+    expect(codes(JSON.parse(late.stdout) as Verified)).toContain('ERR_COLLATERAL_EXPIRED');
   });
 
   it('a flipped bit of the runtime data is told even without certificates', async () => {

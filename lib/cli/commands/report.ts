@@ -268,13 +268,19 @@ function showUnverified(context: Context, options: ReportOptions, bytes: Buffer,
   const sections: Section[] = [];
   if (hcl !== undefined) sections.push({ title: 'HCL report', fields: hclFields(hcl) });
   if (report !== undefined) sections.push(...snpReportSections(report, options.print === true));
+  if (hcl?.reportType === 'tdx')
+    sections.push(tdReportSection(parseTdReport(hcl.hardwareReport), options.print === true));
   if (hcl !== undefined) sections.push({ title: 'Runtime claims', fields: claimsFields(hcl.claims) });
   printSections(terminal, sections);
   terminal.print();
   const { bold, red, yellow } = terminal.style;
   if (hcl?.bound === false)
     terminal.print(bold(red('✗ the runtime data is not what the report was made for  ERR_REPORT_DATA_MISMATCH')));
-  terminal.print(bold(yellow('! not verified: give the certificates with --certs, --imds or --kds')));
+  const missing =
+    hcl?.reportType === 'tdx'
+      ? 'what proves it is its TD quote: cvm-attest evidence on the machine holds it'
+      : 'give the certificates with --certs, --imds or --kds';
+  terminal.print(bold(yellow(`! not verified: ${missing}`)));
 }
 
 function chainOf({ chain }: EvidenceCertificates): { ask?: string } {
