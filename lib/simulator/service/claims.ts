@@ -1,11 +1,10 @@
 import { createHash, type KeyObject } from 'node:crypto';
+import type { SnpReport } from '../../abi/snp-report-fields.js';
 import type { BootFacts } from './event-log-replay.js';
 import type { GuestRequest } from './guest-request.js';
 import type { JsonObject } from './json.js';
-import type { SnpEvidence } from './snp-evidence.js';
-import { policyBit } from './snp-report-view.js';
 
-const hex = (bytes: Buffer): string => bytes.toString('hex');
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** Hash of a policy text as tokens carry it. */
 export function policyHash(policy: string): string {
@@ -13,7 +12,8 @@ export function policyHash(policy: string): string {
 }
 
 /** Claims about a SEV-SNP guest: top level in a platform token, under `x-ms-isolation-tee` in a guest's. */
-export function snpClaims({ report, tcb }: SnpEvidence): JsonObject {
+export function snpClaims(report: SnpReport): JsonObject {
+  const { reportedTcb: tcb, policy } = report;
   return {
     'x-ms-attestation-type': 'sevsnpvm',
     'x-ms-compliance-status': 'azure-compliant-cvm',
@@ -24,13 +24,13 @@ export function snpClaims({ report, tcb }: SnpEvidence): JsonObject {
     'x-ms-sevsnpvm-hostdata': hex(report.hostData),
     'x-ms-sevsnpvm-idkeydigest': hex(report.idKeyDigest),
     'x-ms-sevsnpvm-imageId': hex(report.imageId),
-    'x-ms-sevsnpvm-is-debuggable': (report.policy & policyBit.debug) !== 0n,
+    'x-ms-sevsnpvm-is-debuggable': policy.debug,
     'x-ms-sevsnpvm-launchmeasurement': hex(report.measurement),
     'x-ms-sevsnpvm-microcode-svn': tcb.microcode,
-    'x-ms-sevsnpvm-migration-allowed': (report.policy & policyBit.migrationAgent) !== 0n,
+    'x-ms-sevsnpvm-migration-allowed': policy.migrateMa,
     'x-ms-sevsnpvm-reportdata': hex(report.reportData),
     'x-ms-sevsnpvm-reportid': hex(report.reportId),
-    'x-ms-sevsnpvm-smt-allowed': (report.policy & policyBit.smt) !== 0n,
+    'x-ms-sevsnpvm-smt-allowed': policy.smt,
     'x-ms-sevsnpvm-snpfw-svn': tcb.snp,
     'x-ms-sevsnpvm-tee-svn': tcb.tee,
     'x-ms-sevsnpvm-vmpl': report.vmpl,

@@ -39,21 +39,22 @@ async function attestIsolation(
 ): Promise<{ claims: JsonObject; vmId: string | undefined } | undefined> {
   if (isolation.type === 'TrustedLaunch') return undefined;
   const { runtimeData } = isolation;
-  const claims = isolation.type === 'Tdx' ? await attestTdx(isolation, eventLog, trust) : attestSnp(isolation, trust);
+  const claims =
+    isolation.type === 'Tdx' ? await attestTdx(isolation, eventLog, trust) : await attestSnp(isolation, trust);
   const runtime = parseJsonObject(runtimeData, 'RunTimeData');
   verifyBoundKey(runtime, evidence);
   const vmId = asObject(runtime['vm-configuration'] ?? {}, 'vm-configuration').vmUniqueId;
   return { claims: { ...claims, 'x-ms-runtime': runtime }, vmId: typeof vmId === 'string' ? vmId : undefined };
 }
 
-function attestSnp(
+async function attestSnp(
   { snpReport, certificateChain, runtimeData }: Extract<IsolationInfo, { type: 'SevSnp' }>,
   trust: ServiceTrust,
-): JsonObject {
-  const snp = verifySnpEvidence(snpReport, certificateChain, trust.roots, trust.now());
-  verifyRuntimeData(snp.report, runtimeData);
-  verifyParavisor(snp, trust.measurements);
-  return snpClaims(snp);
+): Promise<JsonObject> {
+  const report = await verifySnpEvidence(snpReport, certificateChain, trust);
+  verifyRuntimeData(report, runtimeData);
+  verifyParavisor(report, trust.measurements);
+  return snpClaims(report);
 }
 
 /** The service takes no TDX guest without an event log (tdx.md 4.1). */

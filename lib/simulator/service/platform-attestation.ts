@@ -21,22 +21,22 @@ export interface PlatformAttestation {
 }
 
 /** Verifies everything in a request to `/attest/SevSnpVm`. @throws ServiceRefusal with the reason */
-export function attestPlatform(body: Buffer, trust: ServiceTrust): PlatformAttestation {
+export async function attestPlatform(body: Buffer, trust: ServiceTrust): Promise<PlatformAttestation> {
   const request = parseJsonObject(body, 'the request body');
   const runtime = parseData(request.runtimeData, 'runtimeData');
   const initTime = parseData(request.initTimeData, 'initTimeData');
   const nonce = optionalString(request.nonce, 'nonce');
   const draftPolicy = optionalString(request.draftPolicyForAttestation, 'draftPolicyForAttestation');
   const { snpReport, certificateChain } = parseReport(request.report);
-  const evidence = verifySnpEvidence(snpReport, certificateChain, trust.roots, trust.now());
-  if (runtime) verifyRuntimeData(evidence.report, runtime.bytes);
-  verifyParavisor(evidence, trust.measurements);
-  if (initTime && !evidence.report.hostData.equals(createHash('sha256').update(initTime.bytes).digest())) {
+  const report = await verifySnpEvidence(snpReport, certificateChain, trust);
+  if (runtime) verifyRuntimeData(report, runtime.bytes);
+  verifyParavisor(report, trust.measurements);
+  if (initTime && !createHash('sha256').update(initTime.bytes).digest().equals(report.hostData)) {
     throw untrusted('the init time data does not hash to the host data');
   }
   const claims = {
     ...(nonce === undefined ? {} : { nonce }),
-    ...snpClaims(evidence),
+    ...snpClaims(report),
     ...(runtime?.json ? { 'x-ms-runtime': runtime.json } : {}),
     ...(initTime?.json ? { 'x-ms-inittime': initTime.json } : {}),
   };

@@ -1,99 +1,43 @@
-import { createHash, type KeyObject, verify, type X509Certificate } from 'node:crypto';
-import type { Product, Tcb } from '../../abi/tcb.js';
-import { snpSignedSize } from '../evidence/snp-report.js';
-import { untrusted } from './refusal.js';
-import { type VerifiedLeaf, verifySnpChain } from './snp-chain.js';
-import { policyBit, type SnpReportView, viewSnpReport } from './snp-report-view.js';
+import { createHash } from 'node:crypto';
+import type { SnpReport } from '../../abi/snp-report-fields.js';
+import type { Check } from '../../base/errors.js';
+import { explainSnpReport } from '../../node/verify.js';
+import { malformed, untrusted } from './refusal.js';
+import type { ServiceTrust } from './trust.js';
 
-/** A SEV-SNP report that has been verified. */
-export interface SnpEvidence {
-  report: SnpReportView;
-  product: Product;
-  tcb: Tcb;
-}
+const snpReportSize = 1184;
 
-/** Verifies a report, its signing key and its chain. What the report says about the guest's policy is checked, too. */
-export function verifySnpEvidence(
+/** Verifies a SEV-SNP report, its signing key, its chain, and what it says about the guest's policy. */
+export async function verifySnpEvidence(
   bytes: Buffer,
   certificateChain: string,
-  roots: readonly X509Certificate[],
-  now: Date,
-): SnpEvidence {
-  const report = viewSnpReport(bytes);
-  if (report.version < 2 || report.version > 5) throw untrusted(`SNP report of version ${report.version}`);
-  if (report.signatureAlgorithm !== 1) throw untrusted('the SNP report is not signed with ECDSA P-384');
-  const leaf = verifySnpChain(certificateChain, roots, now);
-  verifySigningKey(report, leaf);
-  verifySignature(report, leaf.certificate.publicKey);
-  verifyProduct(report, leaf.product);
-  const tcb = report.tcbs(leaf.product).reported;
-  if (JSON.stringify(tcb) !== JSON.stringify(leaf.tcb)) throw untrusted('the leaf is for another TCB than the report');
-  verifyTcbOrder(report, leaf.product);
-  verifyGuestPolicy(report);
-  return { report, product: leaf.product, tcb };
-}
-
-/** signing_key and chip id of the report against the leaf, which is a VCEK. */
-function verifySigningKey(report: SnpReportView, leaf: VerifiedLeaf): void {
-  const signingKey = (report.keyInfo >> 2) & 7;
-  if (signingKey !== 0) throw untrusted(`the SNP report names signing key ${signingKey}, not a VCEK`);
-  const maskedChip = (report.keyInfo & 2) !== 0;
-  const expected = Buffer.concat([leaf.hardwareId, Buffer.alloc(64)], 64);
-  if (maskedChip || !report.chipId.equals(expected)) throw untrusted('the leaf is of another chip than the report');
-}
-
-/** reported ≤ committed ≤ current, component by component. At launch it may have been above: firmware is rolled back. */
-function verifyTcbOrder(report: SnpReportView, product: Product): void {
-  const { reported, committed, current } = report.tcbs(product);
-  const atMost = (low: Tcb, high: Tcb): boolean =>
-    (Object.keys(low) as (keyof Tcb)[]).every((component) => (low[component] ?? 0) <= (high[component] ?? 0));
-  if (!atMost(reported, committed) || !atMost(committed, current)) {
-    throw untrusted('the TCBs of the SNP report are in no possible order');
+  { roots, now }: ServiceTrust,
+): Promise<SnpReport> {
+  if (bytes.length !== snpReportSize) throw malformed(`the SNP report has ${bytes.length} bytes, not ${snpReportSize}`);
+  const certificates = certificateChain.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const [vcek, ask, ark] = certificates;
+  if (certificates.length !== 3 || !vcek || !ask || !ark) {
+    throw malformed(`VcekCertChain holds ${certificates.length} certificates, not 3`);
   }
+  const trustedRoots = roots.map((root) => root.toString());
+  if (trustedRoots.length === 0) throw untrusted('this service knows no SEV-SNP platform');
+  const result = await explainSnpReport(bytes, { vcek, ask, ark }, { trustedRoots, now: now() });
+  if (!result.ok) throw untrusted(`the SNP report is refused: ${failureOf(result.checks)}`);
+  return result.report;
 }
 
-/** R and S are 72-byte little-endian numbers of 48 significant bytes; what follows them is zero. */
-function verifySignature(report: SnpReportView, key: KeyObject): void {
-  const signature = report.bytes.subarray(snpSignedSize);
-  const significant = (offset: number): Buffer => Buffer.from(signature.subarray(offset, offset + 48)).reverse();
-  const rest = [signature.subarray(48, 72), signature.subarray(120)];
-  if (rest.some((bytes) => bytes.some((byte) => byte !== 0))) {
-    throw untrusted('the signature of the SNP report is not in its one valid encoding');
-  }
-  const valid = verify(
-    'sha384',
-    report.bytes.subarray(0, snpSignedSize),
-    { key, dsaEncoding: 'ieee-p1363' },
-    Buffer.concat([significant(0), significant(72)]),
-  );
-  if (!valid) throw untrusted('the signature of the SNP report does not verify');
-}
-
-/** From version 3 on a report says which processor made it. */
-function verifyProduct({ version, cpuFamily, cpuModel }: SnpReportView, product: Product): void {
-  if (version < 3) return;
-  const line =
-    cpuFamily === 0x1a && cpuModel <= 0x11
-      ? 'Turin'
-      : cpuFamily === 0x19 && cpuModel <= 0x0f
-        ? 'Milan'
-        : cpuFamily === 0x19 && (cpuModel <= 0x1f || (cpuModel >= 0xa0 && cpuModel <= 0xaf))
-          ? 'Genoa'
-          : undefined;
-  if (line !== product) throw untrusted(`the SNP report is not of a ${product} processor`);
-}
-
-function verifyGuestPolicy({ vmpl, policy }: SnpReportView): void {
-  if (vmpl !== 0) throw untrusted(`the SNP report was asked for at VMPL ${vmpl}`);
-  if ((policy & policyBit.reservedOne) === 0n) throw untrusted('the guest policy is malformed');
-  if (policy & policyBit.debug) throw untrusted('the guest policy allows debugging');
-  if (policy & policyBit.migrationAgent) throw untrusted('the guest policy allows a migration agent');
+/** The first check that failed, in words. */
+export function failureOf(checks: readonly Check[]): string {
+  const failed = checks.find(({ ok }) => !ok);
+  if (!failed) return 'nothing was checked';
+  const { name, code, expected, actual } = failed;
+  return `${name} (${code ?? 'not checked'}): expected ${expected ?? 'it'}, found ${actual ?? 'something else'}`;
 }
 
 /** report_data is the SHA-256 of the runtime data, and nothing else. */
-export function verifyRuntimeData(report: SnpReportView, runtimeData: Buffer): void {
+export function verifyRuntimeData({ reportData }: SnpReport, runtimeData: Buffer): void {
   const expected = Buffer.concat([createHash('sha256').update(runtimeData).digest(), Buffer.alloc(32)]);
-  if (!report.reportData.equals(expected)) throw untrusted('the runtime data does not hash to the report data');
+  if (!expected.equals(reportData)) throw untrusted('the runtime data does not hash to the report data');
 }
 
 /**
@@ -101,8 +45,8 @@ export function verifyRuntimeData(report: SnpReportView, runtimeData: Buffer): v
  *
  * @param measurements hex; undefined takes any, for a service that is asked about machines it does not know
  */
-export function verifyParavisor({ report }: SnpEvidence, measurements: readonly string[] | undefined): void {
-  if (measurements && !measurements.includes(report.measurement.toString('hex'))) {
+export function verifyParavisor({ measurement }: SnpReport, measurements: readonly string[] | undefined): void {
+  if (measurements && !measurements.includes(Buffer.from(measurement).toString('hex'))) {
     throw untrusted('the launch measurement is not that of a paravisor that this service knows');
   }
 }

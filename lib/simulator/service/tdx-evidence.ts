@@ -4,6 +4,7 @@ import { explainTdQuote } from '../../node/td-quote.js';
 import type { TcbStatus } from '../../verify/tdx/tcb-evaluation.js';
 import type { JsonObject } from './json.js';
 import { untrusted } from './refusal.js';
+import { failureOf } from './snp-evidence.js';
 import type { TdxTrust } from './trust.js';
 
 /** A TD quote that has been verified, with what Intel says of its platform. */
@@ -22,11 +23,7 @@ export async function verifyTdxEvidence(
   if (!trust) throw untrusted('this service knows no TDX platform');
   const { roots, collateral, policy } = trust;
   const result = await explainTdQuote(quote, { trustedRoots: roots, collateral, policy, now });
-  if (!result.ok) {
-    const failed = result.checks.find(({ ok }) => !ok);
-    const found = failed?.actual === undefined ? '' : `: ${failed.actual}`;
-    throw untrusted(`the TD quote is refused: ${failed?.name ?? 'not checked'} (${failed?.code ?? ''})${found}`);
-  }
+  if (!result.ok) throw untrusted(`the TD quote is refused: ${failureOf(result.checks)}`);
   const { tdQuote, tcb } = result;
   if (runtimeData) {
     const expected = Buffer.concat([createHash('sha256').update(runtimeData).digest(), Buffer.alloc(32)]);

@@ -1,6 +1,6 @@
-import type { Product, Tcb } from '../../abi/tcb.js';
-import { decodeTcb } from '../evidence/tcb.js';
-import { malformed } from './refusal.js';
+import type { Product, Tcb } from '../../../lib/abi/tcb.js';
+import { decodeTcb } from '../../../lib/simulator/evidence/tcb.js';
+import { malformed } from '../../../lib/simulator/service/refusal.js';
 
 /** Fields of a SEV-SNP report that the service checks or repeats in its token (layouts.md 2). */
 export interface SnpReportView {

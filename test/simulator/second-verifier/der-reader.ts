@@ -1,4 +1,4 @@
-import { malformed } from './refusal.js';
+import { malformed } from '../../../lib/simulator/service/refusal.js';
 
 /** One DER element; its content is a view into the certificate. */
 export interface DerElement {

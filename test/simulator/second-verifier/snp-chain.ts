@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import type { Product, Tcb } from '../../abi/tcb.js';
+import type { Product, Tcb } from '../../../lib/abi/tcb.js';
+import { malformed, untrusted } from '../../../lib/simulator/service/refusal.js';
 import { type DerElement, readDer, readExtensions, readObjectIdentifier } from './der-reader.js';
-import { malformed, untrusted } from './refusal.js';
 
 /** A leaf certificate whose chain to a trusted root has been verified. */
 export interface VerifiedLeaf {
