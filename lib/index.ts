@@ -29,6 +29,7 @@ export type { RuntimeClaims, RuntimeClaimsKey } from './abi/runtime-claims.js';
 export { parseSnpReport } from './abi/snp-report.js';
 export { type GuestPolicy, type PlatformInfo, SigningKey, type SnpReport } from './abi/snp-report-fields.js';
 export { type Product, parseTcb, type Tcb, type TcbLayout } from './abi/tcb.js';
+export type { PlatformStatus } from './abi/tcb-info.js';
 export {
   type PckCertificationData,
   parseTdQuote,
@@ -57,9 +58,11 @@ export {
   type Check,
   type CheckSubject,
   ErrorCode,
+  type ErrorCodeName,
   VerificationError,
 } from './base/errors.js';
 export type { Logger } from './base/logger.js';
+export type { DecryptorOptions } from './content/decryptor.js';
 export { encrypt } from './content/encrypt.js';
 export {
   type BulkOptions,
@@ -79,6 +82,7 @@ export {
   type StreamEncryptOptions,
   type StreamOutputOption,
 } from './content/index.js';
+export type { KeyCache } from './content/key-cache.js';
 export {
   type DecryptOptions,
   EncryptionType,
@@ -87,6 +91,9 @@ export {
   type OaepHash,
   type RsaScheme,
 } from './content/options.js';
+export type { StreamDecryptOptions, StreamOptions } from './content/stream-header.js';
+export type { UnwrapOptions } from './content/unwrap.js';
+export type { EcCurve, HashName, PublicKey, SignatureEngine, SignatureScheme } from './engine/engine.js';
 export type { AttestedFetchInit } from './guest/attested-fetch.js';
 export {
   AttestationClient,
@@ -105,9 +112,11 @@ export type { ProofHeaders, ProofRequest } from './guest/prove-request.js';
 export type { ReleaseKeyParameters } from './guest/release-request.js';
 export type { OwnTokenVerification } from './guest/token-verification.js';
 export type { UnprotectSecretOptions } from './guest/unprotect-secret.js';
+export type { OwnTransportOptions, TransportContext } from './http/own-transport.js';
 export type { RetryOptions } from './http/retry.js';
+export type { ExchangeLimits, HttpAnswer, HttpRequest, Transport } from './http/transport.js';
 export type { ImdsOptions } from './imds/imds.js';
-export type { KdsCallOptions, KdsOptions } from './imds/kds.js';
+export type { KdsCallOptions, KdsContext, KdsOptions, KdsServiceClient } from './imds/kds.js';
 export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
 export type { AccessToken, ManagedIdentity } from './imds/managed-identity.js';
 export type { FetchTdxCollateralOptions } from './imds/pcs.js';
@@ -116,6 +125,7 @@ export type {
   AttestationResponse,
   CallOptions,
   MaaClientOptions,
+  MaaServiceClient,
   OpenIdConfiguration,
   TokenCredential,
 } from './maa/maa-client.js';
@@ -165,7 +175,9 @@ export {
   type VerifiedRelease,
   verifyReleaseResponse,
 } from './release/release-response.js';
+export type { KeyMaterial } from './release/released-key.js';
 export { ReleasedKey, type ReleasedKeyFacts } from './release/released-key.js';
+export type { Secret } from './release/secret.js';
 export { SECRET_REFUSALS, type SecretErrorCode } from './release/secret-token.js';
 export {
   KeyVaultClient,

@@ -30,6 +30,7 @@ export type { RuntimeClaims, RuntimeClaimsKey } from './abi/runtime-claims.js';
 export { parseSnpReport } from './abi/snp-report.js';
 export { type GuestPolicy, type PlatformInfo, SigningKey, type SnpReport } from './abi/snp-report-fields.js';
 export { type Product, parseTcb, type Tcb, type TcbLayout } from './abi/tcb.js';
+export type { PlatformStatus } from './abi/tcb-info.js';
 export {
   type PckCertificationData,
   parseTdQuote,
@@ -51,19 +52,24 @@ export {
   type TpmPublic,
   type TpmsAttest,
 } from './abi/tpm.js';
+export type { Cache, FetchLock } from './base/cache.js';
 export {
   AttestationError,
   type AttestationErrorDetails,
   type Check,
   type CheckSubject,
   ErrorCode,
+  type ErrorCodeName,
   VerificationError,
 } from './base/errors.js';
 export type { Logger } from './base/logger.js';
 export { encryptJwe, type JweOptions } from './content/jwe-encrypt.js';
+export type { EcCurve, HashName, PublicKey, SignatureEngine, SignatureScheme } from './engine/engine.js';
+export type { OwnTransportOptions, TransportContext } from './http/own-transport.js';
 export type { RetryOptions } from './http/retry.js';
+export type { ExchangeLimits, HttpAnswer, HttpRequest, Transport } from './http/transport.js';
 export type { ImdsOptions } from './imds/imds.js';
-export type { KdsCallOptions, KdsOptions } from './imds/kds.js';
+export type { KdsCallOptions, KdsContext, KdsOptions, KdsServiceClient } from './imds/kds.js';
 export { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from './imds/kds-url.js';
 export type { FetchTdxCollateralOptions } from './imds/pcs.js';
 export { CloudError } from './maa/cloud-error.js';
@@ -71,6 +77,7 @@ export type {
   AttestationResponse,
   CallOptions,
   MaaClientOptions,
+  MaaServiceClient,
   OpenIdConfiguration,
   TokenCredential,
 } from './maa/maa-client.js';

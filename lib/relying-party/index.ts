@@ -12,6 +12,7 @@ export { type SharedKeySetsOptions, sharedKeySets } from './cache/key-sets.js';
 export { type RedisCacheOptions, redisCache } from './cache/redis.js';
 export { challengeBytes } from './challenge-format.js';
 export { type ChallengeOptions, type Challenges, type CheckedChallenge, createChallenges } from './challenges.js';
+export type { RedirectingAnswer } from './channel/attested-dispatcher.js';
 export {
   type AttestedDispatcherOptions,
   attestedDispatcher,
@@ -25,6 +26,7 @@ export type { ChannelRequest } from './channel/gate.js';
 export type { ChannelAttestation, PeerDemands } from './channel/peer-verifier.js';
 export type { ChannelRole } from './channel/protocol.js';
 export type { VerificationEvent } from './diagnostics.js';
+export type { ChannelAttestation as RequestChannel } from './guards/channel.js';
 export { type CheckRequestOptions, checkRequest, type GuardOptions } from './guards/check-request.js';
 export {
   type FastifyAttestation,
@@ -36,6 +38,7 @@ export {
 } from './guards/fastify.js';
 export { attestationFetchGuard, type FetchGuard, type FetchGuardOptions } from './guards/fetch-guard.js';
 export { type ForwardAuthOptions, forwardAuth, IDENTITY_HEADERS } from './guards/forward-auth.js';
+export type { ExpectHook } from './guards/node-guard.js';
 export {
   type AdapterOptions,
   type AttestationGuard,
