@@ -3,6 +3,7 @@ import type { TdQuote } from '../../abi/td-quote.js';
 import { isZero } from '../../base/bytes.js';
 import { bytesFromHex, hex } from '../../base/hex.js';
 import type { CheckList } from '../check-list.js';
+import { checkHex } from '../hex-values.js';
 import type { MaskedField, TdxPolicy } from './policy.js';
 import type { TdxTcb } from './tcb.js';
 
@@ -47,9 +48,13 @@ export function checkTdPolicy(
   refuse('reserved TD attributes', unknown === 0n, 'zero', quote.tdAttributes);
   checkMasked(list, 'tdAttributes', tdx.tdAttributes, quote.tdAttributes);
   checkMasked(list, 'xfam', tdx.xfam, quote.xfam);
-  for (const field of HEX_FIELDS) checkHex(list, field, tdx[field], quote[field]);
+  for (const field of HEX_FIELDS) {
+    const expected = tdx[field];
+    if (expected !== undefined) checkHex(list, 'policy', field, expected, quote[field]);
+  }
   for (const [index, expected] of Object.entries(tdx.rtmrs ?? {})) {
-    checkHex(list, `rtmrs.${index}`, expected ?? undefined, quote.rtmrs[Number(index)] ?? new Uint8Array());
+    if (!expected) continue;
+    checkHex(list, 'policy', `rtmrs.${index}`, expected, quote.rtmrs[Number(index)] ?? new Uint8Array());
   }
   if (tdx.minimumTeeTcbSvn !== undefined) {
     const ok = isAtLeast(quote.teeTcbSvn, tdx.minimumTeeTcbSvn);
@@ -109,13 +114,6 @@ function isAtLeast(svn: Uint8Array, least: readonly number[]): boolean {
   const [leastIsvsvn = 0, leastVersion = 0] = least;
   if (version < leastVersion || (version === leastVersion && isvsvn < leastIsvsvn)) return false;
   return least.every((value, index) => index < 2 || (svn[index] ?? 0) >= value);
-}
-
-function checkHex(list: CheckList, name: string, expected: string | string[] | undefined, actual: Uint8Array): void {
-  if (expected === undefined) return;
-  const values = [expected].flat().map((value) => value.toLowerCase());
-  const found = hex(actual);
-  list.add('policy', name, 'ERR_POLICY', values.includes(found), { expected: values, actual: found });
 }
 
 function checkMasked(list: CheckList, name: string, expected: MaskedField | undefined, actual: Uint8Array): void {
