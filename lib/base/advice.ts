@@ -184,6 +184,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_NOT_FOUND: 'Look at the path of the request.',
   ERR_REQUEST: 'Send the request as docs/relying-party.md says.',
   ERR_REQUEST_TOO_LARGE: 'Send less: no genuine evidence is so large.',
+  ERR_PACKAGE_MISSING: 'Install the package that the message names.',
   ERR_EVIDENCE: 'Collect the evidence again and send it as `evidenceToJson` writes it.',
 
   ERR_INPUT_EMPTY: 'Give a file that is not empty.',

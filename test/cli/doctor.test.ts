@@ -58,6 +58,10 @@ describe('the versions of Node that the doctor takes', () => {
   });
 });
 
+/** What to do begins with what to do. */
+const ACTION =
+  /^(Allocate|Allow|Assign|Check|Create|Find|Give|Install|Let|Mend|Redeploy|Repeat|Restart|Run|Set|Start|Switch|Use) /;
+
 describe('doctor without a TPM', () => {
   it('says so, what it means and what to do, and exits with 1', async () => {
     const result = await diagnose(['--tcti', 'device:/nonexistent/tpmrm0', ...noServices]);
@@ -75,6 +79,7 @@ describe('doctor without a TPM', () => {
     for (const { status, meaning, action } of result.findings) {
       if (status !== 'problem' && status !== 'warning') continue;
       expect(meaning).toMatch(/\.$/);
+      expect(action).toMatch(ACTION);
       expect(action).toBeTruthy();
     }
   });

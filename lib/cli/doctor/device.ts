@@ -55,9 +55,9 @@ async function absent(environment: DoctorEnvironment, path: string, found: strin
   }
   return problem(DEVICE, `there is no ${path} (${found.split(':')[0]})`, {
     meaning:
-      'This machine shows no TPM: it is no virtual machine with a vTPM, or a container into which the device was not passed.',
+      'This machine shows no TPM: it is not a virtual machine with a vTPM, or a container into which the device was not passed.',
     action:
-      'On Azure create the VM with security type “Confidential VM” (vTPM on). In a container add --device /dev/tpmrm0. ' +
+      'Create the VM on Azure with security type “Confidential VM” (vTPM on). In a container add --device /dev/tpmrm0. ' +
       'To try without one: cvm-attest demo, or cvm-attest simulate.',
   });
 }
@@ -72,7 +72,7 @@ async function notPermitted(environment: DoctorEnvironment, path: string): Promi
       ? `Members of the group ${group} may open it; ${user} is none of them.`
       : 'Only root may open it.',
     action: forGroup
-      ? `sudo usermod -aG ${group} ${user}, then log in again (or run this command with sudo).`
+      ? `Run sudo usermod -aG ${group} ${user} and log in again, or run this command with sudo.`
       : 'Install the package tpm-udev, which gives the device to the group tss, add the user to that group, and restart; or run this command with sudo.',
   });
 }

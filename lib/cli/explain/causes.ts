@@ -82,6 +82,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_NOT_FOUND: 'The server has nothing at this path.',
   ERR_REQUEST: 'The server cannot read the request.',
   ERR_REQUEST_TOO_LARGE: 'The request is longer than the server reads.',
+  ERR_PACKAGE_MISSING: 'A package that this needs and does not bring along is not installed.',
   ERR_EVIDENCE: 'The evidence cannot be read, or was refused.',
   ERR_STORE: 'The replay store cannot be relied on, so nobody is let in.',
   ERR_INPUT_EMPTY: 'An input of the command is empty.',
