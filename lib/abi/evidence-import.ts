@@ -77,9 +77,15 @@ export function exportTrusteeEvidence(evidence: Evidence): string {
   return JSON.stringify({
     version: 2,
     tpm_quote: { signature: hex(quote.signature), message: hex(quote.message), pcrs },
-    hcl_report: encodeBase64url(evidence.hclReport),
-    ...(tdQuote === undefined ? { vcek: encodeBase64url(vcekOf(evidence)) } : { td_quote: encodeBase64url(tdQuote) }),
+    hcl_report: padded(evidence.hclReport),
+    ...(tdQuote === undefined ? { vcek: padded(vcekOf(evidence)) } : { td_quote: padded(tdQuote) }),
   });
+}
+
+/** Base64url as trustee writes it: padded. */
+function padded(bytes: Uint8Array): string {
+  const text = encodeBase64url(bytes);
+  return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
 }
 
 function vcekOf({ certificates }: Evidence): Uint8Array {

@@ -135,7 +135,7 @@ describe('findPath', () => {
     ],
     [
       'that has expired',
-      () => issue(leafParty, root, LEAF, { notAfter: new Date(Date.now() - 1000) }),
+      () => issue(leafParty, root, LEAF, { notAfter: new Date(Date.now() - 3_600_000) }),
       () => [],
       /not valid after/,
     ],
@@ -148,7 +148,7 @@ describe('findPath', () => {
     [
       'whose authority has expired',
       () => leaf,
-      () => [issue(middle, root, AUTHORITY, { notAfter: new Date(Date.now() - 1000) })],
+      () => [issue(middle, root, AUTHORITY, { notAfter: new Date(Date.now() - 3_600_000) })],
       /not valid after/,
     ],
     [
