@@ -38,7 +38,7 @@ class Choices {
 };
 
 struct Sealed {
-  crypto::MessageKind kind;
+  MessageKind kind;
   std::uint64_t counter;
   Bytes plaintext;
   Bytes bytes;
@@ -52,7 +52,7 @@ class Model {
   [[nodiscard]] bool lets_in(const Sealed& message) const {
     if (failed || finished || message.counter >= cga::crypto::kSessionMaxMessages) return false;
     if (ordered_) return message.counter == next_;
-    if (message.kind == crypto::MessageKind::kLast) return false;
+    if (message.kind == MessageKind::kLast) return false;
     if (window_ == 0) return true;
     return !opened_.contains(message.counter) && message.counter + window_ >= next_;
   }
@@ -60,7 +60,7 @@ class Model {
   void opened(const Sealed& message) {
     opened_.insert(message.counter);
     next_ = std::max(next_, message.counter + 1);
-    finished = message.kind == crypto::MessageKind::kLast;
+    finished = message.kind == MessageKind::kLast;
   }
   void refused() { failed = ordered_; }
 
@@ -134,10 +134,10 @@ class Exchange {
     if (!reserve(1, counter)) return;
     ended_ = ordered_ && choices_.below(8) == 7;
     if (ended_) sealer_.end();
-    seal(ended_ ? crypto::MessageKind::kLast : crypto::MessageKind::kMessage, counter);
+    seal(ended_ ? MessageKind::kLast : MessageKind::kMessage, counter);
   }
 
-  void seal(crypto::MessageKind kind, std::uint64_t counter) {
+  void seal(MessageKind kind, std::uint64_t counter) {
     Sealed message{kind, counter, content(), {}};
     message.bytes.resize(message.plaintext.size() + cga::crypto::kSessionOverhead);
     sealer_.seal(kind, counter, message.plaintext, message.bytes.data());
@@ -154,7 +154,7 @@ class Exchange {
     std::vector<Input> inputs;
     std::vector<std::uint8_t*> outputs;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      batch[i] = {crypto::MessageKind::kMessage, first + i, content(), {}};
+      batch[i] = {MessageKind::kMessage, first + i, content(), {}};
       batch[i].bytes.resize(batch[i].plaintext.size() + cga::crypto::kSessionOverhead);
       inputs.emplace_back(batch[i].plaintext);
       outputs.push_back(batch[i].bytes.data());
@@ -167,7 +167,7 @@ class Exchange {
   void seal_anywhere() {
     std::uint64_t counter = 0;
     for (std::size_t bytes = 1 + choices_.below(7); bytes > 0; --bytes) counter = counter << 8 | choices_.next();
-    seal(static_cast<crypto::MessageKind>(choices_.below(2)), counter);
+    seal(static_cast<MessageKind>(choices_.below(2)), counter);
   }
 
   void deliver_one() {
