@@ -99,6 +99,20 @@ describe('POST /attest/AzureGuest', () => {
     expect((await postGuest(cvm, attestationInfo({ ...good, ...key }))).status).toBe(200);
   });
 
+  it("takes what Microsoft's Python and Rust clients send", async () => {
+    // Raw and nested payloads, versions as digits, the whole answer of TPM2_ReadPublic, a key from an empty `unique`.
+    const template = ephemeralKeyTemplate(good.pcrs, undefined, Buffer.alloc(0));
+    const key = await certifiedKey(cvm.tpm.transport, template, PermanentHandle.owner);
+    const aikPub = Buffer.concat([good.aikPub, randomBytes(72)]);
+    const clientPayload = { nonce: 'raw text', nested: { list: [1, 2] } } as unknown as Record<string, string>;
+    const info = attestationInfo({ ...good, ...key, aikPub, clientPayload }, 'base64url');
+    const answer = await postGuest(cvm, { ...info, OSVersionMajor: '24', OSVersionMinor: '04' });
+    expect(answer).toMatchObject({ status: 200, token: expect.any(String) });
+    expect((await postGuest(cvm, { ...info, OSVersionMajor: '24.04' })).status).toBe(400);
+    const longer = { ...info, TpmInfo: { ...(info.TpmInfo as object), AikPub: `${aikPub.toString('base64url')}AAAA` } };
+    expect((await postGuest(cvm, longer)).status).toBe(400);
+  });
+
   describe('refuses the attestation key', () => {
     it('of a quote that another key of the same TPM signed', async () => {
       const other = await withOtherAk((handle) => quote(cvm.tpm.transport, good.pcrSet, handle));

@@ -72,6 +72,7 @@ export async function certify(
 export function ephemeralKeyTemplate(
   pcrs: readonly { index: number; digest: Buffer }[],
   attributes = 0x00020432,
+  unique: Uint8Array = Buffer.alloc(256),
 ): Buffer {
   const pcrDigest = createHash('sha256')
     .update(Buffer.concat(pcrs.map(({ digest }) => digest)))
@@ -92,7 +93,7 @@ export function ephemeralKeyTemplate(
     .u16(Algorithm.null)
     .u16(2048)
     .u32(0)
-    .sized(Buffer.alloc(256))
+    .sized(unique)
     .toBuffer();
 }
 
