@@ -1,8 +1,10 @@
-import { toUSVString } from 'node:util';
+import { encodeBase64 } from '../base/base64url.js';
+import { utf8Bytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 
 /** Names and values together, in UTF-8. A payload is for a nonce and a few words about the caller. */
 const MAX_PAYLOAD_BYTES = 64 * 1024;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * The client payload as `ClientPayload` of the request: each value the base64 of its UTF-8 text, `null` when there is
@@ -29,14 +31,19 @@ export function encodeClientPayload(payload: unknown): Record<string, string> | 
   if (entries.length === 0) return null;
   let size = 0;
   const encoded = entries.map(([name, text]) => {
-    if (toUSVString(name) !== name || toUSVString(text) !== text) throw refused('is no valid Unicode');
-    const bytes = Buffer.from(text, 'utf8');
-    size += bytes.length + Buffer.byteLength(name);
+    if (LONE_SURROGATE.test(name) || LONE_SURROGATE.test(text)) throw refused('is not valid Unicode');
+    const bytes = utf8Bytes(text);
+    size += bytes.length + utf8Bytes(name).length;
     if (size > MAX_PAYLOAD_BYTES) throw refused(`is longer than ${MAX_PAYLOAD_BYTES} bytes`);
-    return [name, bytes.toString('base64')] as const;
+    return [name, encodeBase64(bytes)] as const;
   });
   // Members in byte order of their names, as everywhere in the reference client's request.
-  return Object.fromEntries(encoded.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+  return Object.fromEntries(encoded.sort(([a], [b]) => compareBytes(utf8Bytes(a), utf8Bytes(b))));
+}
+
+function compareBytes(one: Uint8Array, other: Uint8Array): number {
+  const at = one.findIndex((byte, index) => byte !== other[index]);
+  return at === -1 ? one.length - other.length : (one[at] as number) - (other[at] ?? -1);
 }
 
 function parse(text: string): unknown {
