@@ -22,7 +22,7 @@ import type {
   GuestDecryptorOptions,
   GuestJweOptions,
   GuestStreamOptions,
-} from './client.js';
+} from './call-types.js';
 import type { EvidenceOptions } from './evidence.js';
 import type { ExtendPcrOptions } from './extend-pcr.js';
 import type { OwnTokenVerification } from './token-verification.js';

@@ -12,7 +12,6 @@ import {
   createDecryptor,
   createDecryptStream,
   type Decryptor,
-  type DecryptorOptions,
   decryptChunks,
   decryptEnvelope,
   decryptJwe,
@@ -20,17 +19,10 @@ import {
   openRandomAccess,
   type RandomAccessSource,
   type SealedFile,
-  type StreamDecryptOptions,
   type StreamOutputOption,
   type UnwrapKey,
 } from '../content/index.js';
-import {
-  type DecryptOptions,
-  EncryptionType,
-  type EncryptOptions,
-  type EncryptResult,
-  encryptionType,
-} from '../content/options.js';
+import { EncryptionType, type EncryptOptions, type EncryptResult, encryptionType } from '../content/options.js';
 import { defaultEngine } from '../engine/choose.js';
 import { parseServiceUrl } from '../http/service-url.js';
 import { encodeClientPayload } from '../maa/client-payload.js';
@@ -38,7 +30,6 @@ import type { ReleasedKey } from '../release/released-key.js';
 import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { NativeTpm } from '../tpm/native-tpm.js';
 import type { GuestTpm } from '../tpm/tpm.js';
-import type { KeyTemplate } from '../tpm/types.js';
 import { AkCertificate } from './ak-certificate.js';
 import { attest } from './attest.js';
 import { type AttestedFetchInit, attestedFetch } from './attested-fetch.js';
@@ -57,6 +48,15 @@ import {
   PROVE_OPTIONS,
   STREAM_OPTIONS,
 } from './call-options.js';
+import type {
+  AttestOptions,
+  AttestParameters,
+  GuestDecryptOptions,
+  GuestDecryptorOptions,
+  GuestJweOptions,
+  GuestStreamOptions,
+  KeyTemplateOption,
+} from './call-types.js';
 import type { AttestationClientOptions } from './client-options.js';
 import { type ClientSettings, clientSettings } from './client-settings.js';
 import { collectEvidence, type EvidenceOptions, type StandingEvidence } from './evidence.js';
@@ -67,7 +67,7 @@ import { KeyTemplates, unwrapKeyOf } from './key-templates.js';
 import { type ProofHeaders, type ProofRequest, proveRequest } from './prove-request.js';
 import { releaseKey } from './release-key.js';
 import { RELEASE_OPTIONS, type ReleaseKeyParameters, releaseRequest } from './release-request.js';
-import { type OwnTokenVerification, ownTokenOptions } from './token-verification.js';
+import { ownTokenOptions } from './token-verification.js';
 import { tpmCall } from './tpm-failure.js';
 import {
   secretsProvisioned,
@@ -77,46 +77,15 @@ import {
 } from './unprotect-secret.js';
 import { UserDataReports } from './user-data.js';
 
-/** What is attested, and where. */
-export interface AttestParameters {
-  /** Version of these parameters. Default 1, which is the only one. */
-  version?: 1;
-  /** Address of the attestation service: `https://host[:port]` or a bare host name; path and query are ignored. */
-  attestationUrl: string;
-  /**
-   * Names and values that the token returns in `x-ms-runtime.client-payload`, each value in base64: a nonce, for
-   * instance. An object, or a JSON text as the reference library takes it. At most 64 KiB.
-   */
-  clientPayload?: string | Record<string, unknown>;
-}
-
-/** Which of the TPM's ephemeral keys a message is for. */
-export interface KeyTemplateOption {
-  /**
-   * `'zeros'`: the key in tokens of this package and of the reference library; `'empty'`: that in tokens of Microsoft's Rust
-   * and Python clients. Default: the one that the message names (`jkt` in its header), else `'zeros'`. The other one is never
-   * tried after a failure.
-   */
-  keyTemplate?: KeyTemplate;
-}
-
-/** As for the functions of any receiver; the key cache is the client's own. */
-export type GuestDecryptOptions = DecryptOptions & KeyTemplateOption;
-export type GuestDecryptorOptions = Omit<DecryptorOptions, 'keyCache'> & KeyTemplateOption;
-export type GuestStreamOptions = Omit<StreamDecryptOptions, 'keyCache'> & KeyTemplateOption;
-export interface GuestJweOptions extends KeyTemplateOption {
-  signal?: AbortSignal;
-}
-
-export interface AttestOptions {
-  signal?: AbortSignal;
-  /**
-   * Verifies the token before it is returned, at the cost of fetching the service's signing keys now and then: signature
-   * by a key of the service that was asked, times, this call's payload, the key of this TPM; `true`, or further
-   * expectations as in `verifyToken`. Default: not verified here.
-   */
-  verify?: boolean | OwnTokenVerification;
-}
+export type {
+  AttestOptions,
+  AttestParameters,
+  GuestDecryptOptions,
+  GuestDecryptorOptions,
+  GuestJweOptions,
+  GuestStreamOptions,
+  KeyTemplateOption,
+} from './call-types.js';
 
 /**
  * Guest attestation from inside a confidential VM. One client owns one connection to the TPM and one thread that its
