@@ -42,7 +42,7 @@ export async function run() {
       atMost: 1.25,
       details: `${((1000 * cpu) / EVIDENCES).toFixed(2)} s against ${((1000 * loop.cpu) / EVIDENCES).toFixed(2)} s for 1,000; ${perSecond.toFixed(0)} a second`,
     });
-    const { p99, median } = await loadOpen(service.port, agent, body, perSecond / 2, 10_000);
+    const { p99, median } = await loadOpen(service.port, agent, body, perSecond / 2, 5_000);
     rows.push({
       question: `p99 ÷ median at half of that load, ${name}`,
       ratio: p99 / median,
@@ -104,6 +104,7 @@ async function loadOpen(port, agent, body, perSecond, durationMs) {
 }
 
 if (process.argv.includes('--child')) {
+  process.once('disconnect', () => process.exit());
   process.once('message', async ({ loop, json, verification, workers }) => {
     if (loop) {
       const once = () => verifyEvidence(evidenceFromJson(json), verification);

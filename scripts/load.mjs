@@ -20,6 +20,7 @@ const self = fileURLToPath(import.meta.url);
 
 /** One process of the relying party: redeems what it is given, in an order of its own, and writes down what it won. */
 async function replica({ redis, secret, offset, file, wins, times, fenced }) {
+  process.once('disconnect', () => process.exit());
   const { now } = Date;
   Date.now = () => now() + offset;
   const client = await connectRedis(redis);

@@ -8,8 +8,8 @@ import { type EvidenceDemands, examineEvidence } from '../evidence-examination.j
 
 /** What evidence is appraised with, besides the demands of the service. */
 export interface AppraisalInput {
-  /** Evidence as `evidenceToJson` writes it. */
-  evidenceJson: string;
+  /** JSON of evidence, parsed strictly, as `evidenceToJson` writes it. */
+  evidence: object;
   /** What the quote must be over. */
   nonce?: { bytes: Uint8Array; context: string; isOwnProtocol: boolean };
 }
@@ -39,7 +39,7 @@ export interface Appraisal {
  */
 export async function appraiseEvidence(input: AppraisalInput, demands: EvidenceDemands): Promise<Appraisal> {
   const { nonce } = input;
-  const evidence = evidenceFromJson(input.evidenceJson);
+  const evidence = evidenceFromJson(input.evidence);
   const options = {
     ...demands,
     ...(nonce && { nonce: nonce.bytes }),

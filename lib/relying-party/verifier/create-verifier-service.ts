@@ -1,3 +1,4 @@
+import { EVIDENCE_JSON_LIMITS } from '../../abi/evidence-json.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
@@ -22,6 +23,8 @@ export interface VerifierService {
 }
 
 const CHALLENGE_CONTEXT = 'verifier-v1';
+/** What evidence may have as JSON, and the request's own members. */
+const DEFAULT_BODY_BYTES = EVIDENCE_JSON_LIMITS.bytes + 64 * 1024;
 const DEVELOPER = 'cvm-guest-attestation';
 
 /**
@@ -125,7 +128,7 @@ class Verifier {
   }
 
   #measured(request: Request, work: (text: string) => Promise<VerifierAnswer>): Promise<Response> {
-    const { maxConcurrent = 64, maxBodyBytes = 4 * 1024 * 1024 } = this.#options;
+    const { maxConcurrent = 64, maxBodyBytes = DEFAULT_BODY_BYTES } = this.#options;
     if (this.#closed) throw new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing');
     if (this.#metrics.inProgress >= maxConcurrent)
       throw new ServiceRefusal(503, 'ERR_BUSY', 'too much at the same time');
@@ -212,16 +215,13 @@ interface ResultFacts {
   thumbprint?: string | undefined;
 }
 
-function appraisalInput(
-  { evidenceJson, nonce }: EvidenceRequest,
-  challenge: CheckedChallenge | undefined,
-): AppraisalInput {
+function appraisalInput({ evidence, nonce }: EvidenceRequest, challenge: CheckedChallenge | undefined): AppraisalInput {
   if (challenge !== undefined) {
-    return { evidenceJson, nonce: { bytes: challenge.bytes, context: CHALLENGE_CONTEXT, isOwnProtocol: true } };
+    return { evidence, nonce: { bytes: challenge.bytes, context: CHALLENGE_CONTEXT, isOwnProtocol: true } };
   }
   return nonce === undefined
-    ? { evidenceJson }
-    : { evidenceJson, nonce: { bytes: nonce.bytes, context: nonce.context, isOwnProtocol: false } };
+    ? { evidence }
+    : { evidence, nonce: { bytes: nonce.bytes, context: nonce.context, isOwnProtocol: false } };
 }
 
 function json(body: object, headers: Record<string, string> = { 'Cache-Control': 'no-store' }): Response {

@@ -38,7 +38,7 @@ export interface VerifierServiceOptions {
   resultLifetimeMs?: number;
   /** Default 60,000. */
   clockToleranceMs?: number;
-  /** Largest request. Default 4 MiB. */
+  /** Largest request. Default 2 MiB, which evidence may have, and 64 KiB. */
   maxBodyBytes?: number;
   /** Verifications at the same time; more are answered 503. Default 64. */
   maxConcurrent?: number;

@@ -1,3 +1,4 @@
+import { EVIDENCE_JSON_LIMITS } from '../../abi/evidence-json.js';
 import { decodeBase64url } from '../../base/base64url.js';
 import { utf8Text } from '../../base/bytes.js';
 import { isJsonObject, parseStrictJson } from '../../base/strict-json.js';
@@ -23,7 +24,8 @@ export class ServiceRefusal extends Error {
 }
 
 export interface EvidenceRequest {
-  evidenceJson: string;
+  /** Parsed, not yet looked at. */
+  evidence: object;
   /** A challenge of this service. */
   challenge?: string;
   /** A relying party's own nonce, and the context that it is quoted under. */
@@ -32,6 +34,8 @@ export interface EvidenceRequest {
 }
 
 const MAXIMUM_DEPTH = 32;
+/** As many as evidence may have, and the request’s own. */
+const MAXIMUM_VALUES = EVIDENCE_JSON_LIMITS.values + 16;
 const EVIDENCE_MEMBERS: readonly string[] = ['evidence', 'challenge', 'nonce', 'context', 'aud'];
 const TOKEN_MEMBERS: readonly string[] = ['token', 'aud'];
 
@@ -44,7 +48,7 @@ export function parseEvidenceRequest(
   const body = parseBody(text, EVIDENCE_MEMBERS);
   const { evidence, challenge, nonce, context } = body;
   if (!isJsonObject(evidence)) throw malformed('evidence must be an object, as evidenceToJson writes it');
-  const request: EvidenceRequest = { evidenceJson: JSON.stringify(evidence), audience: audienceOf(body, audiences) };
+  const request: EvidenceRequest = { evidence, audience: audienceOf(body, audiences) };
   if (challenge !== undefined) {
     if (typeof challenge !== 'string' || nonce !== undefined || context !== undefined) {
       throw malformed('challenge is a text, and stands alone');
@@ -71,6 +75,10 @@ export function parseTokenRequest(text: string, audiences: readonly string[]): {
 }
 
 function parseBody(text: string, members: readonly string[]): Record<string, unknown> {
+  let commas = 0;
+  for (let at = text.indexOf(','); at >= 0; at = text.indexOf(',', at + 1)) {
+    if (++commas > MAXIMUM_VALUES) throw malformed('the request has too many values');
+  }
   let body: unknown;
   try {
     body = parseStrictJson(text, MAXIMUM_DEPTH);
