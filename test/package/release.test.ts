@@ -10,7 +10,9 @@ let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'release-'));
-  cpSync(join(root, 'scripts/verify-release.mjs'), join(folder, 'scripts/verify-release.mjs'));
+  for (const file of ['verify-release.mjs', 'openssl-advisories.mjs', 'openssl-advisories.json']) {
+    cpSync(join(root, 'scripts', file), join(folder, 'scripts', file));
+  }
   cpSync(join(root, 'CHANGELOG.md'), join(folder, 'CHANGELOG.md'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
