@@ -10,7 +10,7 @@ import { attestedServer, connectAttested } from 'cvm-guest-attestation/relying-p
 export async function startService({ client, clients, onRefusal }) {
   const server = attestedServer({ client, clients, onRefusal }, (message, response) => {
     const { attestation } = message.socket;
-    response.end(`hello, machine ${attestation.claims['vm-configuration'].vmUniqueId}`);
+    response.end(`hello, machine ${attestation.claims?.['vm-configuration'].vmUniqueId}`);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { server, port: server.address().port };
