@@ -104,6 +104,8 @@ export interface SnpFacts {
 export interface VerifiedSnpEvidence extends EvidenceFacts, SnpFacts {
   ok: true;
   tee: 'snp';
+  hclReport: HclReport;
+  claims: RuntimeClaims;
 }
 
 /** Certificates that a TD quote was verified with, whether or not they are good. */
@@ -127,10 +129,19 @@ export interface TdxFacts {
 export interface VerifiedTdxEvidence extends EvidenceFacts, TdxFacts {
   ok: true;
   tee: 'tdx';
+  hclReport: HclReport;
+  claims: RuntimeClaims;
 }
 
 /** Evidence of which everything that was asked for is proven, by its TEE. */
 export type VerifiedEvidence = VerifiedSnpEvidence | VerifiedTdxEvidence;
+
+/** What accepted evidence always has of the facts: its HCL report and the claims that are proven. */
+export function hasProvenClaims(
+  facts: EvidenceFacts,
+): facts is EvidenceFacts & { hclReport: HclReport; claims: RuntimeClaims } {
+  return facts.hclReport !== undefined && facts.claims !== undefined;
+}
 
 /** At least one check failed: `checks` says which. Nothing else in here is to be trusted. */
 export type RefusedEvidence =

@@ -4,7 +4,7 @@ import type { SignatureEngine } from '../../engine/engine.js';
 import type { CheckList } from '../check-list.js';
 import type { HardwareVerification } from '../hardware.js';
 import type { CheckedOptions } from '../options.js';
-import { certificateFacts, type SnpFacts } from '../result.js';
+import { certificateFacts, hasProvenClaims, type SnpFacts } from '../result.js';
 import { checkSnpPolicy } from './check-policy.js';
 import { checkSnpReport, snpWarnings } from './hardware.js';
 import { identifySnpParavisor } from './paravisor.js';
@@ -38,7 +38,7 @@ export async function verifySnpHardware(
     ...(report === undefined ? {} : { paravisor: identifySnpParavisor(report, options) }),
     warnings: snpWarnings(report),
     result: (common, ok) =>
-      ok && isComplete(facts)
+      ok && isComplete(facts) && hasProvenClaims(common)
         ? { ...common, ...facts, ok, tee: 'snp' }
         : { ...common, ...facts, ok: false, tee: 'snp' },
   };

@@ -8,7 +8,7 @@ import type { CheckList } from '../check-list.js';
 import type { HardwareVerification } from '../hardware.js';
 import type { CheckedEvidenceOptions } from '../options.js';
 import { messageOf } from '../refusal.js';
-import type { TdxFacts } from '../result.js';
+import { hasProvenClaims, type TdxFacts } from '../result.js';
 import { identifyTdxParavisor } from './paravisor.js';
 import { type CheckedTdQuote, certificateFacts, checkTdQuote, tdQuoteWarnings } from './td-quote.js';
 
@@ -41,7 +41,7 @@ export async function verifyTdxHardware(
     ...(quote !== undefined && genuine ? { paravisor: identifyTdxParavisor(quote, policy.tdx ?? {}) } : {}),
     warnings,
     result: (common, ok) =>
-      ok && facts.tdQuote !== undefined && facts.certificates !== undefined
+      ok && facts.tdQuote !== undefined && facts.certificates !== undefined && hasProvenClaims(common)
         ? { ...common, ...facts, tdQuote: facts.tdQuote, certificates: facts.certificates, ok, tee: 'tdx' }
         : { ...common, ...facts, ok: false, tee: 'tdx' },
   };
