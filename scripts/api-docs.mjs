@@ -1,24 +1,29 @@
-// Writes docs/api.md, the reference of everything that the package exports, from the compiled declarations: what an editor
-// shows is what the page says. With --check it only compares (CI runs that as a test).
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+// Writes docs/api.md and the pages in docs/api/, the reference of everything that the package exports, from the compiled
+// declarations: what an editor shows is what the pages say. With --check it only compares (CI runs that as a test).
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);
-const output = new URL('docs/api.md', root);
+const folder = new URL('docs/api/', root);
 
-const entries = [
-  { title: 'cvm-guest-attestation', file: 'dist/index.d.ts' },
-  { title: 'cvm-guest-attestation/opentelemetry', file: 'dist/opentelemetry.d.ts' },
-  { title: 'cvm-guest-attestation/simulator', file: 'dist/simulator/index.d.ts' },
-];
-/** Where a declaration's file lies decides under which heading it comes. */
-const groups = [
-  ['Guest', /^dist\/(client|guest|imds|tpm)/],
-  ['Encryption', /^dist\/(encrypt|envelope)/],
-  ['Tokens and the attestation service', /^dist\/(maa|middleware)/],
-  ['Evidence', /^dist\/verify/],
-  ['OpenTelemetry', /^dist\/opentelemetry/],
-  ['Simulator', /^dist\/simulator/],
-  ['Errors and the rest', /./],
+/** Entry points, and what portable programs have of the first. */
+const entries = {
+  '.': 'dist/index.d.ts',
+  './verify': 'dist/verify.d.ts',
+  './relying-party': 'dist/relying-party/index.d.ts',
+  './simulator': 'dist/simulator/index.d.ts',
+  './opentelemetry': 'dist/opentelemetry.d.ts',
+};
+/** Pages in the order of their navigation: where a declaration's file lies decides on which of an entry's it comes. */
+const pages = [
+  ['guest', 'Guest', '.', /^dist\/(guest|tpm)\//],
+  ['encryption', 'Encryption', '.', /^dist\/(content|node\/(encrypt|jwe))/],
+  ['key-release', 'Key release and release policies', '.', /^dist\/release\/|release/],
+  ['tokens', 'Tokens and the attestation service', '.', /^dist\/(token|maa)\/|^dist\/node\/(token|services)/],
+  ['evidence', 'Evidence', '.', /^dist\/(verify|abi|imds|engine|node)\b/],
+  ['errors', 'Errors and what all share', '.', /./],
+  ['relying-party', 'Servers of relying parties', './relying-party', /./],
+  ['simulator', 'Simulator', './simulator', /./],
+  ['opentelemetry', 'OpenTelemetry', './opentelemetry', /./],
 ];
 const order = ['function', 'class', 'const', 'interface', 'type'];
 
@@ -120,53 +125,82 @@ function markdown(doc) {
     .replace(/^@example\s*$/gm, 'Example:');
 }
 
-function page() {
-  const lines = [
-    '# API reference',
-    '',
-    'Made from the declarations by `npm run docs:api`; do not edit. Guides: [README](../README.md).',
-    '',
-  ];
-  const sections = [];
-  for (const { title, file } of entries) {
-    const all = [...exported(file)].map(([name, declared]) => ({ name, ...declared, parts: declarations(declared) }));
-    for (const [group, pattern] of groups) {
-      const members = all.filter(
-        ({ file: declaredIn }) => groups.find(([, test]) => test.test(declaredIn))[1] === pattern,
-      );
-      if (members.length === 0) continue;
-      members.sort(
-        (a, b) => order.indexOf(a.parts[0].kind) - order.indexOf(b.parts[0].kind) || a.name.localeCompare(b.name, 'en'),
-      );
-      sections.push({ title, group, members });
-    }
-  }
-  for (const { title, group, members } of sections) {
-    lines.push(
-      `**${group}** (\`${title}\`): ${members.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(' · ')}`,
-      '',
+/** The pages with their members, each name on one page of its entry point. */
+function contents() {
+  const portable = exported(entries['./verify']);
+  const taken = new Set();
+  return pages.map(([file, title, entry, pattern]) => {
+    const members = [...exported(entries[entry])]
+      .filter(([name, declared]) => pattern.test(declared.file) && !taken.has(`${entry} ${name}`))
+      .map(([name, declared]) => {
+        taken.add(`${entry} ${name}`);
+        return { name, parts: declarations(declared), portable: entry === '.' && portable.has(name) };
+      });
+    members.sort(
+      (a, b) => order.indexOf(a.parts[0].kind) - order.indexOf(b.parts[0].kind) || a.name.localeCompare(b.name, 'en'),
     );
-  }
-  for (const { title, group, members } of sections) {
-    lines.push(`## ${group}`, '', `From \`${title}\`.`, '');
-    for (const { name, parts } of members) {
-      lines.push(`### ${name}`, '');
-      const docs = parts.map(({ doc }) => markdown(doc)).filter((doc) => doc !== '');
-      for (const doc of new Set(docs)) lines.push(doc, '');
-      lines.push('```ts', ...parts.map(({ code }) => code), '```', '');
-    }
+    return {
+      file,
+      title,
+      entry: entry === '.' ? 'cvm-guest-attestation' : `cvm-guest-attestation${entry.slice(1)}`,
+      members,
+    };
+  });
+}
+
+const NOTICE = 'Made from the declarations by `npm run docs:api`; do not edit.';
+
+function index(all) {
+  const lines = ['# API reference', '', `${NOTICE} Guides: [README](../README.md).`, ''];
+  lines.push(
+    'Names with ◦ are also exported by `cvm-guest-attestation/verify`, which runs in every JavaScript runtime.',
+    '',
+  );
+  for (const { file, title, entry, members } of all) {
+    const links = members.map(
+      ({ name, portable }) => `[${name}](api/${file}.md#${anchor(name)})${portable ? '◦' : ''}`,
+    );
+    lines.push(`## [${title}](api/${file}.md)`, '', `From \`${entry}\`: ${links.join(' · ')}`, '');
   }
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
-const text = page();
+function page({ file, title, entry, members }, all) {
+  const navigation = all.map((other) =>
+    other.file === file ? `**${other.title}**` : `[${other.title}](${other.file}.md)`,
+  );
+  const lines = [
+    `# ${title}`,
+    '',
+    `[Reference](../api.md): ${navigation.join(' · ')}`,
+    '',
+    `From \`${entry}\`. ${NOTICE}`,
+    '',
+  ];
+  for (const { name, parts, portable } of members) {
+    lines.push(`## ${name}`, '');
+    if (portable) lines.push('Also from `cvm-guest-attestation/verify`.', '');
+    const docs = parts.map(({ doc }) => markdown(doc)).filter((doc) => doc !== '');
+    for (const doc of new Set(docs)) lines.push(doc, '');
+    lines.push('```ts', ...parts.map(({ code }) => code), '```', '');
+  }
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+const anchor = (name) => name.toLowerCase();
+
+const all = contents();
+const written = new Map([['../api.md', index(all)], ...all.map((one) => [`${one.file}.md`, page(one, all)])]);
 if (process.argv.includes('--check')) {
-  const current = existsSync(output) ? readFileSync(output, 'utf8') : '';
-  if (current !== text) {
-    console.error('docs/api.md is not what the declarations say: npm run docs:api');
+  const current = (name) => (existsSync(new URL(name, folder)) ? readFileSync(new URL(name, folder), 'utf8') : '');
+  const stale = [...written].filter(([name, text]) => current(name) !== text).map(([name]) => name);
+  const left = existsSync(folder) ? readdirSync(folder).filter((name) => !written.has(name)) : [];
+  if (stale.length + left.length > 0) {
+    console.error(`docs/api is not what the declarations say (${[...stale, ...left].join(', ')}): npm run docs:api`);
     process.exitCode = 1;
   }
 } else {
-  writeFileSync(output, text);
-  console.log(`docs/api.md: ${text.split('\n### ').length - 1} names`);
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of written) writeFileSync(new URL(name, folder), text);
+  console.log(`docs/api: ${all.map(({ file, members }) => `${file} ${members.length}`).join(', ')}`);
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../lib/index.js';
 import { documents, root } from './code-blocks.js';
@@ -15,7 +15,9 @@ function anchors(text: string): string[] {
   );
 }
 
-describe.each([...documents(), 'docs/api.md', 'CHANGELOG.md'])('%s', (document) => {
+const reference = readdirSync(new URL('docs/api/', root)).map((name) => `docs/api/${name}`);
+
+describe.each([...documents(), 'docs/api.md', ...reference, 'CHANGELOG.md'])('%s', (document) => {
   it('links to files and headings that exist', () => {
     const text = read(document).replace(/^```[\s\S]*?^```$/gm, '');
     for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
