@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { AttestationError, ErrorCode } from '../../base/errors.js';
 import type { EvidenceDemands } from '../evidence-examination.js';
 import type { Appraisal, AppraisalInput } from './appraise.js';
@@ -49,7 +49,9 @@ export class WorkerPool {
   }
 
   #start(): PooledWorker {
-    const thread = new Worker(workerFile(), { workerData: this.#demands });
+    // Loaded with the first pool: most programs import this package and start none.
+    const threads = require('node:worker_threads') as typeof import('node:worker_threads');
+    const thread = new threads.Worker(workerFile(), { workerData: this.#demands });
     const worker: PooledWorker = { thread, tasks: new Map() };
     thread.on('message', (answer: WorkerAnswer) => {
       const task = worker.tasks.get(answer.id);
