@@ -5,6 +5,8 @@ import { AttestationError, ErrorCode } from '../../base/errors.js';
 import type { EvidenceDemands } from '../evidence-examination.js';
 import type { Appraisal, AppraisalInput } from './appraise.js';
 
+const require = createRequire(import.meta.url);
+
 /** What a worker answers to one appraisal. */
 export type WorkerAnswer =
   | { id: number; appraisal: Appraisal }
@@ -73,7 +75,6 @@ export class WorkerPool {
 
 /** Beside the entry points, wherever the bundler has put this module. */
 function workerFile(): string {
-  const require = createRequire(import.meta.url);
   return join(dirname(require.resolve('cvm-guest-attestation/package.json')), 'dist/relying-party/verifier-worker.js');
 }
 
