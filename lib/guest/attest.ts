@@ -1,7 +1,7 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { HttpSettings } from '../http/retry.js';
 import { thimCertificates } from '../imds/thim.js';
-import { type GuestEnvelope, openGuestEnvelope } from '../maa/guest-envelope.js';
+import type { GuestEnvelope } from '../maa/guest-envelope.js';
 import { guestRequest, type IsolationEvidence, type OsInfo, type TpmEvidence } from '../maa/guest-request.js';
 import { postGuestEvidence } from '../maa/guest-service.js';
 import type { VerifyTokenOptions } from '../token/options.js';
@@ -9,6 +9,7 @@ import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { readEventLog } from './event-log-file.js';
 import type { Guest } from './guest.js';
 import { collectHclReport } from './hcl-report.js';
+import { openGuestEnvelope } from './open-envelope.js';
 import { readOsInfo } from './os-release.js';
 import { collectTdQuote } from './td-quote.js';
 import { together } from './together.js';

@@ -6,7 +6,6 @@ import { abortError, throwIfAborted, withSignals } from '../base/abort.js';
 import { observed } from '../base/diagnostics.js';
 import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
 import { checkArgument, checkOptions, type OptionTable } from '../base/options.js';
-import { decryptRsaBlock } from '../content/decrypt-block.js';
 import { encrypt } from '../content/encrypt.js';
 import {
   createDecryptor,
@@ -59,6 +58,7 @@ import type {
 } from './call-types.js';
 import type { AttestationClientOptions } from './client-options.js';
 import { type ClientSettings, clientSettings } from './client-settings.js';
+import { decryptRsaBlock } from './decrypt-block.js';
 import { collectEvidence, type EvidenceOptions, type StandingEvidence } from './evidence.js';
 import { type ExtendPcrOptions, extendPcr } from './extend-pcr.js';
 import { registerInternalEvidence } from './internal-evidence.js';

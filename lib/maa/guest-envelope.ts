@@ -1,26 +1,20 @@
-import { createDecipheriv } from 'node:crypto';
+import { decodeBase64url } from '../base/base64url.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { parseStrictJson } from '../base/strict-json.js';
 
 /** How the service returns a token: AES-GCM under an inner key that only the TPM's ephemeral key can unwrap. */
 export interface GuestEnvelope {
   /** RSAES-PKCS1-v1_5 under the ephemeral key, one block of 256 bytes. */
-  encryptedInnerKey: Buffer;
-  iv: Buffer;
+  encryptedInnerKey: Uint8Array;
+  iv: Uint8Array;
   /** AES-GCM tag, 16 bytes. */
-  tag: Buffer;
-  ciphertext: Buffer;
+  tag: Uint8Array;
+  ciphertext: Uint8Array;
 }
 
 const RSA_BLOCK_BYTES = 256;
-const TAG_BYTES = 16;
+export const TAG_BYTES = 16;
 const MAX_IV_BYTES = 128;
-const ADDITIONAL_DATA = Buffer.from('Transport Key', 'ascii');
-const CIPHERS = new Map([
-  [16, 'aes-128-gcm'],
-  [24, 'aes-192-gcm'],
-  [32, 'aes-256-gcm'],
-] as const) as ReadonlyMap<number, 'aes-128-gcm' | 'aes-192-gcm' | 'aes-256-gcm'>;
 
 /**
  * Reads an envelope out of the `token` member of the service's answer: base64url of a JSON object.
@@ -49,38 +43,18 @@ export function parseGuestEnvelope(token: string): GuestEnvelope {
   return { encryptedInnerKey, iv, tag, ciphertext: bytes(envelope, 'Jwt') };
 }
 
-/**
- * Opens an envelope with its inner key, of 16, 24 or 32 bytes. The caller zeroes the key.
- *
- * @throws AttestationError 14 when the key, the tag or the plaintext is not what it must be; which of them is not said.
- */
-export function openGuestEnvelope(envelope: GuestEnvelope, innerKey: Uint8Array): string {
-  const cipher = CIPHERS.get(innerKey.length);
-  if (cipher === undefined) throw undecryptable();
-  const decipher = createDecipheriv(cipher, innerKey, envelope.iv, { authTagLength: TAG_BYTES });
-  decipher.setAAD(ADDITIONAL_DATA);
-  decipher.setAuthTag(envelope.tag);
-  const head = decipher.update(envelope.ciphertext);
-  try {
-    decipher.final();
-  } catch {
-    head.fill(0);
-    throw undecryptable();
-  }
-  const token = head.toString('latin1');
-  head.fill(0);
-  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.test(token)) throw undecryptable();
-  return token;
-}
-
-function decoded(text: unknown, what: string): Buffer {
+function decoded(text: unknown, what: string): Uint8Array {
   if (typeof text !== 'string' || text === '') throw malformed(`${what} is missing or empty`);
-  const digits = text.replace(/={1,2}$/, '');
-  if (digits.length % 4 === 1 || !/^[A-Za-z0-9+/_-]*$/.test(digits)) throw malformed(`${what} is no base64`);
-  return Buffer.from(digits, 'base64url');
+  const digits = text
+    .replace(/={1,2}$/, '')
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  const bytes = decodeBase64url(digits);
+  if (bytes === undefined) throw malformed(`${what} is not base64`);
+  return bytes;
 }
 
-function parseJson(text: Buffer): unknown {
+function parseJson(text: Uint8Array): unknown {
   try {
     return parseStrictJson(text);
   } catch {
@@ -94,7 +68,7 @@ function object(value: unknown, what: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function bytes(source: Record<string, unknown>, member: string): Buffer {
+function bytes(source: Record<string, unknown>, member: string): Uint8Array {
   return decoded(source[member], member);
 }
 
@@ -104,6 +78,3 @@ function expectValue(source: Record<string, unknown>, member: string, expected: 
 
 const malformed = (why: string): AttestationError =>
   new AttestationError(ErrorCode.JWT_DECRYPTION_FAILED, `the service returned no usable token: ${why}`);
-
-const undecryptable = (): AttestationError =>
-  new AttestationError(ErrorCode.JWT_DECRYPTION_FAILED, "the token in the service's answer cannot be decrypted");

@@ -1,6 +1,7 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { openGuestEnvelope, parseGuestEnvelope } from '../../lib/maa/guest-envelope.js';
+import { openGuestEnvelope } from '../../lib/guest/open-envelope.js';
+import { parseGuestEnvelope } from '../../lib/maa/guest-envelope.js';
 
 const jwt = 'eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl';
 

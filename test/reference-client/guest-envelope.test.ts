@@ -1,12 +1,13 @@
 import { constants, createPrivateKey, privateDecrypt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { openGuestEnvelope, parseGuestEnvelope } from '../../lib/maa/guest-envelope.js';
+import { openGuestEnvelope } from '../../lib/guest/open-envelope.js';
+import { parseGuestEnvelope } from '../../lib/maa/guest-envelope.js';
 import { fixture, withFixtures } from '../fixtures.js';
 
 const text = (path: string) => fixture(`reference-client/${path}`).toString('latin1').trim();
 
 /** RSAES-PKCS1-v1_5 by hand: Node does not offer it for decryption in every version. */
-function unwrapInnerKey(block: Buffer): Buffer {
+function unwrapInnerKey(block: Uint8Array): Buffer {
   const jwk = JSON.parse(text('software-envelope/throw-away-test-key.jwk.json'));
   const key = createPrivateKey({ key: jwk, format: 'jwk' });
   const padded = privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, block);

@@ -1,11 +1,11 @@
 import { types } from 'node:util';
 import { byteLength } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { ATTESTED_PCRS } from '../guest/azure-tpm.js';
-import { tpmCall } from '../guest/tpm-failure.js';
+import { type DecryptOptions, rsaScheme } from '../content/options.js';
 import type { GuestTpm } from '../tpm/tpm.js';
 import type { KeyTemplate } from '../tpm/types.js';
-import { type DecryptOptions, rsaScheme } from './options.js';
+import { ATTESTED_PCRS } from './azure-tpm.js';
+import { tpmCall } from './tpm-failure.js';
 
 /** One block of the TPM's RSA-2048 key. */
 const BLOCK_BYTES = 256;
