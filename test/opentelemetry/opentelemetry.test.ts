@@ -147,9 +147,11 @@ describe('a failure', () => {
     ],
     [
       'of a connection',
-      () => {
+      async () => {
         cvm.imds.respond(imdsPaths.thimCertification, { kind: 'close' });
-        return client.getEvidence();
+        // One that is not waited out.
+        await using impatient = clientOf(cvm, { retry: { retries: 0 } });
+        return await impatient.getEvidence();
       },
       'GET',
       { 'error.type': 'unreachable' },
