@@ -18,6 +18,9 @@ export interface Patience {
 }
 export const retry = { retries: 2, baseDelayMs: 1, maxRetryAfterMs: 20 };
 
+/** Of the two times, the one that the attestation service's own client knows. */
+const whole = ({ timeoutMs }: Patience) => (timeoutMs === undefined ? {} : { timeoutMs });
+
 /** One exchange with a service, by a call of the public interface. */
 export interface Exchange {
   /** The service as it is. */
@@ -136,17 +139,17 @@ export const exchanges: Record<string, Exchange> = {
   'attestation service, a hardware report': {
     target: ({ cvm }) => cvm.attestationUrl,
     call: ({ evidence }, url, patience) =>
-      new MaaClient(url, { retry, ...patience }).attestSevSnpVm(buildSevSnpVmRequest(evidence)),
+      new MaaClient(url, { retry, ...whole(patience) }).attestSevSnpVm(buildSevSnpVmRequest(evidence)),
     codes: MAA_CODES,
   },
   'attestation service, its configuration': {
     target: ({ cvm }) => cvm.attestationUrl,
-    call: (_, url, patience) => new MaaClient(url, { retry, ...patience }).openIdConfiguration(),
+    call: (_, url, patience) => new MaaClient(url, { retry, ...whole(patience) }).openIdConfiguration(),
     codes: MAA_CODES,
   },
   'attestation service, its signing keys': {
     target: ({ cvm }) => cvm.attestationUrl,
-    call: (_, url, patience) => new MaaClient(url, { retry, ...patience }).signingKeys(),
+    call: (_, url, patience) => new MaaClient(url, { retry, ...whole(patience) }).signingKeys(),
     codes: [...MAA_CODES, 'ERR_TOKEN_KEY_SET'],
   },
   'signing keys for a token': {
