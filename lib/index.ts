@@ -95,16 +95,16 @@ export type { StreamDecryptOptions, StreamOptions } from './content/stream-heade
 export type { UnwrapOptions } from './content/unwrap.js';
 export type { EcCurve, HashName, PublicKey, SignatureEngine, SignatureScheme } from './engine/engine.js';
 export type { AttestedFetchInit } from './guest/attested-fetch.js';
-export {
-  AttestationClient,
-  type AttestOptions,
-  type AttestParameters,
-  type GuestDecryptOptions,
-  type GuestDecryptorOptions,
-  type GuestJweOptions,
-  type GuestStreamOptions,
-  type KeyTemplateOption,
-} from './guest/client.js';
+export type {
+  AttestOptions,
+  AttestParameters,
+  GuestDecryptOptions,
+  GuestDecryptorOptions,
+  GuestJweOptions,
+  GuestStreamOptions,
+  KeyTemplateOption,
+} from './guest/call-types.js';
+export { AttestationClient } from './guest/client.js';
 export type { AttestationClientOptions, KeyVaultDefaults } from './guest/client-options.js';
 export type { EvidenceOptions } from './guest/evidence.js';
 export type { ExtendPcrOptions } from './guest/extend-pcr.js';

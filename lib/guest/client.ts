@@ -1,11 +1,8 @@
-import { setMaxListeners } from 'node:events';
 import type { Transform } from 'node:stream';
-import { types } from 'node:util';
 import type { Evidence } from '../abi/evidence.js';
-import { abortError, throwIfAborted, withSignals } from '../base/abort.js';
 import { observed } from '../base/diagnostics.js';
-import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
-import { checkArgument, checkOptions, type OptionTable } from '../base/options.js';
+import { ErrorCode } from '../base/errors.js';
+import { checkArgument, checkOptions, invalid } from '../base/options.js';
 import { encrypt } from '../content/encrypt.js';
 import {
   createDecryptor,
@@ -22,19 +19,15 @@ import {
   type UnwrapKey,
 } from '../content/index.js';
 import { EncryptionType, type EncryptOptions, type EncryptResult, encryptionType } from '../content/options.js';
-import { defaultEngine } from '../engine/choose.js';
-import { parseServiceUrl } from '../http/service-url.js';
-import { encodeClientPayload } from '../maa/client-payload.js';
 import type { ReleasedKey } from '../release/released-key.js';
 import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { NativeTpm } from '../tpm/native-tpm.js';
-import type { GuestTpm } from '../tpm/tpm.js';
-import { AkCertificate } from './ak-certificate.js';
+import type { AkCertificate } from './ak-certificate.js';
 import { attest } from './attest.js';
+import { attestRequest } from './attest-request.js';
 import { type AttestedFetchInit, attestedFetch } from './attested-fetch.js';
 import {
   ATTEST_OPTIONS,
-  ATTEST_PARAMETERS,
   CHUNK_OPTIONS,
   checkChallenge,
   DECRYPT_OPTIONS,
@@ -56,13 +49,14 @@ import type {
   GuestStreamOptions,
   KeyTemplateOption,
 } from './call-types.js';
+import { ClientLifetime } from './client-lifetime.js';
 import type { AttestationClientOptions } from './client-options.js';
 import { type ClientSettings, clientSettings } from './client-settings.js';
 import { decryptRsaBlock } from './decrypt-block.js';
 import { collectEvidence, type EvidenceOptions, type StandingEvidence } from './evidence.js';
 import { type ExtendPcrOptions, extendPcr } from './extend-pcr.js';
+import { akCertificateOf } from './guest.js';
 import { registerInternalEvidence } from './internal-evidence.js';
-import { IssuerCertificates } from './issuer-certificates.js';
 import { KeyTemplates, unwrapKeyOf } from './key-templates.js';
 import { type ProofHeaders, type ProofRequest, proveRequest } from './prove-request.js';
 import { releaseKey } from './release-key.js';
@@ -76,16 +70,7 @@ import {
   unprotectSecret,
 } from './unprotect-secret.js';
 import { UserDataReports } from './user-data.js';
-
-export type {
-  AttestOptions,
-  AttestParameters,
-  GuestDecryptOptions,
-  GuestDecryptorOptions,
-  GuestJweOptions,
-  GuestStreamOptions,
-  KeyTemplateOption,
-} from './call-types.js';
+import { zero } from './zero.js';
 
 /**
  * Guest attestation from inside a confidential VM. One client owns one connection to the TPM and one thread that its
@@ -99,15 +84,12 @@ export class AttestationClient implements AsyncDisposable {
   readonly #akCertificate: AkCertificate;
   readonly #userDataReports = new UserDataReports();
   readonly #keyTemplates: KeyTemplates;
-  #closed = false;
-  /** Ends the HTTP exchanges of calls under way, which closing the TPM does not reach. */
-  readonly #closing = new AbortController();
+  readonly #lifetime = new ClientLifetime();
 
   /** @throws AttestationError 8 for an option that is not what it must be, 1 for certificates that cannot be loaded. */
   constructor(options: AttestationClientOptions = {}) {
     this.#settings = clientSettings(options);
     this.#tpm = new NativeTpm(this.#settings.tpm);
-    setMaxListeners(0, this.#closing.signal);
     this.#keyTemplates = new KeyTemplates(this.#tpm);
     this.#akCertificate = akCertificateOf(this.#tpm, this.#settings);
     registerInternalEvidence(this, ({ standing, ...own }) => this.#evidence(own, 'own protocol', standing));
@@ -123,14 +105,14 @@ export class AttestationClient implements AsyncDisposable {
    */
   attest(params: AttestParameters, options: AttestOptions = {}): Promise<string> {
     return observed('attest', () =>
-      this.#guarded('attest', options, ATTEST_OPTIONS, async (checked) => {
-        const { url, clientPayload } = this.#checked(params);
+      this.#lifetime.guarded('attest', options, ATTEST_OPTIONS, async (checked) => {
+        const { url, clientPayload } = attestRequest(params, this.#settings);
         const { service: settings, keyFetch } = this.#settings;
         const { verify = false } = checked;
         const wanted = verify === true ? {} : verify;
         const verification = wanted !== false && ownTokenOptions({ keyFetch, ...wanted }, url, clientPayload);
         const service = { url, settings, ...(verification && { verification }) };
-        const { token } = await this.#untilClosed(checked, (signal) =>
+        const { token } = await this.#lifetime.untilClosed(checked, (signal) =>
           attest(this.#guest(), service, clientPayload, signal),
         );
         return token;
@@ -152,16 +134,13 @@ export class AttestationClient implements AsyncDisposable {
    */
   decrypt(encryptedData: Uint8Array, options: GuestDecryptOptions = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded('decrypt', options, DECRYPT_OPTIONS, async (checked) => {
+      this.#lifetime.guarded('decrypt', options, DECRYPT_OPTIONS, async (checked) => {
+        const { encryptionMetadata } = checked;
         if (encryptionType(checked) === EncryptionType.None) {
           return decryptRsaBlock(this.#tpm, encryptedData, checked);
         }
-        const { encryptionMetadata } = checked;
         if (encryptionMetadata === undefined) {
-          throw new AttestationError(
-            ErrorCode.INVALID_INPUT_PARAMETER,
-            'encryptionMetadata is needed; data of the reference library has none and needs type None',
-          );
+          throw invalid('encryptionMetadata is needed; data of the reference library has none and needs type None');
         }
         return decryptEnvelope(encryptedData, encryptionMetadata, ...this.#opening(checked));
       }),
@@ -171,7 +150,9 @@ export class AttestationClient implements AsyncDisposable {
   /** Decrypts a compact JWE made by `encryptJwe` or by any JOSE library with the token's key (RSA-OAEP-256, A256GCM). */
   decryptJwe(jwe: string, options: GuestJweOptions = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded('decryptJwe', options, JWE_OPTIONS, (checked) => decryptJwe(jwe, ...this.#opening(checked))),
+      this.#lifetime.guarded('decryptJwe', options, JWE_OPTIONS, (checked) =>
+        decryptJwe(jwe, ...this.#opening(checked)),
+      ),
     );
   }
 
@@ -183,7 +164,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   createDecryptor(metadata: Uint8Array, options: GuestDecryptorOptions = {}): Promise<Decryptor> {
     return observed('decrypt', () =>
-      this.#guarded('createDecryptor', options, DECRYPTOR_OPTIONS, (checked) =>
+      this.#lifetime.guarded('createDecryptor', options, DECRYPTOR_OPTIONS, (checked) =>
         createDecryptor(metadata, ...this.#opening(checked)),
       ),
     );
@@ -191,7 +172,7 @@ export class AttestationClient implements AsyncDisposable {
 
   /** Decrypts what `createEncryptStream` made, in constant memory; one TPM operation when the header has arrived. */
   createDecryptStream(options: GuestStreamOptions = {}): Transform {
-    this.#requireOpen();
+    this.#lifetime.requireOpen();
     const checked = checkOptions('createDecryptStream', options, STREAM_OPTIONS);
     return createDecryptStream(...this.#opening(checked));
   }
@@ -201,7 +182,7 @@ export class AttestationClient implements AsyncDisposable {
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: GuestStreamOptions & StreamOutputOption = {},
   ): AsyncGenerator<Buffer, void, undefined> {
-    this.#requireOpen();
+    this.#lifetime.requireOpen();
     const checked = checkOptions('decryptChunks', options, CHUNK_OPTIONS);
     return decryptChunks(source, ...this.#opening(checked));
   }
@@ -213,7 +194,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   openRandomAccess(source: RandomAccessSource, options: GuestStreamOptions = {}): Promise<SealedFile> {
     return observed('decrypt', () =>
-      this.#guarded('openRandomAccess', options, STREAM_OPTIONS, (checked) =>
+      this.#lifetime.guarded('openRandomAccess', options, STREAM_OPTIONS, (checked) =>
         openRandomAccess(source, ...this.#opening(checked)),
       ),
     );
@@ -227,7 +208,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   proveRequest(request: ProofRequest, options: { signal?: AbortSignal } = {}): Promise<ProofHeaders> {
     return observed('decrypt', () =>
-      this.#guarded('proveRequest', options, PROVE_OPTIONS, ({ signal }) =>
+      this.#lifetime.guarded('proveRequest', options, PROVE_OPTIONS, ({ signal }) =>
         tpmCall('the challenge cannot be answered', proveRequest(this.#tpm, request, { ...(signal && { signal }) }), {
           code: ErrorCode.DATA_DECRYPTION_TPM_ERROR,
           signal,
@@ -243,19 +224,14 @@ export class AttestationClient implements AsyncDisposable {
    * @throws AttestationError as {@link proveRequest}; whatever `fetch` rejects with
    */
   async fetch(input: string | URL, init: AttestedFetchInit): Promise<Response> {
-    this.#requireOpen();
+    this.#lifetime.requireOpen();
     const { signal } = init ?? {};
     return attestedFetch(input, init, (request) => this.proveRequest(request, { ...(signal && { signal }) }));
   }
 
   /** Zeroes a buffer that decrypt returned. Safe to call twice, and with nothing. */
   free(data: Uint8Array | null | undefined): void {
-    if (data === null || data === undefined) return;
-    if (!types.isUint8Array(data)) {
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'free takes a Uint8Array');
-    }
-    // Bytes that were transferred to another thread are no longer here to be zeroed: their length is 0, and fill throws.
-    if (data.length > 0) data.fill(0);
+    zero(data);
   }
 
   /**
@@ -276,7 +252,7 @@ export class AttestationClient implements AsyncDisposable {
    * @throws AttestationError 8 for an index or data out of range, 13 when the TPM refuses, and says why
    */
   async extendPcr(index: number, data: Uint8Array, options: ExtendPcrOptions = {}): Promise<void> {
-    return this.#guarded('extendPcr', options, EXTEND_PCR_OPTIONS, (checked) => {
+    return this.#lifetime.guarded('extendPcr', options, EXTEND_PCR_OPTIONS, (checked) => {
       const pcr = checkArgument('extendPcr', 'index', index, PCR_INDEX);
       return extendPcr(this.#tpm, pcr, checkArgument('extendPcr', 'data', data, MEASURED_DATA), checked);
     });
@@ -291,9 +267,9 @@ export class AttestationClient implements AsyncDisposable {
    */
   releaseKey(params: ReleaseKeyParameters, options: { signal?: AbortSignal } = {}): Promise<ReleasedKey> {
     return observed('release', () =>
-      this.#guarded('releaseKey', options, RELEASE_OPTIONS, (checked) => {
+      this.#lifetime.guarded('releaseKey', options, RELEASE_OPTIONS, (checked) => {
         const request = releaseRequest(params, this.#settings);
-        return this.#untilClosed(checked, (signal) =>
+        return this.#lifetime.untilClosed(checked, (signal) =>
           releaseKey({ ...this.#guest(), tpm: this.#tpm }, request, signal),
         );
       }),
@@ -308,7 +284,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   unprotectSecret(token: string, options: UnprotectSecretOptions = {}): Promise<Buffer> {
     return observed('decrypt', () =>
-      this.#guarded('unprotectSecret', options, UNPROTECT_OPTIONS, (checked) =>
+      this.#lifetime.guarded('unprotectSecret', options, UNPROTECT_OPTIONS, (checked) =>
         unprotectSecret(token, checked, { ...this.#settings, tpm: this.#tpm }),
       ),
     );
@@ -316,7 +292,7 @@ export class AttestationClient implements AsyncDisposable {
 
   /** Whether the platform provisions secrets to this VM: the TPM has the key for them. @throws AttestationError 13 */
   secretsProvisioned(options: { signal?: AbortSignal } = {}): Promise<boolean> {
-    return this.#guarded('secretsProvisioned', options, RELEASE_OPTIONS, (checked) =>
+    return this.#lifetime.guarded('secretsProvisioned', options, RELEASE_OPTIONS, (checked) =>
       secretsProvisioned(this.#tpm, checked.signal),
     );
   }
@@ -327,9 +303,9 @@ export class AttestationClient implements AsyncDisposable {
     standing?: StandingEvidence,
   ): Promise<Evidence> {
     return observed('evidence', () =>
-      this.#guarded('getEvidence', options, EVIDENCE_OPTIONS, (checked) => {
+      this.#lifetime.guarded('getEvidence', options, EVIDENCE_OPTIONS, (checked) => {
         checkChallenge(checked, caller);
-        return this.#untilClosed(checked, (signal) =>
+        return this.#lifetime.untilClosed(checked, (signal) =>
           collectEvidence(
             { ...this.#guest(), userDataReports: this.#userDataReports },
             { ...checked, ...(standing && { standing }), signal },
@@ -344,8 +320,7 @@ export class AttestationClient implements AsyncDisposable {
    * encrypt and free go on working. Safe to call twice.
    */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#closing.abort();
+    this.#lifetime.end();
     this.#settings.keyCache?.close();
     await this.#tpm.close();
   }
@@ -360,17 +335,6 @@ export class AttestationClient implements AsyncDisposable {
     return { tpm: this.#tpm, akCertificate, keyTemplates, imds, logger, eventLogPath, osReleasePath };
   }
 
-  #checked(params: AttestParameters) {
-    if (params === undefined) {
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'attest takes an object with the attestationUrl');
-    }
-    const { attestationUrl, clientPayload } = checkOptions('attest', params, ATTEST_PARAMETERS);
-    return {
-      url: parseServiceUrl(attestationUrl, this.#settings),
-      clientPayload: encodeClientPayload(clientPayload),
-    };
-  }
-
   /** What opens a message: the TPM with one of its keys, and the options that are for the format alone. */
   #opening<T extends KeyTemplateOption>({
     keyTemplate,
@@ -379,46 +343,4 @@ export class AttestationClient implements AsyncDisposable {
     const { keyCache } = this.#settings;
     return [unwrapKeyOf(this.#keyTemplates, keyTemplate), keyCache === undefined ? options : { ...options, keyCache }];
   }
-
-  #requireOpen(): void {
-    if (this.#closed) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the client is closed');
-  }
-
-  /** Checks the options of a call, and lets nothing but an error of this package's or an AbortError leave it. */
-  async #guarded<O extends { signal?: AbortSignal }, T>(
-    name: string,
-    options: O,
-    table: OptionTable<O>,
-    work: (checked: O) => Promise<T>,
-  ): Promise<T> {
-    this.#requireOpen();
-    const checked = checkOptions(name, options, table);
-    const { signal } = checked;
-    throwIfAborted(signal);
-    // Any number of calls may share a signal: Node would take the eleventh listener for a leak.
-    if (signal instanceof EventTarget) setMaxListeners(0, signal);
-    try {
-      return await work(checked);
-    } catch (error) {
-      if (signal?.aborted) throw abortError(signal);
-      if (error instanceof AttestationError || error instanceof VerificationError) throw error;
-      if (this.#closed && error instanceof Error && error.name === 'AbortError') throw closedUnderWay(error);
-      const message = error instanceof Error ? error.message : String(error);
-      throw new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, message, { cause: error });
-    }
-  }
-
-  /** Runs work with a signal that also aborts when the client is closed. */
-  #untilClosed<T>({ signal }: { signal?: AbortSignal }, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return withSignals(signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal], work);
-  }
 }
-
-function akCertificateOf(tpm: GuestTpm, settings: ClientSettings): AkCertificate {
-  const { imds, logger, renewAkCertificate: renew, vtpmAuthorities, service } = settings;
-  const issuers = new IssuerCertificates(vtpmAuthorities, service, logger);
-  return new AkCertificate({ tpm, imds, logger, renew, issuers, engine: defaultEngine });
-}
-
-const closedUnderWay = (cause: unknown): AttestationError =>
-  new AttestationError(ErrorCode.TPM_INTERNAL_FAILURE, 'the client was closed during the call', { cause });
