@@ -5,8 +5,6 @@ import { AttestationError, ErrorCode } from '../../base/errors.js';
 import type { EvidenceDemands } from '../evidence-examination.js';
 import type { Appraisal, AppraisalInput } from './appraise.js';
 
-const require = createRequire(import.meta.url);
-
 /** What a worker answers to one appraisal. */
 export type WorkerAnswer =
   | { id: number; appraisal: Appraisal }
@@ -52,8 +50,9 @@ export class WorkerPool {
 
   #start(): PooledWorker {
     // Loaded with the first pool: most programs import this package and start none.
-    const threads = require('node:worker_threads') as typeof import('node:worker_threads');
-    const thread = new threads.Worker(workerFile(), { workerData: this.#demands });
+    const thread = new (process.getBuiltinModule('node:worker_threads').Worker)(workerFile(), {
+      workerData: this.#demands,
+    });
     const worker: PooledWorker = { thread, tasks: new Map() };
     thread.on('message', (answer: WorkerAnswer) => {
       const task = worker.tasks.get(answer.id);
@@ -75,6 +74,8 @@ export class WorkerPool {
 
 /** Beside the entry points, wherever the bundler has put this module. */
 function workerFile(): string {
+  // Here and not above: what bundles this as CommonJS leaves import.meta empty.
+  const require = createRequire(import.meta.url);
   return join(dirname(require.resolve('cvm-guest-attestation/package.json')), 'dist/relying-party/verifier-worker.js');
 }
 
