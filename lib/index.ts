@@ -73,7 +73,7 @@ export {
   type EncryptorOptions,
   encryptChunks,
   encryptJwe,
-  type JweEncryptOptions,
+  type JweOptions,
   type KeyCacheOptions,
   PackedMessages,
   type RandomAccessSource,

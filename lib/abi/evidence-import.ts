@@ -2,6 +2,7 @@ import { decodeBase64, decodeBase64url, encodeBase64url } from '../base/base64ur
 import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { bytesFromHex, hex } from '../base/hex.js';
+import { readArguments } from '../base/options.js';
 import type { Evidence, EvidenceQuote } from './evidence.js';
 import { parseEvidenceJson, stringifiable } from './evidence-json.js';
 import { JsonMembers } from './json-members.js';
@@ -67,6 +68,10 @@ export function importTrusteeEvidence(json: string | Uint8Array): Evidence {
  * @throws {AttestationError} 8 for evidence without a quote over all 24 PCRs, or without a VCEK or TD quote.
  */
 export function exportTrusteeEvidence(evidence: Evidence): string {
+  return readArguments('exportTrusteeEvidence', () => trusteeEvidence(evidence));
+}
+
+function trusteeEvidence(evidence: Evidence): string {
   const { quote, tdQuote } = evidence;
   if (quote === undefined) throw unsuitable('a quote is needed');
   const pcrs = Array.from({ length: PCRS }, (_, index) => {

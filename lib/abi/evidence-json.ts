@@ -1,6 +1,7 @@
 import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { readArguments } from '../base/options.js';
 import { parseStrictJson } from '../base/strict-json.js';
 import { collateralMembers, readCollateral } from './collateral-json.js';
 import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './evidence.js';
@@ -18,7 +19,7 @@ const PEM = '-----BEGIN ';
  * Evidence as JSON, version 1 (docs/evidence.md): bytes in base64url without padding, PEM certificates as they are.
  */
 export function evidenceToJson(evidence: Evidence): string {
-  return JSON.stringify(jsonMembers(evidence));
+  return readArguments('evidenceToJson', () => JSON.stringify(jsonMembers(evidence)));
 }
 
 /**
@@ -71,6 +72,10 @@ function jsonMembers(evidence: Evidence): object {
  * member.
  */
 export function evidenceFromJson(json: string | Uint8Array | object): Evidence {
+  return readArguments('evidenceFromJson', () => readEvidence(json));
+}
+
+function readEvidence(json: string | Uint8Array | object): Evidence {
   const isText = typeof json === 'string' || isBytes(json);
   const members = new JsonMembers(isText ? parseEvidenceJson(json) : json);
   if (members.take('version') !== 1) throw members.refused('version', '1');

@@ -20,7 +20,9 @@ function getter(name: string): (this: unknown) => unknown {
  */
 export function plainBytes(value: Uint8Array): Uint8Array<ArrayBuffer> {
   if (!isBytes(value)) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'a Uint8Array is needed');
-  return new Uint8Array(buffer.call(value), byteOffset.call(value), byteLength.call(value));
+  const length = byteLength.call(value);
+  // Also of memory that was transferred away: of that no view can be made.
+  return length === 0 ? new Uint8Array(0) : new Uint8Array(buffer.call(value), byteOffset.call(value), length);
 }
 
 /** HCL_REPORT_EMPTY (21): there is nothing to parse. */

@@ -1,3 +1,4 @@
+import { readArguments } from '../base/options.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 import type { GuestPolicy, PlatformInfo, SnpReport } from './snp-report-fields.js';
 import { isTcbReservedZero, type Product, readTcb, TCB_SIZE, type TcbLayout, tcbLayoutOf } from './tcb.js';
@@ -46,7 +47,7 @@ const TIO_EN = 1n << 7n;
  */
 export function parseSnpReport(bytes: Uint8Array, options: { product?: Product } = {}): SnpReport {
   const raw = plainBytes(bytes);
-  const stated = tcbLayoutOf(options.product);
+  const stated = tcbLayoutOf(readArguments('parseSnpReport', () => options.product));
   if (raw.length === 0) throw emptyInput('the SNP report');
   if (raw.length !== SNP_REPORT_SIZE) throw malformed('SNP report', `it is ${raw.length} bytes long, not 1184`);
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);

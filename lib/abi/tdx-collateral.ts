@@ -1,6 +1,7 @@
 import { isBytes, latin1Text, utf8Bytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { bytesFromHex, hex } from '../base/hex.js';
+import { readArguments } from '../base/options.js';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import { parseRevocationList, type RevocationList } from './crl.js';
 import { emptyInput, malformed } from './input.js';
@@ -44,6 +45,10 @@ const MAXIMUM_TEXT = 16 * 1024 * 1024;
  * `HCL_REPORT_PARSING_FAILURE` (20) for anything malformed.
  */
 export function importTdxCollateral(json: string | object): TdxCollateral {
+  return readArguments('importTdxCollateral', () => readCollateralV3(json));
+}
+
+function readCollateralV3(json: string | object): TdxCollateral {
   const value = typeof json === 'string' ? parseText(json) : json;
   if (!isJsonObject(value)) {
     throw typeof json === 'string'
@@ -77,6 +82,10 @@ export function importTdxCollateral(json: string | object): TdxCollateral {
  * Collateral as the text that {@link importTdxCollateral} reads, for a file. The signatures must be there, or in the answers.
  */
 export function exportTdxCollateral(collateral: TdxCollateral): string {
+  return readArguments('exportTdxCollateral', () => quoteCollateralV3(collateral));
+}
+
+function quoteCollateralV3(collateral: TdxCollateral): string {
   const { pckCrlIssuerChain, pckCertificateChain } = collateral;
   return JSON.stringify({
     ...(pckCrlIssuerChain === undefined ? {} : { pck_crl_issuer_chain: pckCrlIssuerChain }),

@@ -26,7 +26,8 @@ export function byteLength(bytes: Uint8Array): number {
  */
 export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(byteLength(bytes));
-  copy.set(bytes);
+  // Memory that was transferred away has no bytes, and cannot be read as none.
+  if (copy.length > 0) copy.set(bytes);
   return copy;
 }
 

@@ -1,4 +1,4 @@
-import { AttestationError, ErrorCode } from './errors.js';
+import { AttestationError, ErrorCode, VerificationError } from './errors.js';
 
 /**
  * The one way in which every entry point takes options: a table of names and kinds. Only own enumerable data properties of
@@ -68,6 +68,21 @@ export function recordOf<T>(kind: OptionKind<T>): OptionKind<Record<string, T>> 
       return record;
     },
   };
+}
+
+/**
+ * Runs what reads arguments for which there is no table: structures that this package made itself and gets back. What a
+ * wrong one, a getter or a Proxy throws is the caller's error, and which call it was.
+ *
+ * @throws {AttestationError} 8, and the typed errors of `work` as they are
+ */
+export function readArguments<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof AttestationError || error instanceof VerificationError) throw error;
+    throw invalid(`${what}: an argument is not what it has to be, or cannot be read`, error);
+  }
 }
 
 /** The error of a caller: 8. */

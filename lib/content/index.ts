@@ -7,7 +7,8 @@ export {
   type EnvelopeEncryptOptions,
   encryptEnvelope,
 } from './envelope.js';
-export { decryptJwe, encryptJwe, type JweEncryptOptions } from './jwe.js';
+export { decryptJwe, encryptJwe } from './jwe.js';
+export type { JweOptions } from './jwe-encrypt.js';
 export { KeyCache, type KeyCacheOptions } from './key-cache.js';
 export { PackedMessages } from './packed.js';
 export { openRandomAccess, type RandomAccessSource, SealedFile } from './random-access.js';

@@ -10,7 +10,7 @@ export interface JweOptions {
   contentType?: string;
 }
 
-const OPTIONS: OptionTable<JweOptions> = {
+export const JWE_OPTIONS: OptionTable<JweOptions> = {
   contentType: kinds.textLike(/^.{0,256}$/s, 'a text of at most 256 characters'),
 };
 const MAX_JWE_BYTES = 256 * 1024 * 1024;
@@ -28,7 +28,7 @@ const TAG_BYTES = 16;
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key, 25 when encryption fails
  */
 export async function encryptJwe(token: EncryptionTarget, data: Uint8Array, options?: JweOptions): Promise<string> {
-  const { contentType } = checkOptions('encryptJwe', options, OPTIONS);
+  const { contentType } = checkOptions('encryptJwe', options, JWE_OPTIONS);
   if (!isBytes(data)) throw invalid('encryptJwe: data must be a Uint8Array');
   const plaintext = copyBytes(data);
   if (plaintext.length > MAX_JWE_BYTES) throw invalid('encryptJwe: a compact JWE takes at most 256 MiB');

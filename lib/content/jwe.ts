@@ -1,16 +1,13 @@
+import { checkOptions } from '../base/options.js';
 import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { decodeBase64url, decodeLongBase64url, requireBulk } from './bytes.js';
 import { decodeEncryptedKey } from './envelope.js';
 import { invalid, openingError, sealingError } from './errors.js';
 import { decodeHeader, encodeHeader, type ProtectedHeader, type Purpose } from './header.js';
+import { JWE_OPTIONS, type JweOptions } from './jwe-encrypt.js';
 import { IV_BYTES, openMessage, sealMessage, TAG_BYTES } from './seal.js';
 import { type UnwrapKey, type UnwrapOptions, withContentKey } from './unwrap.js';
 import { wrappingKeyOf } from './wrapping-key.js';
-
-export interface JweEncryptOptions {
-  /** `cty` of the protected header, for instance `JWT`. */
-  contentType?: string;
-}
 
 /** A compact JWE taken apart, nothing of it decrypted. */
 export interface CompactJwe extends ProtectedHeader {
@@ -26,16 +23,9 @@ export interface CompactJwe extends ProtectedHeader {
  *
  * @throws AttestationError 8 for wrong arguments, 22 or 23 for a token without a usable key, 10 when memory is short
  */
-export async function encryptJwe(
-  token: EncryptionTarget,
-  data: Uint8Array,
-  options: JweEncryptOptions = {},
-): Promise<string> {
+export async function encryptJwe(token: EncryptionTarget, data: Uint8Array, options: JweOptions = {}): Promise<string> {
   const bytes = requireBulk(data, 'data');
-  const { contentType } = options;
-  if (contentType !== undefined && (typeof contentType !== 'string' || contentType.length > 256)) {
-    throw invalid('contentType must be a string of at most 256 characters');
-  }
+  const { contentType } = checkOptions('encryptJwe', options, JWE_OPTIONS);
   if (bytes.length > MAX_JWE_BYTES) throw invalid('a compact JWE takes at most 256 MiB: use a stream or an envelope');
   const wrapping = wrappingKeyOf(token);
   const header = encodeHeader(wrapping.thumbprint, contentType === undefined ? {} : { contentType });

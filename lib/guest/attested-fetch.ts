@@ -1,4 +1,5 @@
-import { invalid } from '../base/options.js';
+import { isBytes } from '../base/bytes.js';
+import { invalid, readArguments } from '../base/options.js';
 import { destination, type ProofHeaders, type ProofRequest } from './prove-request.js';
 
 /** Settings of a request that is sent with a token. The body must be one that can be sent twice. */
@@ -22,14 +23,16 @@ export async function attestedFetch(
   prove: (request: ProofRequest) => Promise<ProofHeaders>,
 ): Promise<Response> {
   if (typeof init !== 'object' || init === null) throw invalid('fetch: the second argument must have the token');
-  const { token, fetch: fetchFunction = fetch, body, ...rest } = init;
+  const { token, fetch: fetchFunction = fetch, body, ...rest } = readArguments('fetch', () => ({ ...init }));
   if (typeof token !== 'string' || token === '') throw invalid('fetch: token must be given');
-  const isRepeatable = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  const isRepeatable = body === undefined || typeof body === 'string' || isBytes(body);
   if (!isRepeatable && !(body instanceof URLSearchParams)) throw invalid('fetch: the body must be text or bytes');
   const url = destination(input);
+  if (rest.method !== undefined && typeof rest.method !== 'string') throw invalid('fetch: method must be a text');
   const method = (rest.method ?? 'GET').toUpperCase();
+  const given = readArguments('fetch: headers', () => new Headers(rest.headers));
   const send = (headers: Record<string, string>): Promise<Response> => {
-    const all = new Headers(rest.headers);
+    const all = new Headers(given);
     for (const [name, value] of Object.entries(headers)) all.set(name, value);
     const sent = body === undefined ? {} : { body };
     return fetchFunction(url, { ...rest, ...sent, method, headers: all, redirect: 'manual' });

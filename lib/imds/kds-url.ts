@@ -66,7 +66,7 @@ function patchLevels(product: Product, tcb: Tcb): [name: string, level: string][
 }
 
 function requireProduct(product: Product): void {
-  if (!PRODUCTS.includes(product)) throw invalid(`the key service does not know '${String(product)}'`);
+  if (!PRODUCTS.includes(product)) throw invalid('the key service knows Milan, Genoa and Turin only');
 }
 
 function invalid(message: string): AttestationError {

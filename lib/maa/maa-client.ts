@@ -3,7 +3,7 @@ import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import * as kinds from '../base/option-kinds.js';
-import { checkOptions, invalid, type OptionTable } from '../base/options.js';
+import { checkOptions, invalid, type OptionTable, readArguments } from '../base/options.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { serviceTransport, type TransportContext } from '../http/own-transport.js';
 import {
@@ -102,7 +102,9 @@ export class MaaServiceClient {
   constructor(instanceUrl: string, options: MaaClientOptions, context: TransportContext) {
     const checked = checkOptions('MaaClient', options, OPTIONS);
     const { credential, timeoutMs = DEFAULT_TIMEOUT_MS, fetch, ca, proxy } = checked;
-    const url = parseServiceUrl(instanceUrl, { allowInsecureHttp: checked.allowInsecureHttp ?? false });
+    const url = readArguments('MaaClient', () =>
+      parseServiceUrl(instanceUrl, { allowInsecureHttp: checked.allowInsecureHttp ?? false }),
+    );
     if (credential !== undefined && url.protocol !== 'https:' && !isLoopback(url.hostname)) {
       throw invalid('a bearer token is never sent over plain http to another machine');
     }

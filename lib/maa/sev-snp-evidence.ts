@@ -6,7 +6,7 @@ import { encodeBase64url } from '../base/base64url.js';
 import { equalBytes, utf8Bytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import * as kinds from '../base/option-kinds.js';
-import { checkOptions, invalid, nested, type OptionTable, required } from '../base/options.js';
+import { checkOptions, invalid, nested, type OptionTable, readArguments, required } from '../base/options.js';
 import { type AttestSevSnpVmRequest, checkBinding, type DataType, notAttestable } from './sev-snp-request.js';
 
 /** Data, not encoded; `Binary` unless said otherwise. */
@@ -33,6 +33,10 @@ export interface SevSnpVmRequestOptions {
 export function buildSevSnpVmRequest(evidence: Evidence, options?: SevSnpVmRequestOptions): AttestSevSnpVmRequest {
   if (typeof evidence !== 'object' || evidence === null) throw invalid('the evidence must be an object');
   const checked = checkOptions('buildSevSnpVmRequest', options, OPTIONS);
+  return readArguments('buildSevSnpVmRequest', () => sevSnpVmRequest(evidence, checked));
+}
+
+function sevSnpVmRequest(evidence: Evidence, checked: SevSnpVmRequestOptions): AttestSevSnpVmRequest {
   const { reportType, hardwareReport, variableData } = parseHclReport(evidence.hclReport);
   if (reportType !== 'snp') throw notAttestable(`the hardware report is of type ${reportType}, not snp`);
   const proof = {

@@ -3,7 +3,7 @@ import { parseHclReport } from '../abi/hcl-report.js';
 import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import * as kinds from '../base/option-kinds.js';
-import { checkOptions, invalid, nested, type OptionTable, required } from '../base/options.js';
+import { checkOptions, invalid, nested, type OptionTable, readArguments, required } from '../base/options.js';
 import type { InitTimeData } from './sev-snp-evidence.js';
 import { type AttestedData, isBoundBy, notAttestable } from './sev-snp-request.js';
 
@@ -46,7 +46,11 @@ const REPORT_DATA_BYTES = 64;
  */
 export function buildTdxVmRequest(evidence: Evidence, options?: TdxVmRequestOptions): AttestTdxVmRequest {
   if (typeof evidence !== 'object' || evidence === null) throw invalid('the evidence must be an object');
-  const { nonce, initTimeData } = checkOptions('buildTdxVmRequest', options, OPTIONS);
+  const checked = checkOptions('buildTdxVmRequest', options, OPTIONS);
+  return readArguments('buildTdxVmRequest', () => tdxVmRequest(evidence, checked));
+}
+
+function tdxVmRequest(evidence: Evidence, { nonce, initTimeData }: TdxVmRequestOptions): AttestTdxVmRequest {
   const { reportType, variableData } = parseHclReport(evidence.hclReport);
   if (reportType !== 'tdx') throw notAttestable(`the hardware report is of type ${reportType}, not tdx`);
   const { tdQuote } = evidence;

@@ -10,7 +10,8 @@ import {
 } from 'node:crypto';
 import { firstElementSize } from '../abi/der.js';
 import { AttestationError, type Check } from '../base/errors.js';
-import { invalid } from '../base/options.js';
+import { invalid, readArguments } from '../base/options.js';
+import { isJsonObject } from '../base/strict-json.js';
 import { NotUnwrapped } from './not-unwrapped.js';
 import type { ReleasePolicy } from './policy/policy.js';
 import { curveOf, type EcKeyCurve, type ReleasedPublicKey, releasedPublicKey } from './public-key.js';
@@ -59,6 +60,9 @@ export class ReleasedKey implements ReleasedKeyFacts, Disposable {
 
   /** Not public: keys come from `releaseKey` and `unwrapReleasedKey`. */
   constructor(facts: ReleasedKeyFacts, material: KeyMaterial, checks: readonly Check[]) {
+    if (!readArguments('ReleasedKey', () => isJsonObject(facts) && typeof facts.kid === 'string')) {
+      throw invalid('a ReleasedKey comes from releaseKey or unwrapReleasedKey');
+    }
     this.kid = facts.kid;
     this.keyName = facts.keyName;
     this.keyVersion = facts.keyVersion;

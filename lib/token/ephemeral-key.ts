@@ -1,6 +1,7 @@
 import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { utf8Bytes, withoutLeadingZeros } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { readArguments } from '../base/options.js';
 import { sha2 } from '../base/sha2.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { rsaPublicKey } from '../engine/public-key.js';
@@ -114,7 +115,9 @@ export function encryptionKeyFromJwk(jwk: unknown): EncryptionKey {
 /** {@link ephemeralKeyFromToken} for a string, {@link encryptionKeyFromJwk} for anything else. */
 export function encryptionKeyOf(target: EncryptionTarget): EncryptionKey {
   if (typeof target === 'string' || target === undefined || target === null) return ephemeralKeyFromToken(target);
-  return encryptionKeyFromJwk(isJsonObject(target) && 'jwk' in target ? target.jwk : target);
+  return readArguments('the key to encrypt to', () =>
+    encryptionKeyFromJwk(isJsonObject(target) && 'jwk' in target ? target.jwk : target),
+  );
 }
 
 function tokenClaims(token: string): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import { decodeBase64url } from '../base/base64url.js';
 import { utf8Bytes } from '../base/bytes.js';
+import { readArguments } from '../base/options.js';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import type { AttestationClaims } from './claims.js';
 import { refuseToken } from './errors.js';
@@ -90,6 +91,6 @@ function notText(value: unknown): string {
  * token at all.
  */
 export function decodeUnverifiedToken(token: string): { header: TokenHeader; claims: AttestationClaims } {
-  const { header, claims } = parseToken(token);
+  const { header, claims } = readArguments('decodeUnverifiedToken', () => parseToken(token));
   return { header, claims: claims as unknown as AttestationClaims };
 }

@@ -4,6 +4,7 @@ import { type EventHash, type EventLog, parseEventLog, type TcgEvent } from '../
 import { type Digest, replayWith } from '../abi/event-log/replay.js';
 import { isZero } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
+import { readArguments } from '../base/options.js';
 import { sha2 } from '../base/sha2.js';
 import { type BootFacts, readBootFacts } from './boot-facts.js';
 import type { CheckList } from './check-list.js';
@@ -105,7 +106,7 @@ function isIncomplete({ notReplayable }: EventLog, pcr: number): boolean {
 
 /** Replays a log against PCR values that the caller trusts, without judging it. */
 export function compareEventLog(log: EventLog, quoted: ReadonlyMap<number, Uint8Array>): ReplayedEventLog {
-  const { fault: _, ...result } = compareWith(sha2, log, quoted);
+  const { fault: _, ...result } = readArguments('compareEventLog', () => compareWith(sha2, log, quoted));
   return result;
 }
 

@@ -3,7 +3,7 @@ import { parseHclStructure } from '../abi/hcl-report.js';
 import type { SnpReport } from '../abi/snp-report-fields.js';
 import { equalBytes, isZero } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
-import { checkArgument, invalid } from '../base/options.js';
+import { checkArgument, invalid, readArguments } from '../base/options.js';
 import { plainJson } from '../base/plain-json.js';
 import { copyEvidence } from './copy.js';
 import { parsePolicy, type VerificationPolicy } from './policy.js';
@@ -26,6 +26,10 @@ const SHARED_PCRS = [0, 2, 3, 4, 6, 7];
  * @throws {AttestationError} 8 for a result that is refused, or of other evidence.
  */
 export function policyFromEvidence(evidence: Evidence, result: VerifiedEvidence): VerificationPolicy {
+  return readArguments('policyFromEvidence', () => learned(evidence, result));
+}
+
+function learned(evidence: Evidence, result: VerifiedEvidence): VerificationPolicy {
   if (typeof result !== 'object' || result === null || result.ok !== true) {
     throw invalid('policyFromEvidence takes what verifyEvidence resolved with');
   }

@@ -1,5 +1,6 @@
 import { equalBytes, isZero, latin1Text } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
+import { readArguments } from '../../base/options.js';
 import { sha2 } from '../../base/sha2.js';
 import { describeSignatures, readImagePath, readPartitionTable, readVariable, ucs2 } from './efi-data.js';
 import {
@@ -25,7 +26,7 @@ const SIGNATURE_DATABASES = new Set(['PK', 'KEK', 'db', 'dbx', 'dbt', 'dbr']);
 
 /** What an event says, in a line for people. */
 export function describeEvent(event: TcgEvent): string {
-  return describe(event).slice(0, SHOWN_CHARACTERS);
+  return readArguments('describeEvent', () => describe(event).slice(0, SHOWN_CHARACTERS));
 }
 
 function describe({ type, data }: TcgEvent): string {

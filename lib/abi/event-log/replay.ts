@@ -1,3 +1,4 @@
+import { readArguments } from '../../base/options.js';
 import { type HashName, sha2 } from '../../base/sha2.js';
 import { EV_EFI_HCRTM_EVENT, EV_NO_ACTION } from './event-types.js';
 import { EVENT_HASHES, type EventHash, type EventLog, startsWith } from './parse.js';
@@ -21,7 +22,7 @@ const HASH_NAMES: Readonly<Record<EventHash, HashName>> = {
  * that has no digest for this bank is left out (`log.notReplayable` names it), so all are when the log lacks the bank.
  */
 export function replayEventLog(log: EventLog, bank: EventHash = 'sha256'): Map<number, Uint8Array> {
-  return replayWith(sha2, log, bank);
+  return readArguments('replayEventLog', () => replayWith(sha2, log, bank));
 }
 
 /** A hash function: this package's own, or an engine's. */

@@ -1,5 +1,5 @@
 import { date } from '../../base/option-kinds.js';
-import { checkOptions, invalid } from '../../base/options.js';
+import { checkOptions, invalid, readArguments } from '../../base/options.js';
 import { isJsonObject } from '../../base/strict-json.js';
 import { isDecimal, parseReleasePolicy } from './parse.js';
 import {
@@ -68,6 +68,10 @@ export function evaluateReleasePolicy(
   options: { now?: Date } = {},
 ): ReleaseEvaluation {
   const { now = new Date() } = checkOptions<{ now?: Date }>('evaluateReleasePolicy', options, { now: date });
+  return readArguments('evaluateReleasePolicy', () => evaluation(policy, claims, now));
+}
+
+function evaluation(policy: ReleasePolicy, claims: object, now: Date): ReleaseEvaluation {
   if (!isJsonObject(claims)) throw invalid('evaluateReleasePolicy: the claims must be an object');
   const { anyOf } = parseReleasePolicy(policy);
   const authorities = anyOf.map((authority, index) => evaluateAuthority(authority, `/anyOf/${index}`, claims));

@@ -1,3 +1,4 @@
+import { readArguments } from '../../base/options.js';
 import type { EvaluatedAuthority, EvaluatedCondition, ReleaseEvaluation } from './evaluate.js';
 
 const MAX_SHOWN = 120;
@@ -7,6 +8,10 @@ const MAX_SHOWN = 120;
  * they do not, and what to do about the known mistakes.
  */
 export function explainReleasePolicy(evaluation: ReleaseEvaluation): string {
+  return readArguments('explainReleasePolicy', () => explained(evaluation));
+}
+
+function explained(evaluation: ReleaseEvaluation): string {
   const { released, issuer, authorities, hint } = evaluation;
   return [
     released ? 'would be released' : 'would NOT be released',

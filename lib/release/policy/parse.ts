@@ -1,4 +1,6 @@
 import { decodeBase64url } from '../../base/base64url.js';
+import { isBytes } from '../../base/bytes.js';
+import { readArguments } from '../../base/options.js';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '../../base/strict-json.js';
 import { isLoopback } from '../../http/service-url.js';
 import {
@@ -31,12 +33,12 @@ type JsonObject = Record<string, unknown>;
 export function parseReleasePolicy(
   policy: string | Uint8Array | { readonly data: string } | ReleasePolicy,
 ): ReleasePolicy {
-  return policyOf(treeOf(policy));
+  return readArguments('parseReleasePolicy', () => policyOf(treeOf(policy)));
 }
 
 function treeOf(policy: unknown): unknown {
   if (typeof policy === 'string') return treeOfText(policy);
-  if (policy instanceof Uint8Array) return parsed(policy);
+  if (isBytes(policy)) return parsed(policy);
   if (isJsonObject(policy) && 'data' in policy && !('anyOf' in policy)) return treeOfData(policy.data);
   return policy;
 }

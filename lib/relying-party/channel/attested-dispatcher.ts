@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls';
-import { invalid } from '../../base/options.js';
+import { invalid, readArguments } from '../../base/options.js';
 import { type ConnectAttestedOptions, Connector } from './connect-attested.js';
 import { channelError } from './errors.js';
 
@@ -56,7 +56,11 @@ export function attestedDispatcher<Undici extends UndiciLike>(
   undici: Undici,
   options: AttestedDispatcherOptions,
 ): { dispatcher: InstanceType<Undici['Agent']>; fetch: Undici['fetch'] } {
-  if (typeof undici?.Agent !== 'function' || typeof undici.fetch !== 'function') {
+  const isUndici = readArguments(
+    'attestedDispatcher',
+    () => typeof undici?.Agent === 'function' && typeof undici.fetch === 'function',
+  );
+  if (!isUndici) {
     throw invalid('the first argument is the module undici');
   }
   // Wrong options are an error now, not at the first request.

@@ -1,5 +1,5 @@
 import { oneOf, textLike } from '../../base/option-kinds.js';
-import { checkOptions, invalid } from '../../base/options.js';
+import { checkOptions, invalid, readArguments } from '../../base/options.js';
 import { isJsonObject } from '../../base/strict-json.js';
 import type { AttestationClaims } from '../../token/claims.js';
 import type { CheckedRequest } from './check-request.js';
@@ -40,10 +40,11 @@ export const IDENTITY_HEADERS = Object.freeze([
  */
 export function forwardAuth(options: ForwardAuthOptions): (request: Request) => Promise<Response> {
   if (typeof options !== 'object' || options === null) throw invalid('forwardAuth: the options must be an object');
-  const { proxy, pathPrefix, ...others } = options;
+  const given = readArguments('forwardAuth', () => ({ ...options }));
+  const { proxy, pathPrefix, ...others } = given;
   const own = checkOptions<{ proxy?: ForwardAuthOptions['proxy']; pathPrefix?: string }>(
     'forwardAuth',
-    Object.fromEntries(Object.entries({ proxy, pathPrefix }).filter(([name]) => name in options)),
+    Object.fromEntries(Object.entries({ proxy, pathPrefix }).filter(([name]) => name in given)),
     { proxy: oneOf('nginx', 'envoy', 'traefik', 'caddy'), pathPrefix: textLike(/^\/[\w./-]*$/, 'a path') },
   );
   if (own.proxy === undefined) throw invalid('forwardAuth: proxy must be given');

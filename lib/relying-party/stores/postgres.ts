@@ -1,5 +1,5 @@
 import { milliseconds, textLike } from '../../base/option-kinds.js';
-import { checkOptions, invalid } from '../../base/options.js';
+import { checkOptions, invalid, readArguments } from '../../base/options.js';
 import { refuseChallenge } from '../refusals.js';
 import { checkClaim, type ReplayStore, storeFailure, withinDeadline } from './replay-store.js';
 import { postgresFailure } from './store-errors.js';
@@ -58,12 +58,15 @@ export function postgresReplayStore(pool: PostgresPool, options: PostgresReplayS
     deadlineMs: milliseconds,
     sweepIntervalMs: milliseconds,
   });
-  const isPool =
-    typeof pool === 'object' &&
-    pool !== null &&
-    typeof pool.connect === 'function' &&
-    typeof pool.query === 'function' &&
-    typeof pool.totalCount === 'number';
+  const isPool = readArguments(
+    'postgresReplayStore',
+    () =>
+      typeof pool === 'object' &&
+      pool !== null &&
+      typeof pool.connect === 'function' &&
+      typeof pool.query === 'function' &&
+      typeof pool.totalCount === 'number',
+  );
   if (!isPool) throw invalid('postgresReplayStore takes a Pool of the package pg, not a client');
   return new PostgresReplayStore(pool, checked);
 }

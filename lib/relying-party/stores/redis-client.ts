@@ -1,4 +1,4 @@
-import { invalid } from '../../base/options.js';
+import { invalid, readArguments } from '../../base/options.js';
 
 /** A reply as client libraries hand it over; an Error in place of one that the server refused. */
 export type RedisReply = unknown;
@@ -54,6 +54,10 @@ interface Duplicate {
  * @throws {AttestationError} 8
  */
 export function redisConnection(client: RedisClient): RedisConnection {
+  return readArguments('the Redis client', () => connectionOf(client));
+}
+
+function connectionOf(client: RedisClient): RedisConnection {
   if (typeof client !== 'object' || client === null || typeof client.multi !== 'function') {
     throw invalid('the client must be one of the packages redis or ioredis');
   }
