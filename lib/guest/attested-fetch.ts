@@ -20,7 +20,7 @@ const CHALLENGE_HEADER = /^Attestation challenge="([A-Za-z0-9_-]{76})", sealed="
 export async function attestedFetch(
   input: string | URL,
   init: AttestedFetchInit,
-  prove: (request: ProofRequest) => Promise<ProofHeaders>,
+  prove: (request: ProofRequest, options: { signal?: AbortSignal }) => Promise<ProofHeaders>,
 ): Promise<Response> {
   if (typeof init !== 'object' || init === null) throw invalid('fetch: the second argument must have the token');
   const { token, fetch: fetchFunction = fetch, body, ...rest } = readArguments('fetch', () => ({ ...init }));
@@ -42,7 +42,7 @@ export async function attestedFetch(
   const challenge = challengeOf(first.headers);
   if (challenge === undefined) return first;
   await first.body?.cancel();
-  const headers = await prove({ token, url, method, ...challenge });
+  const headers = await prove({ token, url, method, ...challenge }, rest.signal ? { signal: rest.signal } : {});
   return send({ ...headers });
 }
 

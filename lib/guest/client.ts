@@ -225,8 +225,7 @@ export class AttestationClient implements AsyncDisposable {
    */
   async fetch(input: string | URL, init: AttestedFetchInit): Promise<Response> {
     this.#lifetime.requireOpen();
-    const { signal } = init ?? {};
-    return attestedFetch(input, init, (request) => this.proveRequest(request, { ...(signal && { signal }) }));
+    return attestedFetch(input, init, (request, options) => this.proveRequest(request, options));
   }
 
   /** Zeroes a buffer that decrypt returned. Safe to call twice, and with nothing. */
