@@ -165,7 +165,7 @@ function unknownOption(name: string, known: readonly string[], path: string): At
 }
 
 /** Whether two names differ by case or by at most two letters left out, added, changed or swapped. */
-function isMisspelling(given: string, known: string): boolean {
+export function isMisspelling(given: string, known: string): boolean {
   if (Math.abs(given.length - known.length) > 2 || known.length < 4) return given.toLowerCase() === known.toLowerCase();
   return editDistance(given.toLowerCase(), known.toLowerCase()) <= Math.min(2, Math.floor(known.length / 3));
 }

@@ -71,6 +71,8 @@ describe('cvm-attest explain', () => {
     const all = await cvmAttest(['explain']);
     expect(all.stdout.trim().split('\n')).toHaveLength(EXPLAINED_CODES.length);
     const unknown = await cvmAttest(['explain', 'ERR_NO_SUCH']);
-    expect(unknown.status).toBe(2);
+    expect(unknown).toMatchObject({ status: 2, stderr: expect.stringContaining('cvm-attest explain lists all') });
+    const misspelt = await cvmAttest(['explain', 'ERR_TOKEN_NONC']);
+    expect(misspelt.stderr).toContain('did you mean ERR_TOKEN_NONCE?');
   });
 });

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { isMisspelling } from '../../base/options.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit.js';
 import { EXPLAINED_CODES, type Explanation, explanationOf } from '../explain/explanation.js';
@@ -33,7 +34,9 @@ function explain({ terminal }: Context, code: string | undefined, json: boolean)
   }
   const explanation = explanationOf(code);
   if (explanation === undefined) {
-    throw new UsageError(`there is no code ${JSON.stringify(code.slice(0, 60))}: cvm-attest explain lists all`);
+    const meant = EXPLAINED_CODES.find((one) => typeof one === 'string' && isMisspelling(code.slice(0, 60), one));
+    const hint = meant === undefined ? 'cvm-attest explain lists all' : `did you mean ${meant}?`;
+    throw new UsageError(`there is no code ${JSON.stringify(code.slice(0, 60))}: ${hint}`);
   }
   if (json) terminal.json(explanation);
   else print(terminal, explanation);
