@@ -10,13 +10,28 @@ export interface CheckedValues {
   actual?: unknown;
 }
 
-interface Finding<Code extends string> extends CheckedValues {
-  subject: CheckSubject | undefined;
-  name: string;
-  ok: boolean;
-  code: Code | 'ERR_NOT_CHECKED';
-  skipped?: true;
+interface Finding<Code extends string> {
+  readonly subject: CheckSubject | undefined;
+  readonly name: string;
+  readonly ok: boolean;
+  readonly code: Code | 'ERR_NOT_CHECKED';
+  readonly skipped: boolean;
+  readonly values: CheckedValues | undefined;
 }
+
+const LIST = Symbol('list of checks');
+
+/**
+ * `checks` of a result. One getter for all results: with a getter of its own each would be an object of another shape, and
+ * shapes are kept until the next full garbage collection.
+ */
+const SHOWN: PropertyDescriptor & ThisType<{ readonly [LIST]: CheckList }> = {
+  get: function () {
+    return this[LIST].checks;
+  },
+  enumerable: true,
+  configurable: true,
+};
 
 /**
  * Collects the checks of one verification, of tokens and of evidence alike, in the order in which they are made. A verifier
@@ -24,11 +39,19 @@ interface Finding<Code extends string> extends CheckedValues {
  */
 export class CheckList<Code extends string = string> {
   readonly #findings: Finding<Code>[] = [];
+  #failures = 0;
+  #words: Check[] | undefined;
 
   /** Adds one outcome; `expected` and `actual` are kept whether it passed or not. Returns `ok`. */
   add(subject: CheckSubject | undefined, name: string, code: Code, ok: boolean, values?: CheckedValues): boolean {
-    this.#findings.push({ subject, name, ok, code, expected: values?.expected, actual: values?.actual });
+    this.#add({ subject, name, ok, code, skipped: false, values });
     return ok;
+  }
+
+  #add(finding: Finding<Code>): void {
+    this.#findings.push(finding);
+    if (!finding.ok) this.#failures++;
+    this.#words = undefined;
   }
 
   /** Adds a comparison. */
@@ -55,26 +78,33 @@ export class CheckList<Code extends string = string> {
 
   /** A check that could not be made, because one before it left nothing to look at: counts as failed. */
   notChecked(subject: CheckSubject, name: string, why: string): void {
-    this.#findings.push({ subject, name, ok: false, code: 'ERR_NOT_CHECKED', actual: why });
+    this.#add({ subject, name, ok: false, code: 'ERR_NOT_CHECKED', skipped: false, values: { actual: why } });
   }
 
   /** A check that nothing called for: counts as passed and says so. */
   skipped(subject: CheckSubject, name: string, why: string): void {
-    this.#findings.push({ subject, name, ok: true, code: 'ERR_NOT_CHECKED', skipped: true, actual: why });
+    this.#add({ subject, name, ok: true, code: 'ERR_NOT_CHECKED', skipped: true, values: { actual: why } });
   }
 
   get ok(): boolean {
-    return this.#findings.every(({ ok }) => ok);
+    return this.#failures === 0;
   }
 
   /** How many checks have failed so far: two of these numbers say whether anything between them has. */
   get failures(): number {
-    return this.#findings.reduce((count, { ok }) => (ok ? count : count + 1), 0);
+    return this.#failures;
   }
 
   /** Every check in words. */
   get checks(): Check[] {
-    return this.#findings.map(inWords);
+    this.#words ??= this.#findings.map(inWords);
+    return this.#words;
+  }
+
+  /** Gives a result its `checks`, put into words when they are first read: most who verify never do. */
+  shownIn<Result extends object>(result: Result): Result & { checks: Check[] } {
+    Object.defineProperty(result, LIST, { value: this });
+    return Object.defineProperty(result, 'checks', SHOWN) as Result & { checks: Check[] };
   }
 
   /** The first check that failed; undefined when none did. */
@@ -84,7 +114,8 @@ export class CheckList<Code extends string = string> {
   }
 }
 
-function inWords({ subject, name, ok, code, skipped, expected, actual }: Finding<string>): Check {
+function inWords({ subject, name, ok, code, skipped, values }: Finding<string>): Check {
+  const { expected, actual } = values ?? {};
   const check: Check = { name, ok };
   if (subject !== undefined) check.subject = subject;
   if (skipped) check.skipped = true;

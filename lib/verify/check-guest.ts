@@ -59,7 +59,7 @@ export function checkGuestPolicy(
   list: CheckList,
   policy: VerificationPolicy,
   claims: RuntimeClaims | undefined,
-  { eventLog }: EvidenceFacts,
+  { eventLog }: Pick<EvidenceFacts, 'eventLog'>,
 ): void {
   const configuration = claims?.['vm-configuration'];
   checkSecureBoot(list, policy, configuration?.['secure-boot'], eventLog);

@@ -16,7 +16,13 @@ import { checkHardware } from './hardware.js';
 import { type CheckedEvidenceOptions, checkEvidenceOptions, type VerificationOptions } from './options.js';
 import { checkParavisor } from './paravisor.js';
 import { messageOf, refusalOf } from './refusal.js';
-import { type EvidenceFacts, factsOf, type VerificationResult, type VerifiedEvidence } from './result.js';
+import {
+  type EvidenceFacts,
+  factsOf,
+  type Unlisted,
+  type VerificationResult,
+  type VerifiedEvidence,
+} from './result.js';
 
 const REQUEST_TYPE_AK_CERT = 2;
 
@@ -96,8 +102,7 @@ async function explain(
   const bound = checkBinding(list, hcl);
   const proven = list.ok && identified && bound;
   const key = checkAttestationKey(list, claims);
-  const facts: EvidenceFacts = {
-    checks: [],
+  const facts: Unlisted<EvidenceFacts> = {
     engine: engine.name,
     reportFresh: checkUserData(list, evidence, options, claims),
     warnings: [...(hcl?.warnings ?? []), ...hardware.warnings],
@@ -112,12 +117,11 @@ async function explain(
   if (evidence.quote !== undefined) checkPcrAnchor(list, policy, hardware.tee);
   checkGuestPolicy(list, policy, claims, facts);
 
-  facts.checks = list.checks;
   if (!list.ok) {
     delete facts.encryptionKey;
     facts.reportFresh = false;
   }
-  return hardware.result(facts, list.ok);
+  return list.shownIn(hardware.result(facts, list.ok));
 }
 
 function checkHclReport(list: CheckList, bytes: Uint8Array): HclStructure | undefined {
@@ -169,7 +173,7 @@ async function checkTpm(
   evidence: Evidence,
   key: AttestationKey | undefined,
   options: CheckedEvidenceOptions,
-  facts: EvidenceFacts,
+  facts: Unlisted<EvidenceFacts>,
 ): Promise<void> {
   const { policy, anchors, now } = options;
   const { certificate, warnings } = await checkAkCertificate(engine, list, key, {

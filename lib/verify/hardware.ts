@@ -4,7 +4,7 @@ import type { SignatureEngine } from '../engine/engine.js';
 import type { CheckList } from './check-list.js';
 import type { CheckedEvidenceOptions } from './options.js';
 import type { ParavisorIdentity } from './paravisor.js';
-import type { EvidenceFacts, VerificationResult } from './result.js';
+import type { EvidenceFacts, Unlisted, VerificationResult } from './result.js';
 import { verifySnpHardware } from './snp/evidence.js';
 import { verifyTdxHardware } from './tdx/evidence.js';
 
@@ -15,7 +15,7 @@ export interface HardwareVerification {
   paravisor?: ParavisorIdentity;
   warnings: string[];
   /** Puts the result together; `ok`: every check of the evidence is good. */
-  result(facts: EvidenceFacts, ok: boolean): VerificationResult;
+  result(facts: Unlisted<EvidenceFacts>, ok: boolean): Unlisted<VerificationResult>;
 }
 
 /** The hardware report of the TEE that the HCL report names, with the policy's demands on it. */

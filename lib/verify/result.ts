@@ -138,8 +138,8 @@ export type VerifiedEvidence = VerifiedSnpEvidence | VerifiedTdxEvidence;
 
 /** What accepted evidence always has of the facts: its HCL report and the claims that are proven. */
 export function hasProvenClaims(
-  facts: EvidenceFacts,
-): facts is EvidenceFacts & { hclReport: HclReport; claims: RuntimeClaims } {
+  facts: Unlisted<EvidenceFacts>,
+): facts is Unlisted<EvidenceFacts> & { hclReport: HclReport; claims: RuntimeClaims } {
   return facts.hclReport !== undefined && facts.claims !== undefined;
 }
 
@@ -155,6 +155,9 @@ export type RefusedEvidence =
 
 /** What `explainEvidence` resolves with. */
 export type VerificationResult = VerifiedEvidence | RefusedEvidence;
+
+/** A result to which its checks are still to be added, by `CheckList.shownIn`. */
+export type Unlisted<Result> = Result extends unknown ? Omit<Result, 'checks'> : never;
 
 /** Certificates of a chain for people. */
 export function certificateFacts(chain: EndorsementChain): SnpCertificateFacts {

@@ -88,19 +88,16 @@ async function explain(
   const verified = await checkSnpReport(engine, list, bytes, { leaf: vcek, others }, checked);
   const { report, product, chain } = verified;
   if (report !== undefined) checkSnpPolicy(list, checked, report, verified);
-  const facts = {
-    checks: list.checks,
-    engine: engine.name,
-    warnings: snpWarnings(report),
-    ...(chain === undefined ? {} : { certificates: certificateFacts(chain) }),
-  };
-  if (list.ok && report !== undefined && product !== undefined && facts.certificates !== undefined) {
-    return { ...facts, ok: true, report, product, certificates: facts.certificates };
+  const shown = chain === undefined ? undefined : certificateFacts(chain);
+  const facts = { engine: engine.name, warnings: snpWarnings(report) };
+  if (list.ok && report !== undefined && product !== undefined && shown !== undefined) {
+    return list.shownIn({ ...facts, ok: true, report, product, certificates: shown });
   }
-  return {
+  return list.shownIn({
     ...facts,
     ok: false,
     ...(report === undefined ? {} : { report }),
     ...(product === undefined ? {} : { product }),
-  };
+    ...(shown === undefined ? {} : { certificates: shown }),
+  });
 }
