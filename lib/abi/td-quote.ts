@@ -128,9 +128,12 @@ function isBodyType(type: number): type is TdBodyType {
   return BODY_SIZES.has(type);
 }
 
+type TdBody = TdMeasurements & Pick<TdQuote, 'teeTcbSvn2' | 'mrservicetd' | 'migration'>;
+type Mutable<T> = { -readonly [Member in keyof T]: T[Member] };
+
 function readBody(bytes: Uint8Array, type: TdBodyType) {
   const body = new FieldReader(bytes, STRUCTURE, BODY_SIZES.get(type) ?? 0);
-  const measurements: TdMeasurements = {
+  const measurements: Mutable<TdBody> = {
     teeTcbSvn: body.bytes(0, 16),
     mrseam: body.bytes(16, 48),
     mrsignerseam: body.bytes(64, 48),
@@ -144,9 +147,12 @@ function readBody(bytes: Uint8Array, type: TdBodyType) {
     rtmrs: body.list(328, 4, 48),
     reportData: body.bytes(520, 64),
   };
-  if (type === 2) return measurements;
-  const newer = { ...measurements, teeTcbSvn2: body.bytes(584, 16), mrservicetd: body.bytes(600, 48) };
-  return type === 3 ? newer : { ...newer, migration: readMigrationInfo(body) };
+  if (type > 2) {
+    measurements.teeTcbSvn2 = body.bytes(584, 16);
+    measurements.mrservicetd = body.bytes(600, 48);
+  }
+  if (type === 4) measurements.migration = readMigrationInfo(body);
+  return measurements;
 }
 
 function readMigrationInfo(body: FieldReader): TdMigrationInfo {

@@ -61,7 +61,8 @@ export function recordOf<T>(kind: OptionKind<T>): OptionKind<Record<string, T>> 
   return {
     check: (value, name) => {
       const record = Object.create(null) as Record<string, T>;
-      for (const [member, found] of ownData(value, name)) {
+      for (const member of ownNames(value, name)) {
+        const found = ownValue(value as object, member);
         if (found === undefined) throw invalid(`${name}.${member} is given but undefined`);
         record[member] = kind.check(found, `${name}.${member}`);
       }
@@ -104,7 +105,8 @@ function checkedMembers<T extends object>(given: unknown, path: string, table: O
   const kinds = table as unknown as Readonly<Record<string, OptionKind<unknown> | RequiredKind<unknown>>>;
   const checked: Record<string, unknown> = {};
   const prefix = path === '' ? '' : `${path}.`;
-  for (const [name, value] of ownData(given, path === '' ? 'the options' : path)) {
+  for (const name of ownNames(given, path === '' ? 'the options' : path)) {
+    const value = ownValue(given as object, name);
     const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
     if (kind === undefined) throw unknownOption(name, Object.keys(kinds), path);
     if (value === undefined) {
@@ -113,24 +115,29 @@ function checkedMembers<T extends object>(given: unknown, path: string, table: O
     }
     checked[name] = kind.check(value, `${prefix}${name}`);
   }
-  for (const [name, kind] of Object.entries(kinds)) {
-    if ('required' in kind && !Object.hasOwn(checked, name)) throw invalid(`${prefix}${name} must be given`);
+  for (const name of Object.keys(kinds)) {
+    const isMissing = 'required' in (kinds[name] as object) && !Object.hasOwn(checked, name);
+    if (isMissing) throw invalid(`${prefix}${name} must be given`);
   }
   return checked as T;
 }
 
-/** Names and values of a plain object's own enumerable data properties; anything else on it is refused. */
-function ownData(given: unknown, what: string): [string, unknown][] {
+/** Names of a plain object's own properties, none of which may be a symbol. */
+function ownNames(given: unknown, what: string): string[] {
   if (!isPlainObject(given)) throw invalid(`${what} must be a plain object${kindOfObject(given)}`);
-  return Reflect.ownKeys(given).map((name) => {
-    const property = Reflect.getOwnPropertyDescriptor(given, name);
-    if (typeof name === 'symbol') throw invalid(`${what} must not have symbols as names`);
-    if (property === undefined || !('value' in property)) {
-      throw invalid(`${name.slice(0, 60)} must be a value, not a getter`);
-    }
-    if (!property.enumerable) throw invalid(`${name.slice(0, 60)} must be enumerable`);
-    return [name, property.value];
-  });
+  const names = Reflect.ownKeys(given);
+  if (names.some((name) => typeof name === 'symbol')) throw invalid(`${what} must not have symbols as names`);
+  return names as string[];
+}
+
+/** Value of an enumerable data property; any other is refused. */
+function ownValue(given: object, name: string): unknown {
+  const property = Reflect.getOwnPropertyDescriptor(given, name);
+  if (property === undefined || !('value' in property)) {
+    throw invalid(`${name.slice(0, 60)} must be a value, not a getter`);
+  }
+  if (!property.enumerable) throw invalid(`${name.slice(0, 60)} must be enumerable`);
+  return property.value;
 }
 
 function isPlainObject(value: unknown): value is object {

@@ -21,6 +21,9 @@ export type PublicKey =
       readonly y: Uint8Array;
     };
 
+/** Whether a signature is good: at once from an engine that computes synchronously. */
+export type Verdict = boolean | Promise<boolean>;
+
 /** How a signature was made. ECDSA signatures are r ‖ s, each as long as the field. */
 export type SignatureScheme =
   | { readonly scheme: 'ecdsa'; readonly hash: Exclude<HashName, 'SHA-1'> }
@@ -34,12 +37,7 @@ export type SignatureScheme =
 export interface SignatureEngine {
   readonly name: 'native' | 'node' | 'webcrypto';
   /** Whether `key` made `signature` over `message`. Never throws for bytes: what cannot be verified is false. */
-  verify(
-    key: PublicKey,
-    scheme: SignatureScheme,
-    message: Uint8Array,
-    signature: Uint8Array,
-  ): boolean | Promise<boolean>;
+  verify(key: PublicKey, scheme: SignatureScheme, message: Uint8Array, signature: Uint8Array): Verdict;
   /** Digest, synchronous in every engine: event logs are replayed by it. */
   digest(hash: HashName, data: Uint8Array): Uint8Array;
 }

@@ -1,7 +1,7 @@
 import { copyBytes } from '../base/bytes.js';
 import { DIGEST_BYTES } from '../base/sha2.js';
 import { CURVES, isScalar } from './curves.js';
-import type { PublicKey, SignatureEngine, SignatureScheme } from './engine.js';
+import type { PublicKey, SignatureEngine, SignatureScheme, Verdict } from './engine.js';
 import { isUsableKey } from './public-key.js';
 
 /**
@@ -9,17 +9,17 @@ import { isUsableKey } from './public-key.js';
  * here, before any of them is asked: the bounds of the key, lengths, the range of r and s, the size of a PSS salt, and that
  * scheme and key belong together.
  */
-export async function verifySignature(
+export function verifySignature(
   engine: SignatureEngine,
   key: PublicKey,
   scheme: SignatureScheme,
   message: Uint8Array,
   signature: Uint8Array,
-): Promise<boolean> {
+): Verdict {
   return (
     isUsableKey(key) &&
     isWellFormed(key, scheme, signature) &&
-    (await engine.verify(key, scheme, still(message), still(signature)))
+    engine.verify(key, scheme, still(message), still(signature))
   );
 }
 

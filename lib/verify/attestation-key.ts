@@ -1,5 +1,5 @@
 import type { RuntimeClaims } from '../abi/runtime-claims.js';
-import type { PublicKey, SignatureEngine } from '../engine/engine.js';
+import type { PublicKey, SignatureEngine, Verdict } from '../engine/engine.js';
 import { publicKeyFromJwk } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
 import type { CheckList } from './check-list.js';
@@ -57,6 +57,6 @@ export function attestationKeySigned(
   key: AttestationKey,
   message: Uint8Array,
   signature: Uint8Array,
-): Promise<boolean> {
+): Verdict {
   return verifySignature(engine, key, SCHEME, message, signature);
 }

@@ -7,6 +7,7 @@ import type { CheckList } from '../check-list.js';
 import { openPckChain, type PckChain } from './pck-chain.js';
 
 const PCK_CHAIN = 5;
+const IN_ORDER = 'PCK certificate, PCK CA, root';
 /** Checks that need the chain, with what they are about. */
 const DEPENDENT: readonly (readonly [CheckSubject, string])[] = [
   ['root', 'root is trusted'],
@@ -19,20 +20,54 @@ const DEPENDENT: readonly (readonly [CheckSubject, string])[] = [
   ['leaf', 'PCK certificate is valid now'],
 ];
 
-/** Rows 3 and 4: the chain of the quote, or of the collateral for a quote that has none, down from a trusted root. */
-export async function checkPckChain(
-  list: CheckList,
+/** The chain of a quote, or why there is none. */
+export type FoundChain =
+  | { readonly chain: PckChain; readonly code?: undefined }
+  | {
+      readonly code: 'ERR_CERTIFICATE_MISSING' | 'ERR_CERTIFICATE_CHAIN' | 'ERR_CERTIFICATE_FORMAT';
+      readonly why: string;
+    };
+
+/** The chain of the quote, or of the collateral for a quote that has none; at once when it is remembered. */
+export function findPckChain(
   engine: SignatureEngine,
-  quote: TdQuote,
+  { pckCertification }: TdQuote,
   collateral: TdxCollateral | undefined,
+): FoundChain | Promise<FoundChain> {
+  const pem = pckCertification.type === PCK_CHAIN ? pckCertification.data : collateral?.pckCertificateChain;
+  if (pem === undefined || pem.length === 0) {
+    const why = `certification data of type ${pckCertification.type} and no chain in the collateral`;
+    return { code: 'ERR_CERTIFICATE_MISSING', why };
+  }
+  const opened = openPckChain(engine, pem);
+  return opened instanceof Promise ? opened.then(found, unreadable) : { chain: opened };
+}
+
+function found(chain: PckChain | undefined): FoundChain {
+  const why = 'other certificates, or in another order';
+  return chain === undefined ? { code: 'ERR_CERTIFICATE_CHAIN', why } : { chain };
+}
+
+function unreadable(error: unknown): FoundChain {
+  return { code: 'ERR_CERTIFICATE_FORMAT', why: error instanceof Error ? error.message : String(error) };
+}
+
+/** Rows 3 and 4: the chain down from a trusted root. */
+export function checkPckChain(
+  list: CheckList,
+  found: FoundChain,
   { trustedKeys, now }: { trustedKeys: readonly string[]; now: Date },
-): Promise<PckChain | undefined> {
-  const chain = await findChain(list, engine, quote, collateral);
-  if (chain === undefined) {
-    for (const [subject, name] of DEPENDENT) list.notChecked(subject, name, 'no certificate chain');
+): PckChain | undefined {
+  const name = 'PCK certificate chain';
+  if (found.code !== undefined) {
+    const expected = found.code === 'ERR_CERTIFICATE_CHAIN' ? IN_ORDER : 'a chain';
+    list.add('leaf', name, found.code, false, { expected, actual: found.why });
+    for (const [subject, dependent] of DEPENDENT) list.notChecked(subject, dependent, 'no certificate chain');
     return undefined;
   }
+  const { chain } = found;
   const { leaf, ca, root, rootKey } = chain;
+  list.add('leaf', name, 'ERR_CERTIFICATE_CHAIN', true, { expected: IN_ORDER, actual: IN_ORDER });
   list.add('root', 'root is trusted', 'ERR_ROOT_NOT_TRUSTED', trustedKeys.includes(rootKey), {
     expected: trustedKeys.length === 0 ? 'a root of Intel' : trustedKeys,
     actual: rootKey,
@@ -44,37 +79,10 @@ export async function checkPckChain(
     expected: 'FMSPC, PCE id and TCB of the platform',
     actual: chain.extensionError ?? 'present',
   });
-  checkValidity(list, 'root', 'root certificate is valid now', [root], now);
-  checkValidity(list, 'intermediate', 'PCK CA certificate is valid now', [ca], now);
-  checkValidity(list, 'leaf', 'PCK certificate is valid now', [leaf], now);
+  checkValidity(list, 'root', 'root certificate is valid now', root, now);
+  checkValidity(list, 'intermediate', 'PCK CA certificate is valid now', ca, now);
+  checkValidity(list, 'leaf', 'PCK certificate is valid now', leaf, now);
   return chain;
-}
-
-async function findChain(
-  list: CheckList,
-  engine: SignatureEngine,
-  { pckCertification }: TdQuote,
-  collateral: TdxCollateral | undefined,
-): Promise<PckChain | undefined> {
-  const name = 'PCK certificate chain';
-  const pem = pckCertification.type === PCK_CHAIN ? pckCertification.data : collateral?.pckCertificateChain;
-  if (pem === undefined || pem.length === 0) {
-    const actual = `certification data of type ${pckCertification.type} and no chain in the collateral`;
-    list.add('leaf', name, 'ERR_CERTIFICATE_MISSING', false, { expected: 'a chain', actual });
-    return undefined;
-  }
-  try {
-    const chain = await openPckChain(engine, pem);
-    list.add('leaf', name, 'ERR_CERTIFICATE_CHAIN', chain !== undefined, {
-      expected: 'PCK certificate, PCK CA, root',
-      actual: chain === undefined ? 'other certificates, or in another order' : 'PCK certificate, PCK CA, root',
-    });
-    return chain;
-  } catch (error) {
-    const actual = error instanceof Error ? error.message : String(error);
-    list.add('leaf', name, 'ERR_CERTIFICATE_FORMAT', false, { expected: 'a chain', actual });
-    return undefined;
-  }
 }
 
 function issued(
@@ -90,21 +98,24 @@ function issued(
   });
 }
 
-/** Whether all of the certificates are valid now; the dates of the first that is not are shown. */
+/** Whether a certificate is valid now; `issuer`, where it is given, must be as well: the dates of what is not are shown. */
 export function checkValidity(
   list: CheckList,
   subject: CheckSubject,
   name: string,
-  certificates: readonly [Certificate, ...Certificate[]],
+  certificate: Certificate,
   now: Date,
+  issuer: Certificate = certificate,
 ): void {
-  const isEarly = ({ notBefore }: Certificate): boolean => now < notBefore;
-  const isLate = ({ notAfter }: Certificate): boolean => now > notAfter;
-  const wrong = certificates.find((each) => isEarly(each) || isLate(each));
-  const { notBefore, notAfter } = wrong ?? certificates[0];
-  const code = wrong !== undefined && isEarly(wrong) ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED';
-  list.add(subject, name, code, wrong === undefined, {
+  const { notBefore, notAfter } = isWithin(now, certificate.notBefore, certificate.notAfter) ? issuer : certificate;
+  const code = now.getTime() < notBefore.getTime() ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED';
+  list.add(subject, name, code, isWithin(now, notBefore, notAfter), {
     expected: () => `${notBefore.toISOString()} to ${notAfter.toISOString()}`,
     actual: now,
   });
+}
+
+export function isWithin(now: Date, from: Date, to: Date): boolean {
+  const time = now.getTime();
+  return from.getTime() <= time && time <= to.getTime();
 }

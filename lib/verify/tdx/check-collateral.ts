@@ -4,7 +4,7 @@ import type { QeIdentity } from '../../abi/qe-identity.js';
 import type { TcbInfo } from '../../abi/tcb-info.js';
 import { equalBytes } from '../../base/bytes.js';
 import type { CheckList } from '../check-list.js';
-import { checkValidity } from './check-chain.js';
+import { checkValidity, isWithin } from './check-chain.js';
 import {
   type DocumentSigner,
   type Opened,
@@ -77,7 +77,7 @@ function checkList(
     return;
   }
   const { thisUpdate, nextUpdate } = crl.value;
-  const isCurrent = nextUpdate !== undefined && thisUpdate <= now && now <= nextUpdate;
+  const isCurrent = nextUpdate !== undefined && isWithin(now, thisUpdate, nextUpdate);
   list.add('collateral', current, 'ERR_CRL_EXPIRED', isCurrent, {
     expected: () => `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'an end, which it does not have'}`,
     actual: now,
@@ -137,7 +137,7 @@ function checkDocument<Content>(
     expected: () => `${kind.id} version ${kind.version}`,
     actual: () => `${id} version ${version}`,
   });
-  list.add('collateral', kind.current, 'ERR_COLLATERAL_EXPIRED', issueDate <= now && now <= nextUpdate, {
+  list.add('collateral', kind.current, 'ERR_COLLATERAL_EXPIRED', isWithin(now, issueDate, nextUpdate), {
     expected: () => `${issueDate.toISOString()} to ${nextUpdate.toISOString()}`,
     actual: now,
   });
@@ -172,7 +172,7 @@ function checkSigner(
     expected: trustedKeys.length === 0 ? 'a root of Intel' : trustedKeys,
     actual: rootKey,
   });
-  checkValidity(list, 'collateral', kind.dates, [certificate, issuer], now);
+  checkValidity(list, 'collateral', kind.dates, certificate, now, issuer);
 }
 
 /** FMSPC and PCE id as bytes: documents write them in either case. */

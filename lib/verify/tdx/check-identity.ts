@@ -72,7 +72,7 @@ export function moduleVersion(teeTcbSvn: Uint8Array): number {
 
 /** Id of the module's identity in the TCB info. */
 export function moduleId(teeTcbSvn: Uint8Array): string {
-  return `TDX_${hex(teeTcbSvn.subarray(1, 2)).toUpperCase()}`;
+  return `TDX_${moduleVersion(teeTcbSvn).toString(16).padStart(2, '0').toUpperCase()}`;
 }
 
 /** Row 15: the TDX module is Intel's. Gives whether the TCB may be evaluated. */
@@ -107,9 +107,13 @@ function identityOf(list: CheckList, { teeTcbSvn, teeTcbSvn2 }: TdQuote, tcbInfo
   });
   if (!found) return undefined;
   if (moduleVersion(teeTcbSvn) === 0) return tcbInfo.module;
-  return tcbInfo.moduleIdentities.find((identity) => identity.id === moduleId(teeTcbSvn));
+  const id = moduleId(teeTcbSvn);
+  return tcbInfo.moduleIdentities.find((identity) => identity.id === id);
 }
 
 function equalUnder(mask: Uint8Array, one: Uint8Array, other: Uint8Array): boolean {
-  return mask.every((bits, index) => (((one[index] ?? 0) ^ (other[index] ?? 0)) & bits) === 0);
+  for (let at = 0; at < mask.length; at++) {
+    if ((((one[at] ?? 0) ^ (other[at] ?? 0)) & (mask[at] as number)) !== 0) return false;
+  }
+  return true;
 }

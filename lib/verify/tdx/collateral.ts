@@ -59,13 +59,15 @@ export function forgetCollateral(): void {
  * the chain. Collateral whose signatures are all good is remembered; dates, revocation and trust in the root are for the
  * caller to look at.
  */
-export async function openCollateral(
+export function openCollateral(
   engine: SignatureEngine,
   given: TdxCollateral,
   chain: PckChain,
-): Promise<OpenedCollateral> {
-  const remembered = known.find(engine, inputsOf(given, chain));
-  if (remembered !== undefined) return remembered;
+): OpenedCollateral | Promise<OpenedCollateral> {
+  return known.find(engine, inputsOf(given, chain)) ?? openNew(engine, given, chain);
+}
+
+async function openNew(engine: SignatureEngine, given: TdxCollateral, chain: PckChain): Promise<OpenedCollateral> {
   const collateral = copyOf(given);
   const inputs = inputsOf(collateral, chain);
   const { tcbInfoIssuerChain, qeIdentityIssuerChain } = collateral;

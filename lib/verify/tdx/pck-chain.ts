@@ -40,9 +40,14 @@ export function forgetPckChains(): void {
  * @throws {AttestationError} 20 or 21 when a certificate cannot be read.
  * @returns undefined when these are not the three certificates in their order.
  */
-export async function openPckChain(engine: SignatureEngine, pem: Uint8Array | string): Promise<PckChain | undefined> {
-  const remembered = known.find(engine, [pem]);
-  if (remembered !== undefined) return remembered;
+export function openPckChain(
+  engine: SignatureEngine,
+  pem: Uint8Array | string,
+): PckChain | Promise<PckChain | undefined> {
+  return known.find(engine, [pem]) ?? openNew(engine, pem);
+}
+
+async function openNew(engine: SignatureEngine, pem: Uint8Array | string): Promise<PckChain | undefined> {
   const certificates = parseCertificates(pem);
   if (certificates.length > MAXIMUM_CERTIFICATES) throw malformed('PCK certificate chain', 'more than 8 certificates');
   const [leaf, ca, root] = certificates;

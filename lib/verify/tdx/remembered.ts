@@ -24,11 +24,12 @@ export class Remembered<Value> {
   }
 
   find(engine: SignatureEngine, inputs: readonly Input[]): Value | undefined {
-    const index = this.#entries.findIndex((entry) => entry.engine === engine && sameInputs(entry.inputs, inputs));
-    const [found] = index < 0 ? [] : this.#entries.splice(index, 1);
-    if (found === undefined) return undefined;
-    this.#entries.unshift(found);
-    return found.value;
+    for (const [index, entry] of this.#entries.entries()) {
+      if (entry.engine !== engine || !sameInputs(entry.inputs, inputs)) continue;
+      if (index > 0) this.#entries.unshift(...this.#entries.splice(index, 1));
+      return entry.value;
+    }
+    return undefined;
   }
 
   add(engine: SignatureEngine, inputs: readonly Input[], value: Value): void {
@@ -44,7 +45,8 @@ export class Remembered<Value> {
 }
 
 function sameInputs(one: readonly Input[], other: readonly Input[]): boolean {
-  return one.length === other.length && one.every((input, index) => sameInput(input, other[index] ?? ''));
+  for (let at = 0; at < one.length; at++) if (!sameInput(one[at] as Input, other[at] ?? '')) return false;
+  return one.length === other.length;
 }
 
 function sameInput(one: Input, other: Input): boolean {

@@ -52,7 +52,8 @@ export function evaluateTcb(tcb: PlatformTcb, tcbInfo: TcbInfo, identity: QeIden
   const { teeTcbSvn, qeIsvsvn } = tcb;
   const platform = tcbInfo.levels.find((level) => shortfallOf(tcb, level).length === 0);
   const versioned = moduleVersion(teeTcbSvn) > 0;
-  const moduleLevels = tcbInfo.moduleIdentities.find(({ id }) => id === moduleId(teeTcbSvn))?.levels ?? [];
+  const idOfModule = moduleId(teeTcbSvn);
+  const moduleLevels = tcbInfo.moduleIdentities.find(({ id }) => id === idOfModule)?.levels ?? [];
   const module = versioned ? moduleLevels.find(({ isvsvn }) => (teeTcbSvn[0] ?? 0) >= isvsvn) : undefined;
   const qe = identity.levels.find(({ isvsvn }) => qeIsvsvn >= isvsvn);
   const shortfall: TcbShortfall[] = [];
@@ -60,15 +61,20 @@ export function evaluateTcb(tcb: PlatformTcb, tcbInfo: TcbInfo, identity: QeIden
   if (platform === undefined && lowest !== undefined) shortfall.push(...shortfallOf(tcb, lowest));
   if (versioned && module === undefined) shortfall.push(below('TDX module', teeTcbSvn[0] ?? 0, moduleLevels));
   if (qe === undefined) shortfall.push(below('quoting enclave', qeIsvsvn, identity.levels));
-  const reached = [platform, module, qe].filter((level) => level !== undefined);
-  const [earliest] = reached.map(({ tcbDate }) => tcbDate).sort((one, other) => one.getTime() - other.getTime());
+  let earliest: Date | undefined;
+  const advisoryIds = new Set<string>();
+  for (const level of [platform, module, qe]) {
+    if (level === undefined) continue;
+    if (earliest === undefined || level.tcbDate.getTime() < earliest.getTime()) earliest = level.tcbDate;
+    for (const id of level.advisoryIds) advisoryIds.add(id);
+  }
   return {
     status: converge(platform?.status, versioned ? (module?.status ?? 'NotSupported') : undefined, qe?.status),
     platform: platform?.status ?? 'NotSupported',
     ...(versioned ? { module: module?.status ?? 'NotSupported' } : {}),
     qe: qe?.status ?? 'NotSupported',
     ...(earliest === undefined ? {} : { tcbDate: earliest }),
-    advisoryIds: [...new Set(reached.flatMap(({ advisoryIds }) => advisoryIds))].sort(),
+    advisoryIds: [...advisoryIds].sort(),
     shortfall,
   };
 }
@@ -78,9 +84,11 @@ function shortfallOf({ pck, teeTcbSvn }: PlatformTcb, level: TcbLevel): TcbShort
   const found: TcbShortfall[] = [];
   const compare = (name: string, components: TcbLevel['sgx'], actual: ArrayLike<number>, from: number): void => {
     for (let index = from; index < components.length; index++) {
-      const { svn: required = 0, ...names } = components[index] ?? {};
+      const component = components[index];
       const value = actual[index] ?? 0;
-      if (value < required) found.push({ component: `${name}[${index}]`, ...names, actual: value, required });
+      if (component === undefined || value >= component.svn) continue;
+      const { svn: required, ...names } = component;
+      found.push({ component: `${name}[${index}]`, ...names, actual: value, required });
     }
   };
   compare('sgx', level.sgx, pck.sgxComponents, 0);

@@ -9,7 +9,7 @@ import { CheckList } from '../check-list.js';
 import { copyBounded } from '../copy.js';
 import { messageOf, refusalOf } from '../refusal.js';
 import type { CertificateFacts, TdxCertificateFacts } from '../result.js';
-import { checkPckChain } from './check-chain.js';
+import { checkPckChain, findPckChain } from './check-chain.js';
 import { COLLATERAL_CHECKS, checkDocuments, checkRevocationLists } from './check-collateral.js';
 import { type Absence, addAbsent, checkModule, checkQuotingEnclave } from './check-identity.js';
 import { checkTdPolicy } from './check-policy.js';
@@ -84,14 +84,17 @@ export async function checkTdQuote(
   const before = list.failures;
   checkVendor(list, quote);
   const trust = { trustedKeys: anchors.keysOf('IntelSgx'), now };
-  const chain = await checkPckChain(list, engine, quote, collateral, trust);
+  const found = findPckChain(engine, quote, collateral);
+  const chain = checkPckChain(list, found instanceof Promise ? await found : found, trust);
   const chained = list.failures === before;
   const absence = absenceOf(collateral, chain, policy.tdx?.requireCollateral !== false);
-  const opened =
-    chain === undefined || collateral === undefined ? undefined : await openCollateral(engine, collateral, chain);
+  const opening =
+    chain === undefined || collateral === undefined ? undefined : openCollateral(engine, collateral, chain);
+  const opened = opening instanceof Promise ? await opening : opening;
   if (opened !== undefined && chain !== undefined) checkRevocationLists(list, opened, chain, now);
   else addAllAbsent(list, absence);
-  const signed = await checkSignatures(list, engine, quote, chain);
+  const verdict = checkSignatures(list, engine, quote, chain);
+  const signed = typeof verdict === 'boolean' ? verdict : await verdict;
   const documents = opened === undefined ? {} : checkDocuments(list, opened, chain?.extension, trust);
   const collateralGood = list.failures === before;
   const isQuotingEnclave = checkQuotingEnclave(list, quote, documents.qeIdentity, absence);
