@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { Span, TracerProvider } from '@opentelemetry/api';
+import { type Span, SpanKind, SpanStatusCode, type TracerProvider, trace } from '@opentelemetry/api';
 import { AttestationError, ErrorCode, VerificationError } from './base/errors.js';
 import { type StepAttributes, type Tracer, useTracer } from './base/tracing.js';
 import { HttpError } from './http/transport.js';
@@ -11,8 +11,6 @@ export interface OpenTelemetryOptions {
 }
 
 const NAME = 'cvm-guest-attestation';
-const require = createRequire(import.meta.url);
-const { SpanKind, SpanStatusCode, trace } = openTelemetryApi();
 
 /**
  * Makes spans of the operations of every client and of `encrypt` and `verifyToken`, with what they wait for as their
@@ -29,8 +27,7 @@ export function traceOperations(options: OpenTelemetryOptions = {}): () => void 
   if (typeof options !== 'object' || options === null || typeof provider.getTracer !== 'function') {
     throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'tracerProvider must be a TracerProvider');
   }
-  const { version } = require(`${NAME}/package.json`) as { version: string };
-  const tracer = provider.getTracer(NAME, version);
+  const tracer = provider.getTracer(NAME, ownVersion());
   const inSpan: Tracer = (step, work) => {
     const [name, kind] =
       step.kind === 'client' ? [step.name, SpanKind.CLIENT] : [`cvm.${step.name}`, SpanKind.INTERNAL];
@@ -75,12 +72,12 @@ function fail(span: Span, attributes: StepAttributes): void {
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-function openTelemetryApi(): typeof import('@opentelemetry/api') {
+/** Unknown to a bundle that runs without the package beside it, or that leaves `import.meta` empty. */
+function ownVersion(): string | undefined {
   try {
-    return require('@opentelemetry/api');
-  } catch (cause) {
-    throw new Error(`${NAME}/opentelemetry needs the package @opentelemetry/api: npm install @opentelemetry/api`, {
-      cause,
-    });
+    const manifest = createRequire(import.meta.url)(`${NAME}/package.json`) as { version: string };
+    return manifest.version;
+  } catch {
+    return undefined;
   }
 }
