@@ -27,7 +27,7 @@ async function stream(bytes) {
   if (received !== bytes) throw new Error(`${received} bytes came out of ${bytes}`);
 }
 
-// Idle: everything loaded and compiled, nothing under way.
+// Idle: everything loaded and compiled, nothing in progress.
 await stream(4 * PIECE);
 await new Promise((resolve) => setTimeout(resolve, 200));
 const idle = status('VmRSS');

@@ -3,7 +3,7 @@
 // The parts are those of a recorded attestation: the same commands byte for byte, sent by a bare C program over the same
 // TCTI (its own clock: neither the pipe to it nor the parsing of its input counts), and the same two requests by
 // node:http, each on a connection of its own, from before connecting to the last byte of the answer, the service's work
-// included. They are added up; that attest() has some of them under way at the same time is its own doing.
+// included. They are added up; that attest() has some of them in progress at the same time is its own doing.
 import http from 'node:http';
 import { AttestationClient } from '../dist/index.js';
 import { LineProgram, nativeProgram } from './_native.mjs';

@@ -34,7 +34,7 @@ try {
   await cvm.stop();
 }
 
-/** What fails, made anew for each call so that none is cached anywhere. */
+/** What fails, made again for each call so that none is cached anywhere. */
 async function failures(token) {
   const { encryptedData, encryptionMetadata } = await encrypt(token, randomBytes(1_000));
   const metadata = JSON.parse(Buffer.from(encryptionMetadata.toString(), 'base64').toString());

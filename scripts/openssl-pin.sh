@@ -2,7 +2,7 @@
 # Says which OpenSSL Debian 13 has, and pins one of them in cmake/openssl.env.
 #
 #   scripts/openssl-pin.sh                         versions: binaries and sources that the mirror really has
-#   scripts/openssl-pin.sh VERSION archive|source  writes cmake/openssl.env anew
+#   scripts/openssl-pin.sh VERSION archive|source  rewrites cmake/openssl.env
 #
 # The hashes come from lists that Debian's archive key has signed. A version with a known advisory unfixed is refused.
 set -euo pipefail

@@ -1,6 +1,6 @@
 // Sorts what sanitizers wrote while a sanitized addon ran inside an ordinary node: `node sanitizer-reports.mjs FOLDER`.
 //
-// Node, V8 and the addons of tools synchronise and allocate in ways that an uninstrumented program does not show, so that
+// Node, V8 and the addons of tools synchronize and allocate in ways that an uninstrumented program does not show, so that
 // there are leaks and races to report which concern them alone. A report counts when the addon's code did one of the
 // accesses, or made the block that leaks. Everything that AddressSanitizer itself or UndefinedBehaviorSanitizer finds counts.
 //
@@ -19,7 +19,7 @@ function racesOf(text) {
   return reports.map((report) => {
     const paragraphs = report.split(/\n\n/);
     const isRace = report.includes('data race') || report.includes('race on');
-    // What is no race (a lock order, a thread that leaks) counts with any of our frames.
+    // What is not a race (a lock order, a thread that leaks) counts with any of our frames.
     const relevant = isRace ? paragraphs.filter((part, i) => i === 0 || accesses.test(part)) : paragraphs;
     return { kind: 'race', text: report, counts: relevant.some(isRace ? doneByUs : (part) => ours.test(part)) };
   });

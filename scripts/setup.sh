@@ -45,7 +45,7 @@ else
     command -v "$tool" >/dev/null || die "this is not a Debian or Ubuntu machine: install $tool, and the equivalents of ${apt_packages[*]}"
   done
 fi
-# A missing optional package alone is no reason to ask the network at every start: where it cannot be had, setup says so
+# A missing optional package alone is not a reason to ask the network at every start: where it cannot be had, setup says so
 # once, when it installs the rest.
 if [ ${#missing[@]} -gt 0 ]; then
   sudo=()

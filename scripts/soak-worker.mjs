@@ -41,7 +41,7 @@ let since = 0;
 let next = Math.floor(Math.random() * mixture.length);
 parentPort.postMessage({ counts: {}, failures: [] });
 if (leave) {
-  // Ends with the calls below under way: nobody closes anything.
+  // Ends with the calls below in progress: nobody closes anything.
   setTimeout(() => process.exit(0), 5 + Math.random() * 40);
 }
 await Promise.all(

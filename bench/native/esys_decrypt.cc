@@ -1,4 +1,4 @@
-// A decrypt as the reference client does it: its own ESYS context, the ephemeral key made anew, one RSA_Decrypt,
+// A decrypt as the reference client does it: its own ESYS context, the ephemeral key made again, one RSA_Decrypt,
 // everything flushed. The 14 commands of its transcript in their order, with its parameters (null hierarchy, 256 zero
 // bytes of `unique`, unsalted sessions with 20 zero bytes of nonce): GetCapability, PCR_Read, GetCapability,
 // StartAuthSession (trial), PolicyPCR, PolicyGetDigest, FlushContext, CreatePrimary, GetCapability, StartAuthSession,

@@ -187,7 +187,7 @@ function defined<T extends object>(members: T): Defined<T> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
-/** CA:TRUE and, where key usage is there, keyCertSign. Version 1 certificates, which say nothing, are no CAs. */
+/** CA:TRUE and, where key usage is there, keyCertSign. Version 1 certificates, which say nothing, are not CAs. */
 export function isCertificateAuthority(certificate: Certificate): boolean {
   return (
     certificate.basicConstraints?.ca === true &&

@@ -35,7 +35,7 @@ const SHOWN: PropertyDescriptor & ThisType<{ readonly [LIST]: CheckList }> = {
 
 /**
  * Collects the checks of one verification, of tokens and of evidence alike, in the order in which they are made. A verifier
- * adds every one, whatever became of those before. Checks of tokens have no subject. `Code` is the union of the codes that it may give.
+ * adds every one, whatever the outcome of those before. Checks of tokens have no subject. `Code` is the union of the codes that it may give.
  */
 export class CheckList<Code extends string = string> {
   readonly #findings: Finding<Code>[] = [];

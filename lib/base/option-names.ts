@@ -4,7 +4,7 @@ import { AttestationError, ErrorCode } from './errors.js';
 export type OptionNames<T> = Readonly<Record<keyof T, true>>;
 
 /**
- * Refuses what is no option: a misspelt expectation must not become one that nobody checks.
+ * Refuses what is not an option: a misspelt expectation must not become one that nobody checks.
  *
  * @throws AttestationError 8
  */

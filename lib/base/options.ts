@@ -34,7 +34,7 @@ export function required<T>(kind: OptionKind<T>): RequiredKind<T> {
 
 /**
  * Checks the options of `what` (`verifyToken`, for messages) and returns a copy of them. `undefined` in place of the options
- * is no options.
+ * is not an options object.
  *
  * @throws {AttestationError} 8
  */

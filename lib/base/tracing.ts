@@ -9,7 +9,7 @@ export interface Step {
   attributes?: StepAttributes;
 }
 
-/** What is learned while a step is under way. */
+/** What is learned while a step is in progress. */
 export interface StepNotes {
   add(attributes: StepAttributes): void;
   /** The step does not throw and has still failed: a class of failures, never a sentence. */

@@ -34,7 +34,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 function exitCodeFor(error: unknown, { terminal, signal }: Context, json: boolean): number {
-  // Commander has printed its own errors, and help and version are no errors.
+  // Commander has printed its own errors, and help and version are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
   if (error instanceof UsageError) {
     terminal.note(`${terminal.noteStyle.bold(terminal.noteStyle.red('error:'))} ${error.message}`);

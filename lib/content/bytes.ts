@@ -55,7 +55,7 @@ const BASE64URL = /^[A-Za-z0-9_-]*$/;
  * @throws AttestationError 8
  */
 export function decodeBase64url(text: unknown, name: string, size?: number): Buffer {
-  if (typeof text !== 'string' || !BASE64URL.test(text)) throw invalid(`${name} is no base64url`);
+  if (typeof text !== 'string' || !BASE64URL.test(text)) throw invalid(`${name} is not base64url`);
   return checked(text, Buffer.from(text, 'base64url'), name, size);
 }
 
@@ -70,7 +70,7 @@ const PIECE = 1 << 20;
  */
 export function decodeLongBase64url(text: string, name: string): Buffer {
   // What Node skips makes the result shorter; the standard alphabet is all that it takes beyond base64url.
-  if (text.includes('+') || text.includes('/')) throw invalid(`${name} is no base64url`);
+  if (text.includes('+') || text.includes('/')) throw invalid(`${name} is not base64url`);
   if (text.length <= PIECE) return checked(text, Buffer.from(text, 'base64url'), name);
   const bytes = Buffer.allocUnsafeSlow(decodedLength(text));
   let size = 0;
@@ -91,7 +91,7 @@ function checked(text: string, bytes: Buffer, name: string, size?: number): Buff
     tail !== text.slice(text.length - rest) ||
     (size !== undefined && bytes.length !== size)
   ) {
-    throw invalid(size === undefined ? `${name} is no base64url` : `${name} must be base64url of ${size} bytes`);
+    throw invalid(size === undefined ? `${name} is not base64url` : `${name} must be base64url of ${size} bytes`);
   }
   return bytes;
 }

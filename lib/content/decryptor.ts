@@ -185,7 +185,7 @@ export class Decryptor implements Disposable {
   }
 }
 
-/** Not genuine, unless it is no message at all. */
+/** Not genuine, unless it is not a message at all. */
 function tooShort(message: Uint8Array): unknown {
   requireBytes(message, 'message');
   return undecryptable();

@@ -56,7 +56,7 @@ export async function encryptEnvelope(
 /**
  * Reverses {@link encryptEnvelope}.
  *
- * @throws AttestationError 8 for metadata that is no such JWE, 26 for everything else, see docs/encryption.md "Refusals"
+ * @throws AttestationError 8 for metadata that is not such a JWE, 26 for everything else, see docs/encryption.md "Refusals"
  */
 export async function decryptEnvelope(
   encryptedData: Uint8Array,
@@ -107,7 +107,7 @@ function parseMetadata(encryptionMetadata: Uint8Array) {
 
 /** One RSA block: 256 bytes for the TPM's key. */
 export function decodeEncryptedKey(text: unknown): Buffer {
-  if (typeof text !== 'string' || text.length > MAX_PROTECTED_LENGTH) throw invalid('encrypted_key is no base64url');
+  if (typeof text !== 'string' || text.length > MAX_PROTECTED_LENGTH) throw invalid('encrypted_key is not base64url');
   const bytes = decodeBase64url(text, 'encrypted_key');
   if (bytes.length !== 256) throw invalid('encrypted_key must be base64url of 256 bytes');
   return bytes;
@@ -117,14 +117,14 @@ function parseJsonObject(base64: string): Record<string, unknown> {
   let value: unknown;
   try {
     const bytes = Buffer.from(base64, 'base64');
-    if (bytes.toString('base64') !== base64) throw invalid('encryptionMetadata is no base64');
+    if (bytes.toString('base64') !== base64) throw invalid('encryptionMetadata is not base64');
     value = parseStrictJson(bytes);
   } catch (error) {
     if (error instanceof StrictJsonError) throw invalid('encryptionMetadata is not acceptable JSON');
     throw error;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid('encryptionMetadata is no JSON object');
+    throw invalid('encryptionMetadata is not a JSON object');
   }
   return value as Record<string, unknown>;
 }

@@ -58,7 +58,7 @@ export function decodeHeader(encoded: unknown, purpose: Purpose): ProtectedHeade
     throw error;
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-    throw invalid('the protected header of the JWE is no JSON object');
+    throw invalid('the protected header of the JWE is not a JSON object');
   }
   const { alg, enc, typ, jkt, ord, zip, crit } = header as Record<string, unknown>;
   if (alg !== 'RSA-OAEP-256') throw invalid('the JWE must have alg RSA-OAEP-256');

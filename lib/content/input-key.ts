@@ -41,7 +41,7 @@ export function wrapInputKey(
 /**
  * Unwraps the input key of a session or stream and gives it to `use`; it is zeroed afterwards.
  *
- * @throws AttestationError 8 for what is no such JWE, 26 for everything else
+ * @throws AttestationError 8 for what is not such a JWE, 26 for everything else
  */
 export async function withInputKey<T>(
   jwe: string,

@@ -40,7 +40,7 @@ export async function encryptJwe(token: EncryptionTarget, data: Uint8Array, opti
 /**
  * Reverses {@link encryptJwe}, and opens what another JOSE library encrypted to the token's key.
  *
- * @throws AttestationError 8 for what is no such JWE, 26 for everything else, see docs/encryption.md "Refusals"
+ * @throws AttestationError 8 for what is not such a JWE, 26 for everything else, see docs/encryption.md "Refusals"
  */
 export async function decryptJwe(jwe: string, unwrap: UnwrapKey, options: UnwrapOptions = {}): Promise<Buffer> {
   const parsed = parseCompactJwe(jwe, 'message');

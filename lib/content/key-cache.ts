@@ -76,7 +76,7 @@ export class KeyCache {
     this.#timer = undefined;
   }
 
-  /** Zeroes every key and keeps none from now on, not even those of calls under way. */
+  /** Zeroes every key and keeps none from now on, not even those of calls in progress. */
   close(): void {
     this.#closed = true;
     this.clear();

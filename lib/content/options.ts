@@ -60,7 +60,7 @@ export interface DecryptOptions extends BulkOptions {
   signal?: AbortSignal;
 }
 
-/** Additional data: copied, and refused with words that say what became of memory that was transferred. */
+/** Additional data: copied, and refused with a message that says when its memory was transferred. */
 export const BOUND_BYTES: OptionKind<Uint8Array> = custom((value, name) => Buffer.from(requireBytes(value, name)));
 
 /** Where results go and on how many cores: looked at where they are used, since the memory must not be copied. */

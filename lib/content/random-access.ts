@@ -125,7 +125,7 @@ export class SealedFile implements Disposable {
  * Opens a file that {@link createEncryptStream} made, for reading at any position without reading the rest. Unwraps the
  * key and authenticates the length, for which it reads the header and the last chunk.
  *
- * @throws AttestationError 8 for what is no sealed stream, 26 when it is not genuine or was cut off
+ * @throws AttestationError 8 for what is not a sealed stream, 26 when it is not genuine or was cut off
  */
 export async function openRandomAccess(
   source: RandomAccessSource,

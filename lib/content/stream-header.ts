@@ -65,7 +65,7 @@ export function streamContext(header: Uint8Array, additionalData: Uint8Array | u
  */
 export function streamHeaderBytes(start: Uint8Array): number | undefined {
   const magic = MAGIC.subarray(0, Math.min(start.length, MAGIC_BYTES));
-  if (!magic.equals(start.subarray(0, magic.length))) throw invalid('this is no sealed stream');
+  if (!magic.equals(start.subarray(0, magic.length))) throw invalid('this is not a sealed stream');
   const version = start[MAGIC_BYTES];
   if (version !== undefined && version !== VERSION) {
     throw invalid(`version ${version} of the sealed stream format is not known`);

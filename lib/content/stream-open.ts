@@ -55,7 +55,7 @@ class StreamOpener {
  * Decrypts a sealed stream in constant memory. A chunk's plaintext is yielded only after its own tag was right, and the
  * generator ends normally only when the stream was whole: what came before an error is genuine, but not all.
  *
- * Rejects with AttestationError 8 for what is no sealed stream, 26 for everything else.
+ * Rejects with AttestationError 8 for what is not a sealed stream, 26 for everything else.
  */
 export async function* decryptChunks(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,

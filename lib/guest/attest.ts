@@ -38,7 +38,7 @@ export interface Attestation {
 /**
  * One attestation: collects the evidence, shows it to the service, and unwraps the token that comes back.
  *
- * A token that the TPM cannot unwrap, or that does not open, is asked for once more with new evidence: a PCR change or a
+ * A token that the TPM cannot unwrap, or that does not open, is requested again with new evidence: a PCR change or a
  * TPM reset in between is the one cause that this cures. (The reference library posts the same evidence up to three
  * times again, which cures nothing that its retries do not.)
  *
@@ -69,7 +69,7 @@ export async function attest(
       token = await openToken(guest, envelope, signal);
     } catch (error) {
       if (signal?.aborted || repetitions === 0) throw error;
-      guest.logger.warn(`${(error as Error).message}: asking once more with new evidence`);
+      guest.logger.warn(`${(error as Error).message}: retrying with new evidence`);
       [quoteAndKey] = await together(signal, (s) => collectQuoteAndKey(guest.tpm, QUOTE_REQUEST, s));
       continue;
     }
@@ -146,10 +146,10 @@ async function isolationEvidence(guest: Guest, signal: AbortSignal): Promise<Iso
   }
 }
 
-/** While a service is at work, the TPM authorises the decryption of what it will answer. */
+/** While a service is at work, the TPM authorizes the decryption of what it will answer. */
 export async function untilAnswered<T>({ tpm }: Pick<Guest, 'tpm'>, answer: Promise<T>): Promise<T> {
   const unanswered = new AbortController();
-  // A failure is no loss: the decryption, which is queued behind it, does it again and says what is wrong.
+  // A failure costs nothing: the decryption, which is queued behind it, does it again and says what is wrong.
   tpm.prepareDecrypt({ pcrs: ATTESTED_PCRS }, { signal: unanswered.signal }).catch(() => {});
   try {
     return await answer;

@@ -4,7 +4,7 @@ export const AzureTpm = Object.freeze({
   ATTESTATION_KEY: 0x81000003,
   /** NV index: certificate of the attestation key, DER, zero-padded where the index is longer. */
   AK_CERTIFICATE: 0x01c101d0,
-  /** NV index: HCL report, made anew when it is read from offset 0. */
+  /** NV index: HCL report, made again when it is read from offset 0. */
   HCL_REPORT: 0x01400001,
   /** NV index: 64 bytes of the guest's that the next HCL report carries. */
   USER_DATA: 0x01400002,

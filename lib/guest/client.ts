@@ -190,7 +190,7 @@ export class AttestationClient implements AsyncDisposable {
   /**
    * Opens a sealed file for reading at any position: `FileHandle` of node:fs/promises, which stays the caller's to close.
    *
-   * @throws AttestationError 8 for what is no sealed stream, 26 when it does not open or was cut off
+   * @throws AttestationError 8 for what is not a sealed stream, 26 when it does not open or was cut off
    */
   openRandomAccess(source: RandomAccessSource, options: GuestStreamOptions = {}): Promise<SealedFile> {
     return observed('decrypt', () =>
@@ -315,7 +315,7 @@ export class AttestationClient implements AsyncDisposable {
   }
 
   /**
-   * Flushes what is loaded in the TPM and ends the thread. Calls under way reject with code 12, later ones with code 8;
+   * Flushes what is loaded in the TPM and ends the thread. Calls in progress reject with code 12, later ones with code 8;
    * encrypt and free go on working. Safe to call twice.
    */
   async close(): Promise<void> {

@@ -21,7 +21,7 @@ export interface CollectedHclReport {
  * hardware report binds its runtime data.
  *
  * @returns undefined when the index is not defined: no confidential VM
- * @throws AttestationError 13 when the index cannot be read, 20, 21 or 9 when its contents are no report
+ * @throws AttestationError 13 when the index cannot be read, 20, 21 or 9 when its contents are not report
  */
 export async function collectHclReport(tpm: GuestTpm, signal?: AbortSignal): Promise<CollectedHclReport | undefined> {
   const options = { ...(signal && { signal }) };

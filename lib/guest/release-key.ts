@@ -62,7 +62,7 @@ export async function releaseKey(
     return await releaseWith(guest, request, first, accessToken, signal);
   } catch (error) {
     if (!(error instanceof StaleToken)) throw error;
-    guest.logger.warn(`${error.message}: asking once more with a new token`);
+    guest.logger.warn(`${error.message}: retrying with a new token`);
   }
   const second = await ownToken(guest, request, undefined, signal);
   try {

@@ -5,7 +5,7 @@ type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
 type Results<T extends Tasks> = { -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> };
 
 /**
- * Runs tasks at the same time. When one fails, the others are aborted and waited for, so that nothing is under way any
+ * Runs tasks at the same time. When one fails, the others are aborted and waited for, so that nothing is in progress any
  * more once the promise has settled; it rejects with what failed first.
  */
 export async function together<const T extends Tasks>(

@@ -12,7 +12,7 @@ import type { CertifiedEphemeralKey, GuestTpm, QuoteResult } from '../tpm/tpm.js
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 
-/** How often evidence is taken anew when a PCR changes while it is taken. */
+/** How often evidence is taken again when a PCR changes while it is taken. */
 const MAX_ATTEMPTS = 5;
 /** TPM_CC_PolicyPCR. */
 const POLICY_PCR = Buffer.from('0000017f', 'hex');

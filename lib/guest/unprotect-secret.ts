@@ -20,7 +20,7 @@ export const GUEST_SECRET_KEY = 0x8100_0004;
 export interface UnprotectSecretOptions {
   /**
    * `signed+encrypted` (RequireAll), the default; `signed`: it may be in the clear (AllowUnencrypted); `encrypted`: it may be
-   * unsigned (AllowUnsigned), which anybody can make who knows the public key; `legacy`: what is no such token at all is
+   * unsigned (AllowUnsigned), which anybody can make who knows the public key; `legacy`: what is not such a token at all is
    * returned as it is (AllowLegacy), and everything else must be signed and encrypted. The names in brackets are taken, too.
    */
   require?: SecretProtection | keyof typeof POLICIES;

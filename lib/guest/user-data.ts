@@ -8,7 +8,7 @@ import { tpmCall } from './tpm-failure.js';
 /** Bytes of NV 0x01400002, and of `user-data` in the runtime claims. */
 export const USER_DATA_BYTES = 64;
 
-/** The platform makes a report anew only when more than 2 s have passed since the last time. */
+/** The platform makes a report again only when more than 2 s have passed since the last time. */
 const REFRESH_MS = 2_100;
 const MAX_READS = 5;
 
@@ -25,7 +25,7 @@ export class UserDataReports {
    * Follows layouts.md 1, "Freshness": write, read from offset 0, compare the echo, wait and read again a few times.
    *
    * @throws AttestationError 9 when the platform does not carry user data, or still returns other data after some 10 s;
-   * 13 when the TPM fails; 20 or 21 when what it returns is no report.
+   * 13 when the TPM fails; 20 or 21 when what it returns is not a report.
    */
   async collect(tpm: GuestTpm, userData: Uint8Array, signal?: AbortSignal): Promise<Buffer> {
     const previous = this.#lastTurn;

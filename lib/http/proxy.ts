@@ -46,7 +46,7 @@ export function proxyAuthorization({ username, password }: URL): Record<string, 
 
 function fromEnvironment(protocol: string, env: NodeJS.ProcessEnv): [name: string, value: string] {
   const scheme = protocol === 'https:' ? 'https_proxy' : 'http_proxy';
-  // A web server sets HTTP_PROXY for its CGI programs from a header that strangers send ("httpoxy").
+  // A web server sets HTTP_PROXY for its CGI programs from a header that any client sends ("httpoxy").
   const own =
     scheme === 'http_proxy' && env.REQUEST_METHOD !== undefined ? (env.http_proxy ?? '') : variable(scheme, env);
   return own === '' ? ['all_proxy', variable('all_proxy', env)] : [scheme, own];

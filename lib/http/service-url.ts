@@ -7,8 +7,8 @@ import { AttestationError, ErrorCode } from '../base/errors.js';
  * query and fragment as it does. Unlike it, keeps the port, takes the scheme in any case and IPv6 literals, and never
  * turns `http` into `https` silently: plain `http` is refused unless the host is this machine or the caller allows it.
  *
- * @throws AttestationError 8 when the value is no string or empty, or the scheme or user information is not allowed;
- * 27 when nothing is left after trimming; 7 when it is no URL.
+ * @throws AttestationError 8 when the value is not a string or empty, or the scheme or user information is not allowed;
+ * 27 when nothing is left after trimming; 7 when it is not a URL.
  */
 export function parseServiceUrl(value: unknown, options: { allowInsecureHttp?: boolean } = {}): URL {
   if (typeof value !== 'string' || value === '') {

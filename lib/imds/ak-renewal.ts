@@ -81,16 +81,16 @@ function certificateOf(answer: string): string {
   try {
     pem = JSON.parse(answer)?.AkCertPem;
   } catch (cause) {
-    throw failed('the answer to the renewal is no JSON', cause);
+    throw failed('the answer to the renewal is not JSON', cause);
   }
   if (pem === undefined || pem === null) return '';
-  if (typeof pem !== 'string') throw failed('AkCertPem of the renewal is no text');
+  if (typeof pem !== 'string') throw failed('AkCertPem of the renewal is not text');
   return pem.trim();
 }
 
 function ticketOf(answer: string): string {
   const guid = /^"?([A-Za-z0-9-]{1,128})"?$/.exec(answer)?.[1];
-  if (guid === undefined) throw failed('the answer to the renewal is no ticket');
+  if (guid === undefined) throw failed('the answer to the renewal is not a ticket');
   return guid;
 }
 

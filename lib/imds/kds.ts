@@ -20,7 +20,7 @@ import { chainUrl, crlUrl, DEFAULT_KDS_URL, type EndorsementKind, vcekUrl } from
 
 const MAXIMUM_ANSWER = 256 * 1024;
 const DAY_MS = 24 * 3600 * 1000;
-// A VCEK is a function of its key for ever; chains and revocation lists are issued again.
+// A VCEK is a function of its key, forever; chains and revocation lists are issued again.
 const MAXIMUM_AGE = { vcek: Number.POSITIVE_INFINITY, chain: 7 * DAY_MS, crl: DAY_MS };
 
 export interface KdsOptions {

@@ -21,7 +21,7 @@ export interface AccessToken {
 /** Names of the members in the query (IMDS, "Get a token using HTTP"). */
 const PARAMETERS = { clientId: 'client_id', objectId: 'object_id', resourceId: 'msi_res_id' } as const;
 
-/** A token that ends sooner than this is asked for anew. */
+/** A token that ends sooner than this is requested again. */
 const RENEWAL_MS = 5 * 60_000;
 const MAX_TOKEN_LENGTH = 64 * 1024;
 

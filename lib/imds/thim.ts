@@ -16,7 +16,7 @@ export interface ThimCertificates {
 /**
  * VCEK and chain of the host, from `GET /metadata/THIM/amd/certification`.
  *
- * @throws AttestationError 18 for an empty answer, 16 for one that is no JSON object, 17 when a certificate is missing
+ * @throws AttestationError 18 for an empty answer, 16 for one that is not a JSON object, 17 when a certificate is missing
  * or no PEM; 4, 5 and 7 as for every exchange.
  */
 export async function thimCertificates(imds: Imds, signal?: AbortSignal): Promise<ThimCertificates> {
@@ -67,6 +67,6 @@ function pem(answer: Record<string, unknown>, member: string): string {
 const notJson = (cause?: unknown): AttestationError =>
   new AttestationError(
     ErrorCode.INVALID_JSON_RESPONSE,
-    "the answer of the host's certificate service is no JSON object",
+    "the answer of the host's certificate service is not a JSON object",
     cause === undefined ? {} : { cause },
   );

@@ -52,7 +52,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw refused('is no JSON');
+    throw refused('is not JSON');
   }
 }
 

@@ -30,7 +30,7 @@ export function parseGuestEnvelope(token: string): GuestEnvelope {
   expectValue(parameters, 'BlockPadding', 'PKCS7');
   const bits = parameters.KeySizeInBits;
   // Its value is not looked at further: the inner key's own length chooses the cipher.
-  if (!Number.isInteger(bits) || bits === 0) throw malformed('KeySizeInBits is no size');
+  if (!Number.isInteger(bits) || bits === 0) throw malformed('KeySizeInBits is not a size');
 
   const iv = bytes(parameters, 'Iv');
   if (iv.length === 0 || iv.length > MAX_IV_BYTES) throw malformed(`Iv has ${iv.length} bytes`);
@@ -64,7 +64,8 @@ function parseJson(text: Uint8Array): unknown {
 }
 
 function object(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} is no JSON object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed(`${what} is not a JSON object`);
   return value as Record<string, unknown>;
 }
 

@@ -12,7 +12,7 @@ export const MAX_SERVICE_ANSWER_BYTES = 1024 * 1024;
  *
  * @throws AttestationError 6 when the service refuses it (400, its words in the message and in `responseBody`); 4 when
  * it kept failing (408, 429, 5xx); 5 for any other status; 7 when it cannot be reached or does not answer; 28 when the
- * answer is no JSON object or too long; 14 when it carries no usable token.
+ * answer is not a JSON object or too long; 14 when it carries no usable token.
  */
 export async function postGuestEvidence(
   service: { url: URL; settings: HttpSettings },

@@ -148,7 +148,7 @@ export class MaaServiceClient {
     return this.#attest('TdxVm', request, signal);
   }
 
-  /** The instance's keys: `GET /certs`. Throws VerificationError ERR_TOKEN_KEY_SET when they are no key set. */
+  /** The instance's keys: `GET /certs`. Throws VerificationError ERR_TOKEN_KEY_SET when they are not a key set. */
   async signingKeys(options?: CallOptions): Promise<JSONWebKeySet> {
     const { signal } = checkOptions<CallOptions>('signingKeys', options, CALL);
     return parseKeySet(await this.#send({ method: 'GET', url: this.#url('/certs') }, signal));

@@ -28,7 +28,7 @@ export function verifyEvidence(evidence: Evidence, options?: VerificationOptions
 }
 
 /**
- * The same as {@link verifyEvidence}, but resolves with every check whatever became of it, also for evidence that cannot be
+ * The same as {@link verifyEvidence}, but resolves with every check whatever its outcome, also for evidence that cannot be
  * read: `ok` says whether all are good.
  *
  * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) for options, or a shape of `evidence`, that are wrong in
@@ -55,7 +55,7 @@ export function verifySnpReport(
 }
 
 /**
- * The same as {@link verifySnpReport}, but resolves with every check whatever became of it: `ok` says whether all are good.
+ * The same as {@link verifySnpReport}, but resolves with every check whatever its outcome: `ok` says whether all are good.
  *
  * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) for arguments that are wrong in themselves.
  */

@@ -229,7 +229,7 @@ async function unwrap(
   }
 }
 
-/** @throws what is no verdict: a TPM that failed, an abort */
+/** @throws what is not a verdict: a TPM that failed, an abort */
 function failureOf(error: unknown): [name: string, code: ReleaseErrorCode] {
   if (error instanceof NotUnwrapped) return ['unwrapped', 'ERR_RELEASE_UNWRAP'];
   if (error instanceof WrongKey || error instanceof MalformedJws) return ['private key', 'ERR_RELEASE_KEY'];

@@ -64,7 +64,7 @@ export function audienceOfHost(hostname: string): Audience | undefined {
  * Says which key is meant and which access token its vault may be shown.
  *
  * @throws AttestationError 8 for a location that is none, for plain http, and for a host that is neither a vault of Azure
- * nor allowed: an access token must not be sent to a stranger.
+ * nor allowed: an access token must not be sent to an unknown host.
  */
 export function locateKey(location: VaultKeyLocation): VaultKey {
   const { url, keyName, keyVersion } = location.keyId === undefined ? apart(location) : inOne(location);

@@ -13,7 +13,7 @@ import type { TdxOptions } from './tdx/tdx-platform.js';
 /** How the attestation key's certificate lies in NV 0x01C101D0. */
 export interface AkCertificateIndexOptions extends AkCertificateOptions {
   /**
-   * `absent`: the index is not defined; `unwritten`: it answers TPM_RC_NV_UNINITIALIZED (0x14a) for ever; `pending`: only
+   * `absent`: the index is not defined; `unwritten`: it answers TPM_RC_NV_UNINITIALIZED (0x14a) forever; `pending`: only
    * to its first two reads, which start the request for a certificate.
    */
   state?: 'present' | 'absent' | 'unwritten' | 'pending';

@@ -106,7 +106,7 @@ export class SimulatedPcs extends LoopbackServer {
 }
 
 function signedDocument(name: string, text: string, signature: Uint8Array, chains: Record<string, string>): Answer {
-  // The text as it was signed, not encoded once more.
+  // The text as it was signed, not encoded again.
   return withChains(200, `{"${name}":${text},"signature":"${Buffer.from(signature).toString('hex')}"}`, chains);
 }
 

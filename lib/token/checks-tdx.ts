@@ -1,6 +1,6 @@
 import { bytesFromHex } from '../base/hex.js';
 import type { TokenChecks } from './errors.js';
-import type { NormalisedPolicy } from './policy.js';
+import type { NormalizedPolicy } from './policy.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -12,7 +12,7 @@ const DEBUG_BITS = 0xff;
 const MIGRATABLE = { byte: 3, bit: 0x20 };
 
 /** What only the claims of a TDX machine have. */
-export function checkTdx(checks: TokenChecks, hardware: Claims, policy: NormalisedPolicy): void {
+export function checkTdx(checks: TokenChecks, hardware: Claims, policy: NormalizedPolicy): void {
   const { acceptedTcbStatuses, mrtd, mrconfigid, minimumTeeTcbSvn, xfam } = policy.tdx;
   checks.oneOf(undefined, 'TCB status', 'ERR_TOKEN_TCB_STATUS', acceptedTcbStatuses, hardware.attester_tcb_status);
   const attributes = bytesOf(hardware.tdx_td_attributes, 8);

@@ -5,7 +5,7 @@ import { checkTdx } from './checks-tdx.js';
 import { checkWindows } from './checks-windows.js';
 import type { Tee } from './claims.js';
 import type { TokenChecks, TokenErrorCode } from './errors.js';
-import type { MinimumSvn, NormalisedPolicy } from './policy.js';
+import type { MinimumSvn, NormalizedPolicy } from './policy.js';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -47,7 +47,7 @@ function partsOf(claims: JsonObject): TokenParts {
 }
 
 /** Makes every check of a token's claims, one after the other whatever the earlier ones found. */
-export function checkClaims(checks: TokenChecks, claims: JsonObject, policy: NormalisedPolicy, time: TimeRules): void {
+export function checkClaims(checks: TokenChecks, claims: JsonObject, policy: NormalizedPolicy, time: TimeRules): void {
   checkTimes(checks, claims, time);
   const token = partsOf(claims);
   checkType(checks, token, policy);
@@ -78,7 +78,7 @@ function checkTimes(checks: TokenChecks, claims: JsonObject, { now, tolerance, m
   }
 }
 
-function checkType(checks: TokenChecks, { claims, hardware, tee }: TokenParts, policy: NormalisedPolicy): void {
+function checkType(checks: TokenChecks, { claims, hardware, tee }: TokenParts, policy: NormalizedPolicy): void {
   const type = claims['x-ms-attestation-type'];
   checks.oneOf(undefined, 'attestation type', 'ERR_TOKEN_ATTESTATION_TYPE', policy.attestationTypes, type);
   checks.add(undefined, 'isolation', 'ERR_TOKEN_ISOLATION', tee !== undefined && policy.tees.includes(tee), {
@@ -87,7 +87,7 @@ function checkType(checks: TokenChecks, { claims, hardware, tee }: TokenParts, p
   });
 }
 
-function checkState(checks: TokenChecks, token: TokenParts, policy: NormalisedPolicy): void {
+function checkState(checks: TokenChecks, token: TokenParts, policy: NormalizedPolicy): void {
   const { guest, claims, hardware, configuration } = token;
   const equal = (name: string, code: TokenErrorCode, expected: string | boolean, actual: unknown): void => {
     checks.equal(undefined, name, code, expected, actual);
@@ -108,7 +108,7 @@ function checkState(checks: TokenChecks, token: TokenParts, policy: NormalisedPo
   if (policy.requireTpm) equal('TPM enabled', 'ERR_TOKEN_TPM', true, configuration['tpm-enabled']);
 }
 
-function checkFreshness(checks: TokenChecks, { guest, claims }: TokenParts, policy: NormalisedPolicy): void {
+function checkFreshness(checks: TokenChecks, { guest, claims }: TokenParts, policy: NormalizedPolicy): void {
   const payload = guest ? object(object(claims['x-ms-runtime'])['client-payload']) : NOTHING;
   if (policy.nonce !== undefined) {
     const ok = guest
@@ -122,7 +122,7 @@ function checkFreshness(checks: TokenChecks, { guest, claims }: TokenParts, poli
   }
 }
 
-function checkIdentity(checks: TokenChecks, token: TokenParts, policy: NormalisedPolicy): void {
+function checkIdentity(checks: TokenChecks, token: TokenParts, policy: NormalizedPolicy): void {
   const { guest, claims, configuration } = token;
   const { policyHashes, vmId } = policy;
   if (policyHashes !== undefined) {
@@ -142,7 +142,7 @@ function checkIdentity(checks: TokenChecks, token: TokenParts, policy: Normalise
   }
 }
 
-function checkSnp(checks: TokenChecks, hardware: JsonObject, policy: NormalisedPolicy): void {
+function checkSnp(checks: TokenChecks, hardware: JsonObject, policy: NormalizedPolicy): void {
   const { launchMeasurements, hostData, idKeyDigests } = policy;
   const hex = (claim: string): unknown => lowerCase(hardware[`x-ms-sevsnpvm-${claim}`]);
   if (!policy.allowDebug) {

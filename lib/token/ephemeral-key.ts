@@ -26,7 +26,7 @@ export interface RsaPublicJwk {
 
 /** The key that data is encrypted to. */
 export interface EncryptionKey {
-  /** Normalised: no padding, no leading zero bytes. */
+  /** Normalized: no padding, no leading zero bytes. */
   jwk: RsaPublicJwk;
   /** RFC 7638 thumbprint, SHA-256, base64url: tells two ephemeral keys apart, since all have the same `kid`. */
   thumbprint: string;
@@ -82,9 +82,9 @@ export function ephemeralKeyFromToken(token: string): EncryptionKey {
 }
 
 /**
- * Checks and normalises a public RSA JWK, for a sender who has the key from verified evidence and no token.
+ * Checks and normalizes a public RSA JWK, for a sender who has the key from verified evidence and no token.
  *
- * @throws AttestationError 8 when `jwk` is no object or lacks a member, 23 when it is not an RSA key of at least 2048 bits
+ * @throws AttestationError 8 when `jwk` is not an object or lacks a member, 23 when it is not an RSA key of at least 2048 bits
  * with e = 65537.
  */
 export function encryptionKeyFromJwk(jwk: unknown): EncryptionKey {

@@ -128,7 +128,7 @@ function remoteKeySet(
 }
 
 /**
- * Looks something up in the keys behind `url`, fetching them when none are at hand or theirs is too old, and once more
+ * Looks something up in the keys behind `url`, fetching them when none are at hand or theirs is too old, and again
  * when `find` comes back with nothing. Throws ERR_TOKEN_KEYS_UNAVAILABLE or ERR_TOKEN_KEY_SET.
  */
 export async function findInRemoteKeys(

@@ -141,7 +141,7 @@ export const TOKEN_POLICY: OptionTable<TokenPolicy> = {
 };
 
 /** A policy in the form in which claims are compared. */
-export interface NormalisedPolicy {
+export interface NormalizedPolicy {
   attestationTypes: readonly AttestationType[];
   tees: readonly Tee[];
   requireCompliance: boolean;
@@ -157,11 +157,11 @@ export interface NormalisedPolicy {
   hostData: readonly string[] | undefined;
   idKeyDigests: readonly string[] | undefined;
   minimumSvn: readonly (readonly [keyof MinimumSvn, number])[];
-  tdx: NormalisedTdxPolicy;
+  tdx: NormalizedTdxPolicy;
   windows: WindowsTokenPolicy | undefined;
 }
 
-export interface NormalisedTdxPolicy {
+export interface NormalizedTdxPolicy {
   acceptedTcbStatuses: readonly string[];
   mrtd: readonly string[] | undefined;
   mrconfigid: readonly string[] | undefined;
@@ -178,7 +178,7 @@ const SNP_MEMBERS = ['launchMeasurement', 'hostData', 'idKeyDigest', 'minimumSvn
  *
  * @throws {AttestationError} 8 for members that contradict each other
  */
-export function normalisePolicy(policy: TokenPolicy): NormalisedPolicy {
+export function normalizePolicy(policy: TokenPolicy): NormalizedPolicy {
   const { tdx = {} } = policy;
   return {
     attestationTypes: listed(policy.attestationType) ?? ['azurevm'],

@@ -14,7 +14,7 @@ import { findInRemoteKeys } from './keys-remote.js';
 import { type CheckedTokenOptions, checkTokenOptions, type VerifyTokenOptions } from './options.js';
 import { parseToken, type TokenHeader, type UnverifiedToken } from './parse.js';
 
-/** What became of a token, with every check that was made. */
+/** The outcome of a verification, with every check that was made. */
 export type TokenVerification<Claims = AttestationClaims> = VerifiedToken<Claims> | RefusedToken;
 
 interface ExaminedToken {
@@ -31,9 +31,9 @@ export interface VerifiedToken<Claims = AttestationClaims> extends ExaminedToken
 
 export interface RefusedToken extends ExaminedToken {
   ok: false;
-  /** As found, for display: nothing in it may be believed. Absent when it is no token at all. */
+  /** As found, for display: nothing in it may be believed. Absent when it is not a token at all. */
   header?: TokenHeader;
-  /** As found, for display: nothing in it may be believed. Absent when it is no token at all. */
+  /** As found, for display: nothing in it may be believed. Absent when it is not a token at all. */
   claims?: AttestationClaims;
 }
 

@@ -121,7 +121,7 @@ export class NativeTpm {
     return this.#run('readPublic', options, (client, job) => client.readPublic(job, handle));
   }
 
-  /** Whole NV index, owner authorisation, chunked by the TPM's own limit, chunks back to back. */
+  /** Whole NV index, owner authorization, chunked by the TPM's own limit, chunks back to back. */
   nvRead(index: number, options?: TpmCallOptions): Promise<Buffer> {
     return this.#run('nvRead', options, (client, job) => client.nvRead(job, index));
   }
@@ -183,7 +183,7 @@ export class NativeTpm {
   }
 
   /**
-   * Has the TPM authorise the next rsaDecrypt under these PCRs ahead of it, while its ciphertext is still on the way. The
+   * Has the TPM authorize the next rsaDecrypt under these PCRs ahead of it, while its ciphertext is still on the way. The
    * call makes no difference to that one but in time: what is amiss with the key, it finds and mends itself.
    */
   async prepareDecrypt(request: EphemeralKeyChoice, options?: TpmCallOptions): Promise<void> {
@@ -191,7 +191,7 @@ export class NativeTpm {
     return this.#run('prepareDecrypt', options, (client, job) => client.prepareDecrypt(job, ...key));
   }
 
-  /** RSA_Decrypt with the ephemeral key bound to the PCRs given; the key is made anew when it is stale. */
+  /** RSA_Decrypt with the ephemeral key bound to the PCRs given; the key is made again when it is stale. */
   async rsaDecrypt(
     request: EphemeralKeyChoice & { ciphertext: Uint8Array; scheme: RsaDecryptScheme },
     options?: TpmCallOptions,

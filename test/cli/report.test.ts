@@ -169,7 +169,7 @@ describe.skipIf(!withFixtures)('report --file, genuine', () => {
     expect(codes(JSON.parse(refused.stdout) as Verified)).toContain('ERR_TD_QUOTE');
   });
 
-  it('recognises a TDREPORT and a TD quote, which are never ok without collateral', async () => {
+  it('recognizes a TDREPORT and a TD quote, which are never ok without collateral', async () => {
     const report = await cvmAttest(['report', '--file', path('azure-tdx/tdreport.bin'), '--json']);
     expect(JSON.parse(report.stdout)).toMatchObject({ ok: false, verified: false, tdReport: { type: 0x81 } });
     const quote = await cvmAttest(['report', '--file', path('tdx/azure-emr-v4-2026/td-quote.bin'), '--json']);

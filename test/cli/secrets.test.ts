@@ -256,7 +256,7 @@ describe('a clock that is behind', () => {
     expect(said).toHaveLength(1);
   });
 
-  it('is no trouble once it is set', async () => {
+  it('causes no trouble once it is set', async () => {
     let clock = -3_600_000;
     const jwt = await token();
     const work = () => {

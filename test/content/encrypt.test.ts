@@ -44,7 +44,7 @@ describe('one RSA block', () => {
     ['an unknown type', 8, [token, Buffer.from('x'), { type: 'Some' }]],
     ['additional data, which one block cannot bind,', 8, [token, Buffer.from('x'), { ...None, additionalData: token }]],
     ['a token that is none', 22, ['x', Buffer.from('x'), None]],
-    ['a key that is no RSA key', 23, [{ kty: 'EC' }, Buffer.from('x'), None]],
+    ['a key that is not an RSA key', 23, [{ kty: 'EC' }, Buffer.from('x'), None]],
     ['an unknown scheme', 24, [token, Buffer.from('x'), { ...None, scheme: 'RAW' }]],
     ['a scheme that is an object', 24, [token, Buffer.from('x'), { ...None, scheme: Object.create(null) }]],
     [

@@ -182,7 +182,7 @@ describe('envelope', () => {
     await expect(decryptEnvelope(encryptedData, encryptionMetadata, key.unwrap)).rejects.toEqual(refused(26));
   });
 
-  it('metadata that is no such JWE is refused before any key is used', async () => {
+  it('metadata that is not such a JWE is refused before any key is used', async () => {
     const { encryptedData, encryptionMetadata } = await encryptEnvelope(key.token, pattern(100));
     const members = open(encryptionMetadata);
     const header = JSON.parse(Buffer.from(members.protected, 'base64url').toString());
@@ -256,7 +256,7 @@ describe('compact JWE', () => {
     expect(await decryptJwe(jwe, key.unwrap)).toEqual(pattern(3));
   });
 
-  it('refuses other algorithms of jose and what is no compact JWE', async () => {
+  it('refuses other algorithms of jose and what is not a compact JWE', async () => {
     const jwe = await encryptJwe(key.token, pattern(10));
     const make = (alg: string, enc: string) =>
       new CompactEncrypt(pattern(10)).setProtectedHeader({ alg, enc }).encrypt(key.publicKey);

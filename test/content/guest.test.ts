@@ -122,7 +122,7 @@ describe('a guest with its TPM', () => {
     const rejected = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
     expect(rejected.length).toBeGreaterThan(900);
     expect(rejected.every((reason: Error) => reason.name === 'AbortError')).toBe(true);
-    // One command may have been under way when the signal aborted.
+    // One command may have been in progress when the signal aborted.
     expect(decryptions() - before).toBeLessThanOrEqual(1000 - rejected.length + 1);
   }, 60_000);
 

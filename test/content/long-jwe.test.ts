@@ -18,7 +18,7 @@ describe('a compact JWE of several megabytes', () => {
     expect((await decryptJwe(jwe, key.unwrap)).equals(plaintext)).toBe(true);
   });
 
-  it('is refused for whatever is no base64url, wherever it is', async () => {
+  it('is refused for whatever is not base64url, wherever it is', async () => {
     const jwe = await encryptJwe(key.token, pattern((PIECE / 4) * 9 + 2));
     const start = jwe.split('.', 3).join('.').length + 1;
     const end = jwe.lastIndexOf('.');

@@ -218,7 +218,7 @@ describe('a session', () => {
     await expect(decryptor.decryptPacked(sealed, [27])).rejects.toEqual(refused(8));
   });
 
-  it('closed while large messages are under way still ends them', async () => {
+  it('closed while large messages are in progress still ends them', async () => {
     const { encryptor, decryptor } = await session();
     const data = pattern(3_000_000);
     const sealing = encryptor.encryptAsync(data);
@@ -228,7 +228,7 @@ describe('a session', () => {
     expect((await opening).equals(data)).toBe(true);
   });
 
-  it('refuses arguments that are no bytes', async () => {
+  it('refuses arguments that are not bytes', async () => {
     const { encryptor, decryptor } = await session();
     const shared = new Uint8Array(new SharedArrayBuffer(64));
     for (const bad of ['text', undefined, 7, [1, 2], new Uint16Array(4), shared] as unknown as Buffer[]) {

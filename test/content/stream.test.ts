@@ -244,7 +244,7 @@ describe('a stream that was tampered with', () => {
     expect(key.unwraps).toBe(before);
   });
 
-  it('refuses pieces that are no bytes', async () => {
+  it('refuses pieces that are not bytes', async () => {
     const text = ['text'] as unknown as Buffer[];
     await expect(collect(encryptChunks(key.token, text))).rejects.toEqual(refused(8));
     await expect(collect(decryptChunks(text, key.unwrap))).rejects.toEqual(refused(8));

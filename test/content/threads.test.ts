@@ -46,7 +46,7 @@ describe('worker threads', () => {
     await Promise.all(workers.map((worker) => worker.terminate()));
   });
 
-  it('can be ended while large messages are under way', async () => {
+  it('can be ended while large messages are in progress', async () => {
     for (let i = 0; i < 5; i++) {
       const worker = start(1_000_000, 8_000_000);
       await said(worker, 'started');
@@ -56,7 +56,7 @@ describe('worker threads', () => {
   });
 });
 
-/** Runs with 12 messages of 16 MiB under way at once, as `messages`. */
+/** Runs with 12 messages of 16 MiB in progress at once, as `messages`. */
 const program = (script: string, env: NodeJS.ProcessEnv = {}) => {
   const addon = fileURLToPath(new URL('../..', import.meta.url));
   const start = `
@@ -70,7 +70,7 @@ const program = (script: string, env: NodeJS.ProcessEnv = {}) => {
   return promisify(execFile)(process.execPath, ['-e', start + script], options);
 };
 
-describe('a process with large messages under way', () => {
+describe('a process with large messages in progress', () => {
   it('does not end by itself before they are encrypted', async () => {
     const { stdout } = await program("Promise.all(messages).then((all) => process.stdout.write('all ' + all.length));");
     expect(stdout).toBe('all 12');

@@ -37,7 +37,7 @@ describe('example: platform checker', () => {
     });
     afterAll(() => cvm.stop());
 
-    it('says that it is no confidential VM', async () => {
+    it('says that it is not a confidential VM', async () => {
       const { checkPlatform } = await importExample<PlatformChecker>('platform-checker.mjs');
       await using client = cvm.client();
       const { mayStart, failed } = await checkPlatform(client, cvm.attestationUrl);

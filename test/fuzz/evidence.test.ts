@@ -63,7 +63,7 @@ describe('parsers refuse hostile bytes with documented errors:', () => {
     });
   });
 
-  it('what is no bytes at all', () => {
+  it('what is not bytes at all', () => {
     for (const parse of [
       parseEventLog,
       parseHclReport,

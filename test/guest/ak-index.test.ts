@@ -138,7 +138,7 @@ describe('bytes after the AK certificate in its index', () => {
     expect(log.some((line) => line.includes('other bytes than zeros'))).toBe(filler !== 0);
   });
 
-  it('that is no certificate at all: evidence goes without, and code 31 is logged', async () => {
+  it('that is not a certificate at all: evidence goes without, and code 31 is logged', async () => {
     const { client, log } = await machineWith({ contents: Buffer.from('no certificate') });
     expect(await client.getEvidence()).not.toHaveProperty('akCertificate');
     expect(log).toContainEqual(expect.stringMatching(/^code 31: /));

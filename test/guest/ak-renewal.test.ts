@@ -68,7 +68,7 @@ describe("the attestation key's certificate", () => {
     expect([renewals(), await contents()]).toEqual([1, old]);
   });
 
-  it('that the platform wrote anew takes the place of a renewed one in memory', async () => {
+  it('that the platform wrote again takes the place of a renewed one in memory', async () => {
     const { cvm, client } = await machineWith({ daysToExpiry: 30 });
     await attest(cvm, client);
     const key = parseDerCertificate(sentCertificate(cvm)).publicKey;
@@ -110,8 +110,8 @@ describe("the attestation key's certificate", () => {
 
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
   it.each<[string, Behaviour | ((cvm: SimulatedCvm) => Behaviour | Promise<Behaviour>)]>([
-    ['is no certificate', { kind: 'answer', body: { AkCertPem: 'garbage', CertQueryId: '1' } }],
-    ['is no JSON', { kind: 'answer', body: '<html>' }],
+    ['is not a certificate', { kind: 'answer', body: { AkCertPem: 'garbage', CertQueryId: '1' } }],
+    ['is not JSON', { kind: 'answer', body: '<html>' }],
     ['is an object', { kind: 'answer', body: { AkCertPem: {} } }],
     ['is refused', { kind: 'answer', status: 403 }],
     ['never comes', { kind: 'hang' }],

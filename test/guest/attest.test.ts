@@ -66,7 +66,7 @@ describe('attest', () => {
     expect(trace.stop()).toHaveLength(13);
   });
 
-  it('has the decryption of the answer authorised while the service takes its time', async () => {
+  it('has the decryption of the answer authorized while the service takes its time', async () => {
     await attest();
     cvm.attestation.respond(attestationPaths.guest, { kind: 'delay', ms: 500 });
     const trace = cvm.trace();

@@ -106,7 +106,7 @@ describe('a client', () => {
     }
   });
 
-  it('keeps a process alive only while calls are under way', async () => {
+  it('keeps a process alive only while calls are in progress', async () => {
     // A client that is never closed must not hold up the end of a worker thread, which has the same event loop rules.
     const worker = new Worker(
       `const { workerData } = require('node:worker_threads');

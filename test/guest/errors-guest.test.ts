@@ -142,7 +142,7 @@ describe('trouble with the TPM', () => {
     }
   });
 
-  it('12: closed while calls are under way; 8: after', async () => {
+  it('12: closed while calls are in progress; 8: after', async () => {
     const client = clientOf(cvm);
     const calls = Array.from({ length: 20 }, () => client.decrypt(randomBytes(256), { type: 'None' }));
     const outcomes = Promise.allSettled(calls);
@@ -165,7 +165,7 @@ describe('trouble with files', () => {
     await fails(cvm, { code: 9 }, attest, { eventLogPath: '/dev/zero' });
   });
 
-  it('no event log is no error of the client: it attests without', async () => {
+  it('no event log is not an error of the client: it attests without', async () => {
     const warnings: string[] = [];
     const warn = (message: string) => warnings.push(message);
     const logger = { debug: () => {}, info: () => {}, warn, error: () => {} };

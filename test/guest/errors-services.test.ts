@@ -81,7 +81,7 @@ describe('trouble with the attestation service', () => {
     ['14: no token', { code: 14 }, { kind: 'answer', body: {} }],
     ['14: an empty token', { code: 14 }, { kind: 'answer', body: { token: '' } }],
     ['14: a token that is a number', { code: 14 }, { kind: 'answer', body: { token: 7 } }],
-    ['14: a token that is no envelope', { code: 14 }, { kind: 'answer', body: { token: 'e30' } }],
+    ['14: a token that is not an envelope', { code: 14 }, { kind: 'answer', body: { token: 'e30' } }],
   ])('%s', async (_, expected, behaviour) => {
     cvm.attestation.respond(attestationPaths.guest, behaviour);
     await fails(cvm, expected, attest, patience(behaviour));
@@ -124,7 +124,7 @@ describe('trouble with the token', () => {
   it.each<[string, EnvelopeOptions]>([
     ['a tag of 12 bytes', { tagLength: 12 }],
     ['another cipher', { modify: (envelope) => ({ ...envelope, EncryptionParams: { Cipher: 'DES' } }) }],
-    ['something that is no object', { modify: () => 'envelope' }],
+    ['something that is not an object', { modify: () => 'envelope' }],
   ])('14: sealed as %s', async (_, envelope) => {
     cvm.attestation.sealNext(envelope);
     await fails(cvm, { code: 14 }, attest);
@@ -151,7 +151,7 @@ describe('trouble with the token', () => {
     });
   });
 
-  it('is asked for once more when it cannot be opened, with new evidence', async () => {
+  it('is asked for again when it cannot be opened, with new evidence', async () => {
     cvm.attestation.sealNext({ additionalData: 'transport key' });
     const before = cvm.attestation.requests.length;
     await attestOnce();

@@ -116,7 +116,7 @@ describe('evidence', () => {
     ['PCR -1', { pcrs: [-1] }],
     ['PCR 1.5', { pcrs: [1.5] }],
     ['no PCR', { pcrs: [] }],
-    ['PCRs that are no array', { pcrs: 7 }],
+    ['PCRs that are not an array', { pcrs: 7 }],
   ])('8: %s, before the TPM is asked anything', async (_, options) => {
     const trace = cvm.trace();
     await expect(client.getEvidence(options as never)).rejects.toMatchObject({ code: 8 });

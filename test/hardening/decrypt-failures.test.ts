@@ -127,7 +127,7 @@ it('one RSA block without content says that it was refused, in one way for every
   expect([...failures]).toHaveLength(1);
 });
 
-it('a block that was refused when the key had gone from the TPM is tried again with the key made anew', async () => {
+it('a block that was refused when the key had gone from the TPM is tried again with the key made again', async () => {
   const TPM_RC_FAILURE = 0x101;
   const TPM_RC_HANDLE = 0x18b;
   cvm.tpm.injectFault({ command: 'RSA_Decrypt', action: { kind: 'error', responseCode: TPM_RC_FAILURE } });

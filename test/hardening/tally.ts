@@ -35,7 +35,7 @@ export const exhaustive = process.env.FAULTS === 'all';
 export async function endsWithin<T>(seconds: number, call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const hang = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`still under way after ${seconds} s`)), seconds * 1000);
+    timer = setTimeout(() => reject(new Error(`still in progress after ${seconds} s`)), seconds * 1000);
   });
   try {
     return await Promise.race([call, hang]);

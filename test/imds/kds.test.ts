@@ -143,7 +143,7 @@ describe.skipIf(!withFixtures)('KdsClient', () => {
     ['a chip that AMD does not know', [{ status: 404, body: 'Not found' }], ErrorCode.HTTP_REQUEST_FAILED],
     ['a redirect', [{ status: 302, headers: { Location: 'https://example.com' } }], ErrorCode.HTTP_REQUEST_FAILED],
     ['an empty answer', [{ status: 200 }], ErrorCode.EMPTY_RESPONSE],
-    ['an answer that is no certificate', [{ status: 200, body: '<html>' }], ErrorCode.RESPONSE_PARSING],
+    ['an answer that is not a certificate', [{ status: 200, body: '<html>' }], ErrorCode.RESPONSE_PARSING],
     ['an endless answer', [{ status: 200, body: Buffer.alloc(300_000) }], ErrorCode.RESPONSE_PARSING],
   ])('has a code for %s, and caches nothing', async (_, given, code) => {
     answers = [...given];

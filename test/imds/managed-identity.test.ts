@@ -63,7 +63,7 @@ describe('a managed identity', () => {
     expect(asked(md.server.seen[0] as SeenRequest)[parameter]).toBe('/subscriptions/a b&c');
   });
 
-  it('ManagedIdentityCredential asks anew five minutes before a token ends, and for another resource', async () => {
+  it('ManagedIdentityCredential asks again five minutes before a token ends, and for another resource', async () => {
     await using md = await metadata([200, answer({ expires_on: soon(299), resource: undefined })]);
     const credential = new ManagedIdentityCredential(md.imds);
     await credential.getToken(SCOPE);

@@ -100,7 +100,7 @@ describe("the service's envelope", () => {
     ['without an inner key', encode({ ...envelope, EncryptedInnerKey: null })],
     ['without a token', encode({ ...envelope, Jwt: '' })],
     ['with a token that is an object', encode({ ...envelope, Jwt: {} })],
-    ['with a token that is no base64', encode({ ...envelope, Jwt: 'a b' })],
+    ['with a token that is not base64', encode({ ...envelope, Jwt: 'a b' })],
   ])('is refused %s', (_, token) => {
     expect(() => parseGuestEnvelope(token)).toThrow(refused);
   });

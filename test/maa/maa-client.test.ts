@@ -123,7 +123,7 @@ describe('MaaClient.attestSevSnpVm', () => {
     ['no JSON', 200, 'token', { code: 28 }],
     ['no object', 200, '["token"]', { code: 28 }],
     ['no token', 200, '{}', { code: 28 }],
-    ['a token that is no text', 200, '{"token":{"a":1}}', { code: 28 }],
+    ['a token that is not text', 200, '{"token":{"a":1}}', { code: 28 }],
     ['a token named twice', 200, '{"token":"a","token":"b"}', { code: 28 }],
     ['a JSON bomb', 200, `{"token":${'['.repeat(50_000)}`, { code: 28 }],
     ['too much', 200, `{"token":"${'x'.repeat(5_000_000)}"}`, { code: 5 }],
@@ -208,7 +208,7 @@ describe('MaaClient: what an instance publishes', () => {
     expect(server.seen[0]?.url).toBe('/certs');
   });
 
-  it('refuses what is no key set', async () => {
+  it('refuses what is not a key set', async () => {
     await using server = await serve(json({ keys: Array(10_000).fill({}) }));
     await refusal(new MaaClient(server.url.href, quick).signingKeys(), 'ERR_TOKEN_KEY_SET');
   });

@@ -52,7 +52,7 @@ describe.skipIf(!withFixtures)("our TPM commands beside the reference client's",
     expect(own?.subarray(48)).toEqual(their?.subarray(48));
   });
 
-  it('NV is read with owner authorisation and an empty password, in chunks from offset 0', () => {
+  it('NV is read with owner authorization and an empty password, in chunks from offset 0', () => {
     const prefix = (command: Buffer | undefined) => command?.subarray(10, 31).toString('hex');
     for (const index of ['01c101d0', '01400001']) {
       const of = (entries: readonly { command: Buffer }[]) =>

@@ -198,7 +198,7 @@ describe('buildReleasePolicy', () => {
     ['a misspelt option', { authorities: [ISSUER], secureboot: true }],
     ['an option that got lost', { authorities: [ISSUER], vmIds: undefined }],
     ['no authority', { authorities: [] }],
-    ['a VM id that is no GUID', { authorities: [ISSUER], vmIds: ['one'] }],
+    ['a VM id that is not a GUID', { authorities: [ISSUER], vmIds: ['one'] }],
     ['an empty list of VM ids', { authorities: [ISSUER], vmIds: [] }],
     ['a short measurement', { authorities: [ISSUER], launchMeasurements: ['ab'] }],
     ['a security version of TDX', { authorities: [ISSUER], tee: 'tdx', minGuestSvn: 1 }],

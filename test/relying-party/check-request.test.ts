@@ -163,7 +163,7 @@ describe('expect of a guard', () => {
     ['a getter on a prototype', new Expectation()],
     ['an own getter', Object.defineProperty({}, 'nonce', { get: () => '011510062022', enumerable: true })],
     ['a lost nonce', { nonce: undefined }],
-    ['a nonce that is no text', { nonce: 5 }],
+    ['a nonce that is not text', { nonce: 5 }],
     ['an unknown name', { nonec: '011510062022' }],
     ['another issuer', { issuer: 'https://evil.example' }],
     ['an array', [{ nonce: '011510062022' }]],

@@ -115,7 +115,7 @@ describe.each(CLIENTS)('redisReplayStore with a client of the package %s', (_, c
     expect(await store.claim(freshKey(), 60_000)).toBe(true);
   });
 
-  it('puts up its fence again when the server was started anew behind its back', async () => {
+  it('puts up its fence again when the server was started again behind its back', async () => {
     const forgetful = await server('--save', '');
     const store = redisReplayStore(await client(forgetful), { clockToleranceMs: 0 });
     const challenges = createChallenges({ secret, store, clockToleranceMs: 0 });
@@ -187,7 +187,7 @@ describe.each(CLIENTS)('redisReplayStore with a client of the package %s', (_, c
     const met = Date.now();
     expect(await outcome(store.claim(freshKey(), 60_000, met))).toBe('ERR_STORE_RESTARTED');
     expect(await store.claim(freshKey(), 60_000, met + 5_000)).toBe(true);
-    // Demoted, filled by someone else, and promoted once more: the run is the same, its memory is not.
+    // Demoted, filled by someone else, and promoted again: the run is the same, its memory is not.
     await promoted.cli('REPLICAOF', '127.0.0.1', '1');
     await promoted.cli('REPLICAOF', 'NO', 'ONE');
     await new Promise((resolve) => setTimeout(resolve, 1_500));

@@ -23,7 +23,7 @@ const readHead = (tpm: TpmTransport) =>
   execute(tpm, {
     code: CommandCode.NV_Read,
     handles: [PermanentHandle.owner, attestationKeyCertificate],
-    authorised: 1,
+    authorized: 1,
     parameters: new TpmWriter().u16(64).u16(0).toBuffer(),
   });
 

@@ -193,7 +193,7 @@ describe('POST /attest/AzureGuest', () => {
       expect(await refusal({ pcrs })).toMatch(/not over the values in PCRs/);
     });
 
-    it('that is no quote at all, though the attestation key signed it', async () => {
+    it('that is not a quote at all, though the attestation key signed it', async () => {
       const changes = { quote: good.certifyInfo, quoteSignature: good.certifySignature };
       expect(await refusal(changes)).toBe('InvalidParameter: PcrQuote has type 0x8017, not 0x8018');
     });

@@ -41,10 +41,10 @@ async function writeUserData(tpm: TpmTransport, data: Buffer): Promise<void> {
   await nvWrite(tpm, PermanentHandle.owner, userData, data);
 }
 
-const nvReadCommand = (size: number, offset: number, authorisation: number = PermanentHandle.owner) => ({
+const nvReadCommand = (size: number, offset: number, authorization: number = PermanentHandle.owner) => ({
   code: CommandCode.NV_Read,
-  handles: [authorisation, hclReport],
-  authorised: 1,
+  handles: [authorization, hclReport],
+  authorized: 1,
   parameters: new TpmWriter().u16(size).u16(offset).toBuffer(),
 });
 
@@ -85,7 +85,7 @@ describe('the HCL report', () => {
     expect(read(report)).toEqual(expected);
   });
 
-  it('echoes user data only when it is made anew: after two seconds, when read from the start', async () => {
+  it('echoes user data only when it is made again: after two seconds, when read from the start', async () => {
     await using cvm = await SimulatedCvm.start();
     const tpm = guestTpm(cvm);
     // The paravisor's clock is this process's: it stands still but for the jumps here.
@@ -132,7 +132,7 @@ describe('the HCL report', () => {
 
 const tpm2Tools = existsSync('/usr/bin/tpm2_nvread');
 
-describe.skipIf(!tpm2Tools)('tpm2-tools, which authorise by HMAC sessions', () => {
+describe.skipIf(!tpm2Tools)('tpm2-tools, which authorize by HMAC sessions', () => {
   it('read the HCL report through the paravisor, in several pieces', async () => {
     await using cvm = await SimulatedCvm.start();
     const options = { encoding: 'buffer', env: { ...process.env, TPM2TOOLS_TCTI: cvm.tcti } } as const;

@@ -152,7 +152,7 @@ describe('POST /attest/SevSnpVm', () => {
       () => ({ report: reportValue(), runtimeData: { data: base64url('{}'), dataType: 'Text' } }),
       /neither Binary nor JSON/,
     ],
-    ['a nonce that is no text', () => ({ report: reportValue(), nonce: 7 }), /nonce is not a string/],
+    ['a nonce that is not text', () => ({ report: reportValue(), nonce: 7 }), /nonce is not a string/],
     ['a debuggable guest', () => ({ report: reportValue(reportWith({ policy: 0xb001fn })) }), /debugging .*ERR_POLICY/],
     ['a flipped bit', () => ({ report: reportValue(Buffer.from(snpReport).fill(1, 0x90, 0x91)) }), /ERR_SNP_SIGNATURE/],
     ['another chip', () => ({ report: reportValue(reportWith({ chipId: randomBytes(64) })) }), /ERR_HWID_MISMATCH/],

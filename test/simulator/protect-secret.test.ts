@@ -24,7 +24,7 @@ async function decryptWithGuestKey(cvm: SimulatedCvm, block: Buffer, scheme: Buf
   const { parameters } = await execute(socketTransport(cvm.tpm.socketPath), {
     code: CommandCode.RSA_Decrypt,
     handles: [AzureHandle.guestKey],
-    authorised: 1,
+    authorized: 1,
     parameters: new TpmWriter().sized(block).bytes(scheme).u16(0).toBuffer(),
   });
   return Buffer.from(parameters.sized());

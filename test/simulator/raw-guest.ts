@@ -46,7 +46,7 @@ export async function quote(
   const { parameters } = await execute(tpm, {
     code: CommandCode.Quote,
     handles: [key],
-    authorised: 1,
+    authorized: 1,
     parameters: new TpmWriter().sized(empty).bytes(nullScheme).bytes(selection).toBuffer(),
   });
   const message = Buffer.from(parameters.sized());
@@ -61,7 +61,7 @@ export async function certify(
   const { parameters } = await execute(tpm, {
     code: CommandCode.Certify,
     handles: [object, key],
-    authorised: 2,
+    authorized: 2,
     parameters: new TpmWriter().sized(empty).bytes(nullScheme).toBuffer(),
   });
   const message = Buffer.from(parameters.sized());

@@ -149,7 +149,7 @@ describe('a connection to the simulated TPM', () => {
         const { parameters } = await execute(transport, {
           code: CommandCode.RSA_Decrypt,
           handles: [handle],
-          authorised: 1,
+          authorized: 1,
           parameters: new TpmWriter().sized(ciphertext).u16(0x0017).u16(Algorithm.sha256).u16(0).toBuffer(),
         });
         expect(parameters.sized().toString()).toBe(text);
@@ -200,7 +200,7 @@ describe('a client that connects for every command', () => {
   async function startHog(target: string, count: number): Promise<number[]> {
     const program = fileURLToPath(new URL('programs/tpm-hog.mjs', import.meta.url));
     const parameters = new TpmWriter().sized(Buffer.alloc(4)).sized(decryptionKeyTemplate(9)).u16(0).u32(0).toBuffer();
-    const create = { code: CommandCode.CreatePrimary, handles: [PermanentHandle.null], authorised: 1, parameters };
+    const create = { code: CommandCode.CreatePrimary, handles: [PermanentHandle.null], authorized: 1, parameters };
     const commands = [marshalCommand(create), marshalCommand(startSessionCommand(0))].map((c) => c.toString('hex'));
     const child = spawn(process.execPath, [program, target, ...commands, String(count)]);
     hogs.push(child);

@@ -93,7 +93,7 @@ describe('verifyToken', () => {
     await refusal(verifyToken(token, { ...options, keys: { keys: [others] } }), 'ERR_TOKEN_SIGNATURE');
   });
 
-  it('skips entries of the set that are no keys, not for signatures, or for another algorithm', async () => {
+  it('skips entries of the set that are not keys, not for signatures, or for another algorithm', async () => {
     const token = signToken(guestClaims(), keys.privateKey);
     const junk = [
       null,

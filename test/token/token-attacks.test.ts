@@ -115,7 +115,7 @@ describe('tokens that a verifier must not take: the signature', () => {
     });
   });
 
-  it('a key set of 10,000 keys, and what is no key set', async () => {
+  it('a key set of 10,000 keys, and what is not a key set', async () => {
     const token = signToken(guestClaims(), keys.privateKey);
     const jwk = jwkOf(keys);
     const many = { keys: Array.from({ length: 10_000 }, (_, index) => ({ ...jwk, kid: `k${index}` })) };

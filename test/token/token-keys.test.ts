@@ -147,7 +147,7 @@ describe('an issuer that misbehaves', () => {
     ['nested 10,000 deep', `{"keys":${'['.repeat(10_000)}${']'.repeat(10_000)}}`],
     ['keys named twice', '{"keys":[],"keys":[]}'],
     ['10,000 keys', JSON.stringify({ keys: Array.from({ length: 10_000 }, (_, kid) => ({ kid: `${kid}` })) })],
-  ])('sends what is no key set: %s', async (_, body) => {
+  ])('sends what is not a key set: %s', async (_, body) => {
     issuer.respond = (_request, response) => response.end(body);
     await refusal(verify(), 'ERR_TOKEN_KEY_SET');
   });

@@ -95,7 +95,7 @@ describe.skipIf(!withFixtures)('genuine reports', () => {
     expect(hex(report.chipId.subarray(8))).toBe('00'.repeat(56));
   });
 
-  it('of TDX are recognised by the HCL', () => {
+  it('of TDX are recognized by the HCL', () => {
     const report = parseHclReport(fixture('azure-tdx/hcl-report.bin'));
     expect(report).toMatchObject({
       headerVersion: 2,

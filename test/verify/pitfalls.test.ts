@@ -187,7 +187,7 @@ const ROWS: Row[] = [
     'ERR_RUNTIME_CLAIMS',
   ],
   ['27', 'claims without keys', { claims: () => '{}' }, 'ERR_RUNTIME_CLAIMS'],
-  ['27', 'claims that are no JSON', { claims: () => 'keys' }, 'ERR_RUNTIME_CLAIMS'],
+  ['27', 'claims that are not JSON', { claims: () => 'keys' }, 'ERR_RUNTIME_CLAIMS'],
   ['27', 'claims nested without end', { claims: () => '['.repeat(2000) + ']'.repeat(2000) }, 'ERR_RUNTIME_CLAIMS'],
   ['27', 'report version 1', { report: { version: 1 } }, 'ERR_SNP_VERSION'],
   ['27', 'report version 6', { report: { version: 6 } }, 'ERR_SNP_VERSION'],

@@ -217,7 +217,7 @@ describe('options that would check less than was meant', () => {
     ['a root that is none', { trustedRoots: ['root'] }],
     ['a root of no product', { trustedRoots: [{ product: 'Rome' as 'Milan', publicKeySha256: '00'.repeat(32) }] }],
     ['a key digest that is none', { trustedRoots: [{ product: 'Milan' as const, publicKeySha256: 'ab' }] }],
-    ['revocation lists that are no list', { crls: 'crl' as unknown as string[] }],
+    ['revocation lists that are not a list', { crls: 'crl' as unknown as string[] }],
     ['an unknown member of the policy', { policy: { debug: false } as VerificationPolicy }],
     ['null', null as unknown as VerificationOptions],
   ])('are refused: %s', async (_, options) => {

@@ -43,7 +43,7 @@ export function runCommand(context: Context): Command {
     )
     .option(
       '--renew <interval>',
-      'get them anew so often (90s, 15m, 1h), replace the files and send SIGHUP',
+      'fetch them again this often (90s, 15m, 1h), replace the files and send SIGHUP',
       parseInterval,
     )
     .addOption(new Option('--vault-url <url>', 'vault of sources that are key:NAME').env(VAULT_ENV.vaultUrl))

@@ -51,7 +51,7 @@ function node(link: ChainLink, state: LinkState, explanation: string, linked: bo
     : html`<span class="node ${state}">${content}</span>`;
 }
 
-/** What became of a link, in a few words. */
+/** The outcome of a link, in a few words. */
 function why(link: ChainLink, states: ReadonlyMap<LinkId, LinkState>, titles: ReadonlyMap<LinkId, string>): string {
   const { made, failed } = countChecks(link.checks);
   if (states.get(link.id) === 'broken') {

@@ -39,7 +39,7 @@ export async function readStream(
   return Buffer.concat(chunks, size);
 }
 
-/** The same as UTF-8 text; bytes that are no UTF-8 are refused. */
+/** The same as UTF-8 text; bytes that are not UTF-8 are refused. */
 export async function readText(path: string, limit?: number): Promise<string> {
   const bytes = await readInput(path, limit);
   try {

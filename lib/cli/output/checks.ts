@@ -39,7 +39,7 @@ export function printChecks(terminal: Terminal, checks: readonly Check[]): void 
   }
 }
 
-/** The last line of a verification: what became of it, how many checks that rests on, and what failed. */
+/** The last line of a verification: its outcome, how many checks that rests on, and what failed. */
 export function printVerdict(terminal: Terminal, ok: boolean, checks: readonly Check[], what: string): void {
   const made = checks.filter((check) => !check.skipped);
   const passed = made.filter((check) => check.ok).length;

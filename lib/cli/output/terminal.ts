@@ -39,7 +39,7 @@ export class Terminal {
     this.stderr.write(`${text}\n`);
   }
 
-  /** Columns to fill, at most 120; 100 where stdout is no terminal. */
+  /** Columns to fill, at most 120; 100 where stdout is not a terminal. */
   get width(): number {
     return Math.max(60, Math.min(120, this.stdout.columns ?? 100));
   }

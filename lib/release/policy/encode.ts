@@ -17,7 +17,7 @@ export interface EncodedReleasePolicy {
 /**
  * A release policy in the form that a key is created or updated with.
  *
- * @throws PolicyError for what is no policy, AttestationError 8 for wrong options
+ * @throws PolicyError for what is not a policy, AttestationError 8 for wrong options
  */
 export function encodeReleasePolicy(
   policy: ReleasePolicy,

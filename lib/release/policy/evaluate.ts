@@ -60,7 +60,7 @@ const TEE = 'x-ms-isolation-tee';
  * condition but `exists: false`; a claim of `true` equals the text `"true"`, a number its decimal text; other types are
  * never equal, and texts are compared by their exact case.
  *
- * @throws PolicyError for what is no policy, AttestationError 8 for claims that are no object
+ * @throws PolicyError for what is not a policy, AttestationError 8 for claims that are not an object
  */
 export function evaluateReleasePolicy(
   policy: ReleasePolicy,

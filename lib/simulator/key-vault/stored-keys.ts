@@ -127,7 +127,7 @@ function checkExportable(kty: VaultKeyType, exportable: boolean, policy: Release
   if (exportable && !kty.endsWith('-HSM')) throw badParameter('AKV.SKR.1006: Software keys cannot be exportable.');
 }
 
-/** @throws VaultRefusal for what is no policy */
+/** @throws VaultRefusal for what is not a policy */
 export function checkedPolicy(policy: unknown): ReleasePolicy {
   try {
     return parseReleasePolicy(policy as ReleasePolicy);

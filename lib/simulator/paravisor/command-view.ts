@@ -2,8 +2,8 @@ import { headerSize } from '../tpm/command.js';
 import { StructureTag } from '../tpm/constants.js';
 import { TpmReader } from '../tpm/encoding.js';
 
-/** One entry of a command's authorisation area. */
-export interface Authorisation {
+/** One entry of a command's authorization area. */
+export interface Authorization {
   /** 0x40000009 is a password. */
   session: number;
   nonceCaller: Buffer;
@@ -17,7 +17,7 @@ export interface CommandView {
   code: number;
   /** Handles of the handle area. */
   handles: number[];
-  authorisations: Authorisation[];
+  authorizations: Authorization[];
   parameters: TpmReader;
 }
 
@@ -28,15 +28,15 @@ export function viewCommand(bytes: Buffer, handleCount: number): CommandView {
   reader.u32();
   const code = reader.u32();
   const handles = Array.from({ length: handleCount }, () => reader.u32());
-  const authorisations: Authorisation[] = [];
+  const authorizations: Authorization[] = [];
   if (tag === StructureTag.sessions) {
     const area = new TpmReader(reader.bytes(reader.u32()));
     while (area.remaining > 0) {
-      authorisations.push({ session: area.u32(), nonceCaller: area.sized(), attributes: area.u8() });
+      authorizations.push({ session: area.u32(), nonceCaller: area.sized(), attributes: area.u8() });
       area.sized(); // password or HMAC
     }
   }
-  return { bytes, code, handles, authorisations, parameters: reader };
+  return { bytes, code, handles, authorizations, parameters: reader };
 }
 
 /** Code of a command; 0 when it is too short to have one. */

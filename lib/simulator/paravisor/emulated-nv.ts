@@ -19,7 +19,7 @@ export interface EmulatedIndex {
   read(offset: number): Promise<Buffer> | Buffer;
 }
 
-/** Platform-created, readable with owner or index authorisation, not writable by the guest (as OpenHCL makes them). */
+/** Platform-created, readable with owner or index authorization, not writable by the guest (as OpenHCL makes them). */
 const attributes =
   NvAttribute.platformCreated |
   NvAttribute.platformWrite |
@@ -28,7 +28,7 @@ const attributes =
   NvAttribute.authRead |
   NvAttribute.noDictionaryAttack;
 
-/** Handles before the authorisation area, and which of them is the NV index. */
+/** Handles before the authorization area, and which of them is the NV index. */
 const nvCommands = new Map([
   [CommandCode.NV_ReadPublic as number, { handleCount: 1, indexAt: 0 }],
   [CommandCode.NV_Read as number, { handleCount: 2, indexAt: 1 }],
@@ -91,7 +91,7 @@ export class EmulatedNv {
     return success(body.toBuffer());
   }
 
-  async #read(index: EmulatedIndex, { code, authorisations, parameters }: CommandView): Promise<Buffer> {
+  async #read(index: EmulatedIndex, { code, authorizations, parameters }: CommandView): Promise<Buffer> {
     const size = parameters.u16();
     const offset = parameters.u16();
     if (size > nvBufferMax) return errorResponse(ResponseCode.valueOfParameter1);
@@ -102,7 +102,7 @@ export class EmulatedNv {
     if (offset + size > index.size) return errorResponse(ResponseCode.nvRange);
     const contents = await index.read(offset);
     const answer = new TpmWriter().sized(contents.subarray(offset, offset + size)).toBuffer();
-    const acknowledgement = await this.#sessions.acknowledge(authorisations, code, answer);
+    const acknowledgement = await this.#sessions.acknowledge(authorizations, code, answer);
     return acknowledgement ? success(answer, acknowledgement) : errorResponse(ResponseCode.authType);
   }
 
@@ -121,7 +121,7 @@ function readPublic(index: EmulatedIndex): Buffer {
   return success(new TpmWriter().sized(area).sized(name).toBuffer());
 }
 
-/** A successful response, with the acknowledgement of its authorisations if there were any. */
+/** A successful response, with the acknowledgement of its authorizations if there were any. */
 function success(parameters: Buffer, acknowledgement?: Buffer): Buffer {
   const body = acknowledgement
     ? new TpmWriter().u32(parameters.length).bytes(parameters).bytes(acknowledgement).toBuffer()

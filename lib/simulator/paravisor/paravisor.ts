@@ -26,7 +26,7 @@ export interface HclReportOptions {
   olderClaims?: boolean;
   /** OpenHCL's claims: `current-time` and more of the configuration, ids and user data in lower case. Default false. */
   openHclClaims?: boolean;
-  /** A report is made anew only when this long has passed since the last time. Default 2000, as the platform has it. */
+  /** A report is made again only when this long has passed since the last time. Default 2000, as the platform has it. */
   refreshMs?: number;
   /** Changes the claims before they are bound. */
   claims?: (claims: Buffer) => Buffer;
@@ -47,7 +47,7 @@ export interface ParavisorIdentity {
   tdx: { report(reportData: Uint8Array): Buffer } | undefined;
 }
 
-/** What runs beside the guest at VMPL 0: makes the HCL report, anew when the guest reads it (layouts.md 1, Freshness). */
+/** What runs beside the guest at VMPL 0: makes the HCL report, and makes it again when the guest reads it (layouts.md 1, Freshness). */
 export class Paravisor {
   readonly #identity: ParavisorIdentity;
   readonly #report: SnpReportFields;

@@ -101,7 +101,7 @@ export class TpmProxy {
     };
   }
 
-  /** Runs `task` while no guest command is under way: for a TPM reset. */
+  /** Runs `task` while no guest command is in progress: for a TPM reset. */
   exclusively<T>(task: () => Promise<T>): Promise<T> {
     return this.#enqueue(task);
   }

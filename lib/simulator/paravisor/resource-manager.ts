@@ -87,7 +87,7 @@ export class ResourceManager {
     for (const [position, handle] of view.handles.entries()) {
       if (!this.#take(handle, space, used)) return errorResponse(ResponseCode.referenceHandle0 + position);
     }
-    for (const [position, { session }] of view.authorisations.entries()) {
+    for (const [position, { session }] of view.authorizations.entries()) {
       if (!this.#take(session, space, used)) return errorResponse(ResponseCode.referenceSession0 + position);
     }
     for (const held of used) {
@@ -239,8 +239,8 @@ export class ResourceManager {
     return virtual;
   }
 
-  #endSessions({ authorisations }: CommandView, space: TpmSpace): void {
-    for (const { session, attributes } of authorisations) {
+  #endSessions({ authorizations }: CommandView, space: TpmSpace): void {
+    for (const { session, attributes } of authorizations) {
       const held = space.find(session);
       if (!held || attributes & continueSession) continue;
       space.remove(held);

@@ -3,7 +3,7 @@ import { headerSize, type TpmTransport } from '../tpm/command.js';
 import { Algorithm, CommandCode, PermanentHandle, ResponseCode } from '../tpm/constants.js';
 import { TpmReader, TpmWriter } from '../tpm/encoding.js';
 import { flushContext } from '../tpm/keys.js';
-import { type Authorisation, viewCommand } from './command-view.js';
+import { type Authorization, viewCommand } from './command-view.js';
 
 const hashes = new Map<number, 'sha1' | 'sha256'>([
   [Algorithm.sha1, 'sha1'],
@@ -15,8 +15,8 @@ const continueSession = 0x01;
 const parameterEncryption = 0x60;
 
 /**
- * Acknowledges authorisations of commands that the TPM never sees. Beside passwords it knows HMAC sessions without bind
- * and salt, which is what tpm2-tools use: their key is empty, and so is the authorisation value of every hierarchy here.
+ * Acknowledges authorizations of commands that the TPM never sees. Beside passwords it knows HMAC sessions without bind
+ * and salt, which is what tpm2-tools use: their key is empty, and so is the authorization value of every hierarchy here.
  *
  * The nonce of an answer is the paravisor's; the TPM does not learn it. A session that has been answered here is good for
  * more of the same and for FlushContext, not for a command that goes to the TPM.
@@ -44,22 +44,22 @@ export class Sessions {
     if (unbound && type === hmacSession && hash) this.#hashes.set(session, hash);
   }
 
-  /** The authorisation area of a successful response; undefined when one of the sessions is of another kind. */
+  /** The authorization area of a successful response; undefined when one of the sessions is of another kind. */
   async acknowledge(
-    authorisations: readonly Authorisation[],
+    authorizations: readonly Authorization[],
     code: number,
     parameters: Buffer,
   ): Promise<Buffer | undefined> {
     const area = new TpmWriter();
-    for (const authorisation of authorisations) {
-      const { session, attributes } = authorisation;
+    for (const authorization of authorizations) {
+      const { session, attributes } = authorization;
       if (session === PermanentHandle.password) {
         area.u16(0).u8(continueSession).u16(0);
         continue;
       }
       const hash = this.#hashes.get(session);
       if (!hash || attributes & parameterEncryption) return undefined;
-      area.bytes(acknowledgeHmac(hash, authorisation, code, parameters));
+      area.bytes(acknowledgeHmac(hash, authorization, code, parameters));
       if (!(attributes & continueSession)) await flushContext(this.#tpm, session);
     }
     return area.toBuffer();
@@ -69,7 +69,7 @@ export class Sessions {
 /** TPMS_AUTH_RESPONSE of an HMAC session whose key is empty (Part 1, 18.7). */
 function acknowledgeHmac(
   hash: 'sha1' | 'sha256',
-  { nonceCaller, attributes }: Authorisation,
+  { nonceCaller, attributes }: Authorization,
   code: number,
   parameters: Buffer,
 ): Buffer {

@@ -17,7 +17,7 @@ import { freshP384KeyPair, type KeyPair, pooledRsaKeyPair } from './key-pool.js'
 
 const oneYearMs = 365.25 * 24 * 3600 * 1000;
 
-/** AMD's distinguished name but for the organisation, so that nobody takes a simulated certificate for AMD's. */
+/** AMD's distinguished name but for the organization, so that nobody takes a simulated certificate for AMD's. */
 const amdName = (commonName: string, organization = 'Simulated Micro Devices'): DistinguishedName => ({
   OU: 'Engineering',
   C: 'US',
@@ -37,7 +37,7 @@ export interface LeafOptions {
   tcb: Tcb;
   /** 64 bytes on Milan and Genoa, 8 on Turin; undefined leaves the extension out, as in a VLEK. */
   hardwareId?: Uint8Array;
-  /** `octet-string` wraps the hardware id once more, as some fixtures of other projects do. */
+  /** `octet-string` wraps the hardware id again, as some fixtures of other projects do. */
   hardwareIdEncoding?: 'raw' | 'octet-string';
   productName?: string;
   structVersion?: number;

@@ -167,7 +167,7 @@ export class IntelAuthority {
   }
 }
 
-/** Validity of everything that Intel publishes anew each month. */
+/** Validity of everything that Intel publishes every month. */
 export function monthFromYesterday(): ListValidity {
   // Whole seconds: that is all that certificates and lists can say.
   const yesterday = Math.floor(Date.now() / 1000) * 1000 - oneDayMs;

@@ -17,32 +17,32 @@ export type TpmTransport = (command: Buffer) => Promise<Buffer>;
 
 export interface TpmCommand {
   code: number;
-  /** Handle area; the first `authorised` of them get an empty password authorisation. */
+  /** Handle area; the first `authorized` of them get an empty password authorization. */
   handles?: readonly number[];
-  authorised?: number;
+  authorized?: number;
   parameters?: Uint8Array;
 }
 
 export const headerSize = 10;
 
-/** Marshals a command whose authorisations are all empty passwords (Part 1, 18.6). */
+/** Marshals a command whose authorizations are all empty passwords (Part 1, 18.6). */
 export function marshalCommand({
   code,
   handles = [],
-  authorised = 0,
+  authorized = 0,
   parameters = Buffer.alloc(0),
 }: TpmCommand): Buffer {
   const body = new TpmWriter();
   for (const handle of handles) body.u32(handle);
-  if (authorised > 0) {
-    const authorisation = new TpmWriter().u32(PermanentHandle.password).u16(0).u8(0).u16(0).toBuffer();
-    body.u32(authorisation.length * authorised);
-    for (let i = 0; i < authorised; i++) body.bytes(authorisation);
+  if (authorized > 0) {
+    const authorization = new TpmWriter().u32(PermanentHandle.password).u16(0).u8(0).u16(0).toBuffer();
+    body.u32(authorization.length * authorized);
+    for (let i = 0; i < authorized; i++) body.bytes(authorization);
   }
   body.bytes(parameters);
   const bytes = body.toBuffer();
   return new TpmWriter()
-    .u16(authorised > 0 ? StructureTag.sessions : StructureTag.noSessions)
+    .u16(authorized > 0 ? StructureTag.sessions : StructureTag.noSessions)
     .u32(headerSize + bytes.length)
     .u32(code)
     .bytes(bytes)

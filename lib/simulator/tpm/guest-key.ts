@@ -57,7 +57,7 @@ export async function provisionGuestKey(tpm: TpmTransport, blob: Uint8Array): Pr
   const imported = await execute(tpm, {
     code: CommandCode.Import,
     handles: [storageRootKey],
-    authorised: 1,
+    authorized: 1,
     parameters: new TpmWriter().u16(0).sized(publicArea).sized(duplicate).sized(seed).u16(Algorithm.null).toBuffer(),
   });
   const { handles } = await execute(
@@ -65,7 +65,7 @@ export async function provisionGuestKey(tpm: TpmTransport, blob: Uint8Array): Pr
     {
       code: CommandCode.Load,
       handles: [storageRootKey],
-      authorised: 1,
+      authorized: 1,
       parameters: new TpmWriter().sized(imported.parameters.sized()).sized(publicArea).toBuffer(),
     },
     1,

@@ -52,7 +52,7 @@ export async function createPrimary(
     {
       code: CommandCode.CreatePrimary,
       handles: [hierarchy],
-      authorised: 1,
+      authorized: 1,
       parameters: new TpmWriter().sized(emptySensitive).sized(template).u16(0).u32(0).toBuffer(),
     },
     1,
@@ -65,7 +65,7 @@ export async function evictControl(transport: TpmTransport, handle: number, pers
   await execute(transport, {
     code: CommandCode.EvictControl,
     handles: [PermanentHandle.owner, handle],
-    authorised: 1,
+    authorized: 1,
     parameters: new TpmWriter().u32(persistentHandle).toBuffer(),
   });
 }

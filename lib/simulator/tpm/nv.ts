@@ -17,12 +17,12 @@ export function marshalNvPublic({ index, attributes, size }: NvPublic): Buffer {
   return new TpmWriter().u32(index).u16(Algorithm.sha256).u32(attributes).u16(0).u16(size).toBuffer();
 }
 
-/** Defines an index with an empty authorisation value. The software TPM allows at most 2048 bytes. */
+/** Defines an index with an empty authorization value. The software TPM allows at most 2048 bytes. */
 export async function nvDefineSpace(transport: TpmTransport, hierarchy: number, nvPublic: NvPublic): Promise<void> {
   await execute(transport, {
     code: CommandCode.NV_DefineSpace,
     handles: [hierarchy],
-    authorised: 1,
+    authorized: 1,
     parameters: new TpmWriter().u16(0).sized(marshalNvPublic(nvPublic)).toBuffer(),
   });
 }
@@ -31,7 +31,7 @@ export async function nvUndefineSpace(transport: TpmTransport, hierarchy: number
   await execute(transport, {
     code: CommandCode.NV_UndefineSpace,
     handles: [hierarchy, index],
-    authorised: 1,
+    authorized: 1,
   });
 }
 
@@ -46,7 +46,7 @@ export async function nvWrite(
     await execute(transport, {
       code: CommandCode.NV_Write,
       handles: [hierarchy, index],
-      authorised: 1,
+      authorized: 1,
       parameters: new TpmWriter()
         .sized(data.subarray(offset, offset + nvBufferMax))
         .u16(offset)
@@ -64,7 +64,7 @@ export async function nvReadPublic(transport: TpmTransport, index: number): Prom
   return { index, attributes, size: area.u16() };
 }
 
-/** Reads a whole index with owner authorisation. */
+/** Reads a whole index with owner authorization. */
 export async function nvRead(transport: TpmTransport, index: number): Promise<Buffer> {
   const { size } = await nvReadPublic(transport, index);
   const pieces: Buffer[] = [];
@@ -72,7 +72,7 @@ export async function nvRead(transport: TpmTransport, index: number): Promise<Bu
     const { parameters } = await execute(transport, {
       code: CommandCode.NV_Read,
       handles: [PermanentHandle.owner, index],
-      authorised: 1,
+      authorized: 1,
       parameters: new TpmWriter()
         .u16(Math.min(nvBufferMax, size - offset))
         .u16(offset)

@@ -28,7 +28,7 @@ export async function pcrExtend(transport: TpmTransport, index: number, digests:
   await execute(transport, {
     code: CommandCode.PCR_Extend,
     handles: [index],
-    authorised: 1,
+    authorized: 1,
     parameters: parameters.toBuffer(),
   });
 }

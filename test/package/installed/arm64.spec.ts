@@ -41,7 +41,7 @@ describe.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/li
       return stdout.trim().split('\n');
     }
 
-    it('refuses what is no report', async () => {
+    it('refuses what is not a report', async () => {
       const printed = await emulated(`
       console.log(process.arch);
       try { cvm.parseHclReport(Buffer.alloc(2600, 0xff)); } catch ({ code }) { console.log(code); }`);

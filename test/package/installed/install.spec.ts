@@ -18,7 +18,7 @@ const builtWith = JSON.parse(readFileSync(join(root, `prebuilds/linux-${process.
   openssl: { version: string };
 };
 
-/** Uses the addon: bytes that are no report are refused by the native parser. */
+/** Uses the addon: bytes that are not a report are refused by the native parser. */
 const refusesGarbage = `
   try { cvm.parseHclReport(Buffer.alloc(2600, 0xff)); console.log('accepted'); }
   catch (error) { console.log(error.name, error.code); }`;
@@ -157,7 +157,7 @@ describe('a program of a user', () => {
          const token: string = await client.attest({ attestationUrl: cvm.attestationUrl });
          const { encryptedData } = await encrypt(token, new Uint8Array(3));
          const claims = await verifyToken(token, { issuer: cvm.attestationUrl });
-         // @ts-expect-error a number is no token
+         // @ts-expect-error a number is not a token
          await encrypt(1, encryptedData).catch((error: AttestationError) => error.code === ErrorCode.INVALID_INPUT_PARAMETER);
          return JSON.stringify(claims);
        }`,

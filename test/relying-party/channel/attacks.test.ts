@@ -16,7 +16,7 @@ import { closed, dialling, listening, type Machine, startMachine } from './machi
 const CHANNEL = '../../../lib/relying-party/channel';
 type Build = Awaited<ReturnType<typeof build>>;
 
-/** The channel with modules replaced: everything that it is made of is loaded anew. */
+/** The channel with modules replaced: everything that it is made of is loaded again. */
 async function build(weaken: () => void = () => undefined) {
   vi.resetModules();
   for (const module of REPLACEABLE) vi.doUnmock(`${CHANNEL}/${module}.js`);
