@@ -56,6 +56,7 @@ function bytesOf(text) {
 
 async function verify() {
   const started = performance.now();
+  $('chain').replaceChildren();
   $('checks').replaceChildren();
   try {
     const result = await explainEvidence(evidenceFromJson(texts.evidence), optionsOf(texts.policy));
@@ -70,8 +71,8 @@ const SUBJECTS = {
   root: 'Root of trust',
   intermediate: 'Intermediate certificate',
   leaf: 'Signing key of the hardware',
-  report: 'Hardware report',
   'quoting-enclave': 'Quoting enclave',
+  report: 'Hardware report',
   collateral: 'Collateral',
   tcb: 'TCB',
   'runtime-data': 'Runtime data',
@@ -89,8 +90,23 @@ function show(result, milliseconds) {
   verdict(result.ok, result.ok ? `verified: ${time}` : `refused: ${failed[0].name} (${failed[0].code}); ${time}`);
   for (const [subject, title] of Object.entries(SUBJECTS)) {
     const checks = result.checks.filter((check) => check.subject === subject);
-    if (checks.length > 0) $('checks').append(group(title, checks));
+    if (checks.length === 0) continue;
+    const section = group(title, checks);
+    section.id = `subject-${subject}`;
+    $('checks').append(section);
+    $('chain').append(link(title, section, $('chain').querySelector('.bad') !== null));
   }
+}
+
+/** One link of the chain of trust; what comes after a broken one hangs on nothing, good as it may be in itself. */
+function link(title, section, loose) {
+  const broken = section.className === 'bad';
+  const item = element('li', '', broken ? 'bad cut' : loose ? 'loose' : 'good');
+  const anchor = element('a', `${broken ? '✗' : '✓'} ${title}`);
+  anchor.href = `#${section.id}`;
+  if (loose && !broken) anchor.title = 'good in itself, but an earlier link is broken';
+  item.append(anchor);
+  return item;
 }
 
 function group(title, checks) {
@@ -117,7 +133,7 @@ function verdict(ok, text) {
 for (const kind of ['evidence', 'policy']) {
   $(kind).addEventListener('change', (event) => {
     const [file] = event.target.files;
-    if (file !== undefined) file.text().then((text) => take(kind, file.name, text));
+    if (file !== undefined) file.text().then((text) => take(kind, '', text));
   });
 }
 document.addEventListener('dragover', (event) => event.preventDefault());
