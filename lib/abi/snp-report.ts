@@ -3,7 +3,7 @@ import { emptyInput, malformed, plainBytes } from './input.js';
 import type { GuestPolicy, PlatformInfo, SnpReport } from './snp-report-fields.js';
 import { isTcbReservedZero, type Product, readTcb, TCB_SIZE, type TcbLayout, tcbLayoutOf } from './tcb.js';
 
-export const SNP_REPORT_SIZE = 1184;
+const SNP_REPORT_SIZE = 1184;
 /** Length of the part that the signature covers. */
 export const SNP_SIGNED_SIZE = 0x2a0;
 /** Where R begins, and the length of R and of S: 48 bytes, little-endian, and 24 zeros. */

@@ -2,7 +2,7 @@ import { malformed } from './input.js';
 import { IntelJson } from './intel-json.js';
 
 /** Status words of a platform's TCB level. */
-export const PLATFORM_STATUSES = [
+const PLATFORM_STATUSES = [
   'UpToDate',
   'SWHardeningNeeded',
   'ConfigurationNeeded',
@@ -85,7 +85,7 @@ const COMPONENTS = 16;
 const MAXIMUM_LEVELS = 256;
 const MAXIMUM_IDENTITIES = 256;
 /** Larger than any number that Intel gives out, smaller than what loses precision. */
-export const MAXIMUM_NUMBER = 0xffff_ffff;
+const MAXIMUM_NUMBER = 0xffff_ffff;
 
 /** Id, version, dates and evaluation number of a signed document. */
 export function readDocumentHead(json: IntelJson): DocumentHead {

@@ -56,7 +56,7 @@ export interface TdReport extends TdMeasurements {
   readonly raw: Uint8Array;
 }
 
-export const TD_REPORT_SIZE = 1024;
+const TD_REPORT_SIZE = 1024;
 const TDX_REPORT_TYPE = 0x81;
 const STRUCTURE = 'TD report';
 

@@ -65,11 +65,6 @@ function describeVariable(data: Uint8Array): string | undefined {
   return `${name}: ${textOf(value) ?? bytesText(value)}`;
 }
 
-/** Whether the digest is one of the data shown, so that what it says was measured and is not a story. */
-export function isDataMeasured(event: TcgEvent): boolean {
-  return measuredBytes(event) !== undefined;
-}
-
 /** The part of an event's data that its SHA-256 digest is of; undefined when it is of something else. */
 export function measuredBytes(event: TcgEvent, digest: Digest = sha2): Uint8Array | undefined {
   const expected = event.digests.sha256;

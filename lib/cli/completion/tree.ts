@@ -42,7 +42,7 @@ export function commandWords(program: Command): CommandWords[] {
 }
 
 /** Commands of a command, without its help. */
-export function subcommandsOf(command: Command): Command[] {
+function subcommandsOf(command: Command): Command[] {
   return command.commands.filter((one) => one.name() !== 'help');
 }
 
