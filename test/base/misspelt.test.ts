@@ -56,7 +56,7 @@ describe('a misspelt option is refused', () => {
     });
   });
 
-  it('and all that are documented are taken', async () => {
+  it('every documented option is taken', async () => {
     await expect(verifyToken(token, good)).resolves.toBeDefined();
     await expect(
       verifyToken(token, { ...good, clockTolerance: 1, keyFetch: {}, requireTpm: true }),

@@ -58,7 +58,7 @@ describe('parseStrictJson', () => {
     );
   });
 
-  it('tells why', () => {
+  it('parseStrictJson tells why it refuses a text', () => {
     const texts = [
       ['{"a":1,"a":1}', 'duplicate'],
       ['{"a":1,"\\u0061":1}', 'duplicate'],

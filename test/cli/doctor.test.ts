@@ -84,7 +84,7 @@ describe('doctor without a TPM', () => {
     }
   });
 
-  it('is readable', async () => {
+  it('is printed for people when --json is not given', async () => {
     const { stdout } = await cvmAttest(['doctor', '--tcti', 'device:/nonexistent', ...noServices]);
     expect(stdout).toMatch(/✗ TPM device +there is no \/nonexistent/);
     expect(stdout).toMatch(/→ /);

@@ -53,7 +53,7 @@ describe('quote', () => {
     expect(quote.signature).toMatch(/^[0-9a-f]{512}$/);
   });
 
-  it('is readable', async () => {
+  it('is printed for people when --json is not given', async () => {
     const { stdout } = await run(['quote', '--nonce', '00ff']);
     expect(stdout).toMatch(/nonce +00ff\n/);
     expect(stdout).toContain('PCRs (SHA-256)');

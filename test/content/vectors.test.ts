@@ -52,7 +52,7 @@ function open(aesKey: Buffer, nonce: Buffer, sealed: Buffer): string {
 }
 
 describe('stored messages of every format', () => {
-  it('open', async () => {
+  it('open with the stored key', async () => {
     const { envelope, session, orderedSession } = vectors;
     const opened = await decryptEnvelope(
       hex(envelope.encryptedData),

@@ -35,8 +35,8 @@ async function collected(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-describe('hostile ciphertext ends in a documented error:', () => {
-  it('envelopes', async () => {
+describe('hostile ciphertext', () => {
+  it('as an envelope ends in a documented error', async () => {
     const { encryptedData, encryptionMetadata } = await encrypt(key.token, plaintext);
     const metadata = JSON.parse(Buffer.from(encryptionMetadata.toString(), 'base64').toString()) as object;
     const encoded = (value: unknown) => Buffer.from(Buffer.from(JSON.stringify(value) ?? '').toString('base64'));
@@ -54,7 +54,7 @@ describe('hostile ciphertext ends in a documented error:', () => {
     );
   });
 
-  it('compact JWEs', async () => {
+  it('as a compact JWE ends in a documented error', async () => {
     const jwe = await encryptJwe(key.token, plaintext);
     await asyncProperty(mutatedText(jwe), (text) => opensOnlyGenuine(() => decryptJwe(text, key.unwrap)));
     await asyncProperty(anything, (value) => opensOnlyGenuine(() => decryptJwe(value as string, key.unwrap)));

@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => cvm?.stop());
 
 describe('parsers refuse hostile bytes with documented errors:', () => {
-  it('event logs', () => {
+  it('event logs of hostile bytes', () => {
     property(mutated(evidence.eventLog ?? Buffer.alloc(0)), (bytes) => {
       refusesTyped(() => {
         const log = parseEventLog(bytes);
@@ -89,7 +89,7 @@ describe('parsers refuse hostile bytes with documented errors:', () => {
     });
   });
 
-  it('policies', () => {
+  it('policies of hostile text', () => {
     const policy = {
       allowedProducts: ['Milan'],
       minimumTcb: { Milan: { snp: 8 } },

@@ -73,7 +73,7 @@ describe('tokens', () => {
     });
   });
 
-  it('or key sets that are anything else end in a documented error', async () => {
+  it('key sets that are anything else end in a documented error', async () => {
     await asyncProperty(anything, (value) => rejectsTyped(() => verify(value)));
     await asyncProperty(fc.oneof(anything, mutatedJson(cvm.tokenKeys)), (keys) =>
       rejectsTyped(() => verifyToken(token, { issuer: cvm.attestationUrl, keys: keys as never })),
@@ -149,7 +149,7 @@ describe('answers', () => {
 });
 
 describe('what the caller and the machine say', () => {
-  it('client payloads', () => {
+  it('hostile client payloads end in a documented error', () => {
     property(fc.oneof(anything, fc.json(), fc.string()), (payload) =>
       refusesTyped(() => {
         const encoded = encodeClientPayload(payload);
@@ -158,7 +158,7 @@ describe('what the caller and the machine say', () => {
     );
   });
 
-  it('os-release', () => {
+  it('a hostile os-release ends in a documented error', () => {
     const line = fc.oneof(
       fc.string(),
       fc.tuple(fc.constantFrom('NAME', 'VERSION_ID', 'ID'), fc.string()).map(([name, value]) => `${name}=${value}`),
@@ -173,7 +173,7 @@ describe('what the caller and the machine say', () => {
     );
   });
 
-  it('addresses', () => {
+  it('hostile addresses end in a documented error', () => {
     const url = fc.oneof(
       fc.webUrl(),
       fc.string(),

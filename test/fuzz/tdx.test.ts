@@ -56,7 +56,7 @@ describe('parsers of TDX refuse hostile input with documented errors:', () => {
     property(mutated(collateral.pckCrl), (bytes) => refusesTyped(() => parseRevocationList(bytes)));
   });
 
-  it('collateral', () => {
+  it('collateral that was changed', () => {
     property(mutatedJson(quoteCollateral()), (value) => refusesTyped(() => importTdxCollateral(value as object)));
     property(mutatedText(JSON.stringify(quoteCollateral())), (text) => refusesTyped(() => importTdxCollateral(text)));
     property(anything, (value) => refusesTyped(() => importTdxCollateral(value as string)));
@@ -64,7 +64,7 @@ describe('parsers of TDX refuse hostile input with documented errors:', () => {
 });
 
 describe('explainTdQuote always tells, and never accepts what was changed:', () => {
-  it('a quote', async () => {
+  it('a quote that was changed', async () => {
     const { padding } = parseTdQuote(quote);
     const used = quote.length - padding.length;
     await asyncProperty(mutated(quote), async (bytes) => {

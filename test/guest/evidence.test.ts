@@ -178,7 +178,7 @@ describe('a quote', () => {
     expect(failed(result)).toEqual([]);
   });
 
-  it('and the certified key are of one PCR state', async () => {
+  it('is of the same PCR state as the certified key', async () => {
     const other = await SimulatedCvm.start();
     await using _ = other;
     await using guest = clientOf(other);

@@ -55,7 +55,7 @@ describe('services’ options that are none', () => {
     },
   );
 
-  it.each([null, undefined, 5])('and so is %s for a report', async (report) => {
+  it.each([null, undefined, 5])('KdsClient answers %s in place of a report with code 8', async (report) => {
     await expect(new KdsClient({ cacheDirectory: false }).certificatesFor(report as never)).rejects.toEqual(refused);
   });
 });

@@ -201,7 +201,7 @@ describe('MaaClient with a credential', () => {
 });
 
 describe('MaaClient: what an instance publishes', () => {
-  it('signing keys', async () => {
+  it('signingKeys() returns its key set', async () => {
     const set = { keys: [jwkOf(rsaKeys())] };
     await using server = await serve(json(set));
     expect(await new MaaClient(server.url.href, quick).signingKeys()).toEqual(set);

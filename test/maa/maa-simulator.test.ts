@@ -113,7 +113,7 @@ describe('the service’s keys', () => {
 });
 
 describe('the key in a guest token', () => {
-  it('is the TPM’s', async () => {
+  it('is the public part of the TPM’s ephemeral key', async () => {
     const token = await guest.attest({ attestationUrl: cvm.attestationUrl, clientPayload: { nonce: 'n' } });
     const key = await tokenEncryptionKey(token, { issuer: cvm.attestationUrl, nonce: 'n' });
     const { encryptedData } = await guest.encrypt(key.jwk, Buffer.from('for the TPM'), { type: 'None' });

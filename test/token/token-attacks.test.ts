@@ -161,14 +161,14 @@ describe('tokens that a verifier must not take: issuer and time', () => {
 });
 
 describe('tokens that a verifier must not take: the text', () => {
-  it('1 MB, quickly', async () => {
+  it('1 MB is refused quickly', async () => {
     const token = signToken(guestClaims({ padding: 'x'.repeat(750_000) }), keys.privateKey);
     expect(token.length).toBeGreaterThan(1_000_000);
     await refused(token, 'ERR_TOKEN_SIZE');
     await refused('.'.repeat(10_000_000), 'ERR_TOKEN_SIZE');
   });
 
-  it('bombs of nested JSON', async () => {
+  it('bombs of nested JSON are refused', async () => {
     const claims = JSON.stringify(guestClaims()).slice(0, -1);
     for (const [open, close] of [
       ['[', ']'],
@@ -215,7 +215,7 @@ describe('tokens that a verifier must not take: the text', () => {
     );
   });
 
-  it('the same signature in other letters: the unused bits of the last one', async () => {
+  it('a signature with other unused bits in its last letter is refused', async () => {
     const token = signToken(guestClaims(), keys.privateKey);
     const last = token.slice(-1);
     expect('AQgw').toContain(last);

@@ -183,7 +183,7 @@ describe('freshness', () => {
 });
 
 describe('identity', () => {
-  it('policy hash', async () => {
+  it('policyHash demands the hash of the policy of the service', async () => {
     const policyHash = 'wm9mHlvTU82e8UqoOy1Yj1FBRSNkfe99-69IYDq9eWs';
     await accepted(guestClaims(), { policyHash });
     await accepted(platformClaims(), { policyHash: ['another', policyHash] });

@@ -121,7 +121,7 @@ describe('parameter encryption', () => {
     }
   });
 
-  it('works on after a refused ciphertext', async () => {
+  it('goes on working after a refused ciphertext', async () => {
     await withClient({ parameterEncryption: true }, async (tpm) => {
       const refused = tpm.rsaDecrypt({ ciphertext: Buffer.alloc(256, 1), pcrs: PCRS, scheme });
       await expect(refused).rejects.toMatchObject({ kind: 'tpm' });

@@ -128,7 +128,7 @@ describe('the ephemeral key', () => {
     expect(await tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme: { scheme: 'RSA-OAEP', hash } })).toEqual(message);
   });
 
-  it('opens RSAES', async () => {
+  it('opens a block that was encrypted with RSAES (PKCS#1 v1.5)', async () => {
     const ciphertext = publicEncrypt({ key: rsaKey(await certified()), padding: constants.RSA_PKCS1_PADDING }, message);
     expect(await tpm.rsaDecrypt({ ciphertext, pcrs: PCRS, scheme: { scheme: 'RSAES' } })).toEqual(message);
   });
