@@ -103,7 +103,7 @@ function readEvidence(json: string | Uint8Array | object): Evidence {
 /** JSON text of at most 2 MiB and 32768 values, without ambiguities. */
 export function parseEvidenceJson(json: string | Uint8Array): unknown {
   if (typeof json !== 'string' && !isBytes(json)) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'evidence is a text or a Uint8Array');
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'evidence is a string or a Uint8Array');
   }
   if (json.length === 0) throw emptyInput('the evidence');
   if (json.length > EVIDENCE_JSON_LIMITS.bytes) throw malformed(REFUSED, 'larger than 2 MiB');

@@ -22,7 +22,7 @@ export class IntelJson {
 
   text(name: string): string {
     const value = this.#take(name);
-    if (typeof value !== 'string' || value.length > 256) throw this.#fault(name, 'a text');
+    if (typeof value !== 'string' || value.length > 256) throw this.#fault(name, 'a string');
     return value;
   }
 

@@ -57,7 +57,7 @@ function readCollateralV3(json: string | object): TdxCollateral {
   }
   const text = (name: string): string => {
     const member = Object.hasOwn(value, name) ? value[name] : undefined;
-    if (typeof member !== 'string' || member === '') throw malformed(STRUCTURE, `${name} must be a text`);
+    if (typeof member !== 'string' || member === '') throw malformed(STRUCTURE, `${name} must be a string`);
     // C strings keep the NUL that ends them.
     return member.replace(/\0+$/, '');
   };

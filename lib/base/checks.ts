@@ -65,7 +65,7 @@ export class CheckList<Code extends string = string> {
     return this.add(subject, name, code, expected === actual, { expected, actual: actual ?? 'none' });
   }
 
-  /** Adds whether a text is one of the accepted ones. */
+  /** Adds whether a string is one of the accepted ones. */
   oneOf(
     subject: CheckSubject | undefined,
     name: string,

@@ -26,11 +26,11 @@ export const flag: OptionKind<boolean> = kind((value) => typeof value === 'boole
 /** Text that is not empty. */
 export const text: OptionKind<string> = kind(
   (value): value is string => typeof value === 'string' && value !== '',
-  'a text that is not empty',
+  'a non-empty string',
 );
 
 /** Text, the empty one included. */
-export const anyText: OptionKind<string> = kind((value) => typeof value === 'string', 'a text');
+export const anyText: OptionKind<string> = kind((value) => typeof value === 'string', 'a string');
 
 export const callable = <T extends (...parameters: never[]) => unknown>(): OptionKind<T> =>
   kind((value): value is T => typeof value === 'function', 'a function');
@@ -158,7 +158,7 @@ export function either<One, Other>(
 export const bytesOrText: OptionKind<Uint8Array | string> = {
   check: (value, name) => {
     if (typeof value === 'string' && value !== '') return value;
-    if (!isBytes(value)) throw invalid(`${name} must be a Uint8Array or a text${waiting(value)}`);
+    if (!isBytes(value)) throw invalid(`${name} must be a Uint8Array or a string${waiting(value)}`);
     return copyBytes(value);
   },
 };

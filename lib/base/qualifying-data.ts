@@ -33,7 +33,7 @@ export function isReservedContext(context: string): boolean {
 export const contextName: OptionKind<string> = {
   check: (value, name) => {
     if (typeof value !== 'string' || !/^[a-z0-9-]{1,32}$/.test(value)) {
-      throw invalid(`${name} must be a text of 1 to 32 characters a–z, 0–9 and -`);
+      throw invalid(`${name} must be a string of 1 to 32 characters a–z, 0–9 and -`);
     }
     return value;
   },

@@ -11,7 +11,7 @@ export interface JweOptions {
 }
 
 export const JWE_OPTIONS: OptionTable<JweOptions> = {
-  contentType: kinds.textLike(/^.{0,256}$/s, 'a text of at most 256 characters'),
+  contentType: kinds.textLike(/^.{0,256}$/s, 'a string of at most 256 characters'),
 };
 const MAX_JWE_BYTES = 256 * 1024 * 1024;
 const KEY_BYTES = 32;

@@ -28,7 +28,7 @@ export async function attestedFetch(
   const isRepeatable = body === undefined || typeof body === 'string' || isBytes(body);
   if (!isRepeatable && !(body instanceof URLSearchParams)) throw invalid('fetch: the body must be text or bytes');
   const url = destination(input);
-  if (rest.method !== undefined && typeof rest.method !== 'string') throw invalid('fetch: method must be a text');
+  if (rest.method !== undefined && typeof rest.method !== 'string') throw invalid('fetch: method must be a string');
   const method = (rest.method ?? 'GET').toUpperCase();
   const given = readArguments('fetch: headers', () => new Headers(rest.headers));
   const send = (headers: Record<string, string>): Promise<Response> => {

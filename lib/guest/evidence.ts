@@ -58,7 +58,7 @@ const ALL_PCRS = Array.from({ length: 24 }, (_, index) => index);
  *
  * @param options checked already
  * @throws AttestationError 13 when the TPM fails or has no HCL report; 9, 20, 21 when what it
- * returns is not evidence; 4, 5, 7, 16, 17, 18 when the certificates cannot be had, 30 when the TD quote
+ * returns is not evidence; 4, 5, 7, 16, 17, 18 when the certificates are not available, 30 when the TD quote
  * cannot; an `AbortError` when `signal` aborts.
  */
 export async function collectEvidence(

@@ -39,7 +39,7 @@ export class IssuerCertificates {
     readonly logger: Logger,
   ) {}
 
-  /** From the leaf's issuer on upwards, without the root; what cannot be had is missing, and logged. */
+  /** From the leaf's issuer on upwards, without the root; what is not available is left out, and logged. */
   async above(leaf: Certificate, signal?: AbortSignal): Promise<Certificate[]> {
     const { roots, intermediates } = this.sources;
     const chain: Certificate[] = [];

@@ -76,7 +76,7 @@ const PARAMETERS: OptionTable<ReleaseKeyParameters> = {
   credential: withMethods<TokenCredential>('getToken'),
   managedIdentity: nested<ManagedIdentity>({ clientId: text, objectId: text, resourceId: text }),
   algorithm: releaseAlgorithm,
-  nonce: textLike(/^[\x21-\x7e]{1,1024}$/, 'a text of printable ASCII'),
+  nonce: textLike(/^[\x21-\x7e]{1,1024}$/, 'a string of printable ASCII'),
   requireNonceEcho: flag,
   clientPayload: unchecked(),
   token: text,

@@ -70,7 +70,7 @@ export async function unprotectSecret(
   options: UnprotectSecretOptions,
   guest: SecretGuest,
 ): Promise<Buffer> {
-  if (typeof token !== 'string' || token === '') throw invalid('unprotectSecret takes the token as a text');
+  if (typeof token !== 'string' || token === '') throw invalid('unprotectSecret takes the token as a string');
   const { require: wanted = 'signed+encrypted', maxAgeSeconds, now = new Date(), signal } = options;
   const protection = wanted in POLICIES ? POLICIES[wanted as keyof typeof POLICIES] : (wanted as SecretProtection);
   const trustedRoots = options.trustedRoots ?? guest.secretRoots;

@@ -15,7 +15,7 @@ export interface TransportContext {
   /**
    * Connections of this library's own.
    *
-   * @throws AttestationError 8 for an option that is wrong or cannot be had in this runtime
+   * @throws AttestationError 8 for an option that is wrong or not available in this runtime
    */
   readonly ownTransport: (options: OwnTransportOptions) => Transport;
   /** The same, never through a proxy: for instance metadata. */

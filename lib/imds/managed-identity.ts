@@ -34,12 +34,12 @@ export class ManagedIdentityCredential {
   readonly #identity: ManagedIdentity;
   readonly #tokens = new Map<string, AccessToken>();
 
-  /** @throws AttestationError 8 for more than one member, or one that is not a text */
+  /** @throws AttestationError 8 for more than one member, or one that is not a string */
   constructor(imds: Imds, identity: ManagedIdentity = {}) {
     const members = Object.entries(identity);
     const known = members.every(([name, value]) => Object.hasOwn(PARAMETERS, name) && isIdentifier(value));
     if (members.length > 1 || !known) {
-      throw invalid('managedIdentity must have one of clientId, objectId and resourceId, as a text');
+      throw invalid('managedIdentity must have one of clientId, objectId and resourceId, as a string');
     }
     this.#imds = imds;
     this.#identity = { ...identity };

@@ -50,7 +50,7 @@ function quoteMember(body: Uint8Array): string | undefined {
   if (!isJsonObject(answer)) throw unreadable('is not a JSON object');
   const { quote } = answer;
   if (quote === undefined || quote === null) return undefined;
-  if (typeof quote !== 'string') throw unreadable('has a quote that is not a text');
+  if (typeof quote !== 'string') throw unreadable('has a quote that is not a string');
   return quote;
 }
 

@@ -11,7 +11,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
  * nothing to send. The service returns it in `x-ms-runtime.client-payload` of the token.
  *
  * Takes a JSON text, as the reference library does, or an object. Numbers, booleans and null become text (`5`, `true`,
- * empty); an array has the names `0`, `1`, …; of a name that occurs twice in a text the last one counts; a text that holds
+ * empty); an array has the names `0`, `1`, …; of a name that occurs twice in a string the last one counts; a string that holds
  * a bare string, number or boolean is taken for no payload.
  * Unlike in the reference library a nested value is refused instead of ending the process, comments and anything after
  * the closing brace are refused, and so are integers that JavaScript cannot hold exactly.

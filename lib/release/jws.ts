@@ -36,7 +36,7 @@ const MAX_DEPTH = 16;
 
 /** Splits a compact JWS. @throws Error with a message for a check, for what is not one */
 export function splitJws(value: unknown): CertifiedJws {
-  if (typeof value !== 'string') throw new MalformedJws('it is not a text');
+  if (typeof value !== 'string') throw new MalformedJws('it is not a string');
   if (value.length > MAX_LENGTH) throw new MalformedJws(`it is longer than ${MAX_LENGTH} characters`);
   const parts = value.split('.', 4);
   if (parts.length !== 3 || parts.includes(''))

@@ -70,7 +70,7 @@ function challengeMac(bytes: Uint8Array, key: Uint8Array, lifetimeMs: number, co
 /** UTF-8 of a context; empty when there is none. @throws {AttestationError} 8 */
 export function contextBytes(context: string | undefined): Buffer {
   if (context === undefined) return Buffer.alloc(0);
-  if (typeof context !== 'string' || /\p{Surrogate}/u.test(context)) throw invalid('context must be a text');
+  if (typeof context !== 'string' || /\p{Surrogate}/u.test(context)) throw invalid('context must be a string');
   const characters = [...context].length;
   if (characters === 0 || characters > MAXIMUM_CONTEXT) {
     throw invalid(`context must have 1 to ${MAXIMUM_CONTEXT} characters`);

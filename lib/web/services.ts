@@ -22,7 +22,7 @@ export class KdsClient extends KdsServiceClient {
     super(options, {
       ...webTokenContext,
       folderCache: (directory) => {
-        if (directory !== undefined) throw invalid('cacheDirectory cannot be had in this runtime: give a cache');
+        if (directory !== undefined) throw invalid('cacheDirectory is not available in this runtime: give a cache');
         return undefined;
       },
     });

@@ -87,7 +87,7 @@ describe.skipIf(!withFixtures)('readTcbInfo', () => {
     ['a component too few', (value) => (tcb(value).sgxtcbcomponents as unknown[]).pop()],
     ['a component too many', (value) => (tcb(value).tdxtcbcomponents as unknown[]).push({ svn: 0 })],
     ['an SVN of 256', (value) => Object.assign((tcb(value).sgxtcbcomponents as Json[])[0] ?? {}, { svn: 256 })],
-    ['an SVN in a text', (value) => Object.assign((tcb(value).sgxtcbcomponents as Json[])[0] ?? {}, { svn: '3' })],
+    ['an SVN in a string', (value) => Object.assign((tcb(value).sgxtcbcomponents as Json[])[0] ?? {}, { svn: '3' })],
     ['a PCESVN of 65536', (value) => Object.assign(tcb(value), { pcesvn: 65_536 })],
     ['an unknown status', (value) => Object.assign(levels(value)[0] ?? {}, { tcbStatus: 'Fine' })],
     [

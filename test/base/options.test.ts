@@ -98,7 +98,7 @@ describe('checkOptions', () => {
   const hostile: [string, unknown][] = [
     ['null', null],
     ['nothing where something is required', undefined],
-    ['a text', 'x'],
+    ['a string', 'x'],
     ['an array', [issuer]],
     ['a Map', new Map([['issuer', issuer]])],
     ['an object of a class', new Options()],
@@ -186,7 +186,7 @@ describe('checkOptions', () => {
     ['a number out of range', { issuer, limit: 11 }],
     ['no bytes', { issuer, nonce: new Uint8Array() }],
     ['too many bytes', { issuer, nonce: new Uint8Array(65) }],
-    ['a text as bytes', { issuer, nonce: 'abc' }],
+    ['a string as bytes', { issuer, nonce: 'abc' }],
     ['an invalid date', { issuer, now: new Date(Number.NaN) }],
     ['a look-alike of a date', { issuer, now: { [Symbol.toStringTag]: 'Date', getTime: () => 1 } }],
     ['a look-alike of a signal', { issuer, signal: {} }],

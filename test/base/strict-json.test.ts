@@ -29,7 +29,7 @@ describe('parseStrictJson', () => {
     );
   });
 
-  it('refuses a text exactly when JSON.parse does, doubled names and deep nesting apart', () => {
+  it('refuses a string exactly when JSON.parse does, doubled names and deep nesting apart', () => {
     const piece = fc.constantFrom(
       '{',
       '}',
@@ -58,7 +58,7 @@ describe('parseStrictJson', () => {
     );
   });
 
-  it('parseStrictJson tells why it refuses a text', () => {
+  it('parseStrictJson tells why it refuses a string', () => {
     const texts = [
       ['{"a":1,"a":1}', 'duplicate'],
       ['{"a":1,"\\u0061":1}', 'duplicate'],

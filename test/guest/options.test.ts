@@ -52,7 +52,7 @@ describe('options that would be lost without a word', () => {
   const bad: [string, () => unknown][] = [
     ['null', () => null],
     ['a number', () => 5],
-    ['a text', () => 'x'],
+    ['a string', () => 'x'],
     ['an array', () => []],
     ['a Map', () => new Map([['signal', 1]])],
     ['an object of a class', () => new Options()],

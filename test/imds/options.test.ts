@@ -29,7 +29,7 @@ describe('services’ options that are none', () => {
     ['a retry with a value that got lost', { retry: { retries: undefined } }],
     ['a retry that is a Map', { retry: new Map() }],
     ['a retry with a misspelt name', { retry: { retrys: 1 } }],
-    ['a flag that is a text', { allowInsecureHttp: 'false' }],
+    ['a flag that is a string', { allowInsecureHttp: 'false' }],
     [
       'a getter',
       {

@@ -117,7 +117,7 @@ describe('parseReleasePolicy', () => {
       'a number out of range',
       '{"version":"1.0.0","anyOf":[{"authority":"https://a","allOf":[{"claim":"a","equals":1e999}]}]}',
     ],
-    ['exists with a text', claim([{ claim: 'a', exists: 'perhaps' }])],
+    ['exists with a string', claim([{ claim: 'a', exists: 'perhaps' }])],
     ['greater with a word', claim([{ claim: 'a', greater: 'eight' }])],
     ['bytes that are not UTF-8', Uint8Array.of(0x7b, 0xff, 0x7d)],
     ['a number', 5],

@@ -222,12 +222,12 @@ describe('createChallenges', () => {
     ['a short secret', { secret: Buffer.alloc(31) }],
     ['no secret', { secret: [] }],
     ['five secrets', { secret: Array.from({ length: 5 }, () => Buffer.alloc(32)) }],
-    ['a text as secret', { secret: 'x'.repeat(32) }],
+    ['a string as secret', { secret: 'x'.repeat(32) }],
     ['a lost store', { store: undefined }],
     ['a store that is none', { store: {} }],
     ['a lost lifetime', { lifetimeMs: undefined }],
     ['a lifetime of zero', { lifetimeMs: 0 }],
-    ['a text as tolerance', { clockToleranceMs: '60000' }],
+    ['a string as tolerance', { clockToleranceMs: '60000' }],
     ['a misspelt option', { lifetime: 1000 }],
   ])('is not made with %s', (_, wrong) => {
     expect(() => challenges(wrong as never)).toThrow(expect.objectContaining({ code: 8 }));

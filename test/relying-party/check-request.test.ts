@@ -157,7 +157,7 @@ describe('expect of a guard', () => {
     ['null', null],
     ['false', false],
     ['a number', 7],
-    ['a text', 'nonce'],
+    ['a string', 'nonce'],
     ['an empty object', {}],
     ['a Map', new Map([['nonce', '011510062022']])],
     ['a getter on a prototype', new Expectation()],

@@ -245,12 +245,12 @@ describe('tokens that a verifier must not take: the text', () => {
     [`${base64url(header)}.${base64url('{"a":"b')}.AAAA`, 'a string that does not end'],
     [`${base64url(header)}.${Buffer.from([0x22, 0xff, 0x22]).toString('base64url')}.AAAA`, 'claims that are not UTF-8'],
     [`${base64url({ ...header, kid: 7 })}.e30.AAAA`, 'a kid that is a number'],
-    [`${base64url('"RS256"')}.e30.AAAA`, 'a header that is a text'],
+    [`${base64url('"RS256"')}.e30.AAAA`, 'a header that is a string'],
   ])('%j: %s', async (token) => {
     await refused(token, 'ERR_TOKEN_FORMAT');
   });
 
-  it.each([undefined, null, 7, {}, Buffer.from('a.b.c')])('%j instead of a text', async (token) => {
+  it.each([undefined, null, 7, {}, Buffer.from('a.b.c')])('%j instead of a string', async (token) => {
     await refused(token as unknown as string, 'ERR_TOKEN_FORMAT');
   });
 });

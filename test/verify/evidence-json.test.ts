@@ -94,7 +94,7 @@ describe('evidence as JSON', () => {
     ],
     ['a list', '[]', /must be an object/],
     ['null', 'null', /must be an object/],
-    ['half a text', '{"version":1', /not valid JSON/],
+    ['half a string', '{"version":1', /not valid JSON/],
     ['deep nesting', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, /levels deep/],
   ])('refuses %s', (_, json, message) => {
     expect(() => evidenceFromJson(json)).toThrow(refusal);

@@ -170,7 +170,7 @@ describe('parsePolicy', () => {
   it.each([
     ['a misspelt member', { minimunTcb: {} }, "unknown member 'minimunTcb'"],
     ['a misspelt member deep inside', { guestPolicy: { SMT: true } }, "unknown member 'guestPolicy.SMT'"],
-    ['a text for a number', { minimumGuestSvn: '10' }, "'minimumGuestSvn' must be integer"],
+    ['a string for a number', { minimumGuestSvn: '10' }, "'minimumGuestSvn' must be integer"],
     ['hex of the wrong size', { measurement: 'ab' }, "'measurement'"],
     ['a component above 255', { minimumTcb: { snp: 256 } }, "'minimumTcb.snp' must be <= 255"],
     ['PCR 24', { pcrs: { 24: hexOf(32, 0) } }, "unknown member 'pcrs.24'"],
@@ -231,7 +231,7 @@ describe('options that would check less than was meant', () => {
   it.each([
     ['nothing', undefined],
     ['another version', { version: 2, hclReport: new Uint8Array(1) }],
-    ['a text for bytes', { version: 1, hclReport: 'SENMQQ' }],
+    ['a string for bytes', { version: 1, hclReport: 'SENMQQ' }],
     [
       'a quote without PCRs',
       { version: 1, hclReport: new Uint8Array(1), quote: { message: new Uint8Array(), signature: new Uint8Array() } },

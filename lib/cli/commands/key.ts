@@ -63,7 +63,7 @@ function releaseCommand(context: Context): Command {
     .option('--jwk <file>', 'write the key there as a JWK (mode 0600); never overwrites')
     .addOption(new Option('--format <format>', 'form of --out and --stdout').choices(KEY_FORMATS).default('pem'))
     .addOption(
-      new Option('--stdout', 'print the key itself on stdout; takes saying twice').argParser<number>(
+      new Option('--stdout', 'print the key itself on stdout; must be given twice').argParser<number>(
         (_, count) => (count ?? 0) + 1,
       ),
     )
@@ -85,7 +85,7 @@ async function release(context: Context, options: ReleaseOptions): Promise<void>
   const { attestationUrl, out, jwk, format, json } = options;
   if (!attestationUrl) throw new UsageError('--attestation-url is needed');
   const stdout = options.stdout ?? 0;
-  if (stdout === 1) throw new UsageError('--stdout prints the key for everyone who sees the output: say it twice');
+  if (stdout === 1) throw new UsageError('--stdout prints the key for everyone who sees the output: give it twice');
   if (stdout > 1 && json) throw new UsageError('--stdout and --json exclude each other');
   await using client = new AttestationClient(await vaultClientOptions(context, options));
   using key = await terminal.progress(

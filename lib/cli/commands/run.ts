@@ -139,7 +139,7 @@ class Delivery implements AsyncDisposable {
     }
   }
 
-  /** Replaces the files; what cannot be had now stays as it is. Resolves with whether all are new. */
+  /** Replaces the files; what cannot be fetched now stays as it is. Resolves with whether all are new. */
   async renew(client: AttestationClient, sources: readonly SecretSource[]): Promise<boolean> {
     try {
       await this.fetch(client, sources, this.context.signal);

@@ -53,7 +53,7 @@ function unprotectCommand(context: Context): Command {
       parseInteger(0, Number.MAX_SAFE_INTEGER),
     )
     .addOption(
-      new Option('--stdout', 'print the secret on stdout; takes saying twice').argParser<number>(
+      new Option('--stdout', 'print the secret on stdout; must be given twice').argParser<number>(
         (_, count) => (count ?? 0) + 1,
       ),
     )
@@ -66,8 +66,8 @@ async function unprotect(context: Context, options: UnprotectOptions): Promise<v
   const { terminal, signal } = context;
   const { out, vmId, maxAge, json } = options;
   const stdout = options.stdout ?? 0;
-  if (stdout === 1) throw new UsageError('--stdout prints the secret for everyone who sees the output: say it twice');
-  if (out === undefined && stdout === 0) throw new UsageError('--out is needed, or --stdout said twice');
+  if (stdout === 1) throw new UsageError('--stdout prints the secret for everyone who sees the output: give it twice');
+  if (out === undefined && stdout === 0) throw new UsageError('--out is needed, or --stdout given twice');
   const token = (await readText(options.in, MAX_TOKEN_BYTES)).trim();
   await using client = new AttestationClient(await vaultClientOptions(context, options));
   const secret = await client.unprotectSecret(token, {

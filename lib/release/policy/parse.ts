@@ -147,7 +147,7 @@ function conditionOf(value: unknown, pointer: string, budget: { left: number }, 
 
 function claimConditionOf(value: JsonObject, pointer: string): ClaimCondition {
   const { claim } = value;
-  if (typeof claim !== 'string') throw new PolicyError(`${pointer}/claim`, 'the claim must be a text');
+  if (typeof claim !== 'string') throw new PolicyError(`${pointer}/claim`, 'the claim must be a string');
   if (claim.split('.').includes('')) {
     throw new PolicyError(
       `${pointer}/claim`,
@@ -171,7 +171,7 @@ function expectedOf(value: unknown, operator: ReleaseOperator, pointer: string):
   const isNumber = typeof value === 'number' && Number.isFinite(value);
   if (typeof value !== 'string' && typeof value !== 'boolean' && !isNumber) {
     const hint = Array.isArray(value) ? 'write one condition for each in anyOf' : undefined;
-    throw new PolicyError(at, 'the value must be a text, a number, true or false', hint);
+    throw new PolicyError(at, 'the value must be a string, a number, true or false', hint);
   }
   if (operator === 'exists' && ![true, false, 'true', 'false'].includes(value as string | boolean)) {
     throw new PolicyError(at, 'exists takes true or false');
@@ -181,7 +181,7 @@ function expectedOf(value: unknown, operator: ReleaseOperator, pointer: string):
   return value as string | number | boolean;
 }
 
-/** Whether a text is a number as JSON writes it. */
+/** Whether a string is a number as JSON writes it. */
 export function isDecimal(value: unknown): value is string {
   return typeof value === 'string' && /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/.test(value);
 }

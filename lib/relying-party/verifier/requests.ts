@@ -51,7 +51,7 @@ export function parseEvidenceRequest(
   const request: EvidenceRequest = { evidence, audience: audienceOf(body, audiences) };
   if (challenge !== undefined) {
     if (typeof challenge !== 'string' || nonce !== undefined || context !== undefined) {
-      throw malformed('challenge is a text, and stands alone');
+      throw malformed('challenge is a string, and stands alone');
     }
     request.challenge = challenge;
   } else if (nonce !== undefined || context !== undefined) {
@@ -70,7 +70,7 @@ export function parseEvidenceRequest(
 /** Body of `POST /v1/token`. */
 export function parseTokenRequest(text: string, audiences: readonly string[]): { token: string; audience: string } {
   const body = parseBody(text, TOKEN_MEMBERS);
-  if (typeof body.token !== 'string') throw malformed('token must be a text');
+  if (typeof body.token !== 'string') throw malformed('token must be a string');
   return { token: body.token, audience: audienceOf(body, audiences) };
 }
 

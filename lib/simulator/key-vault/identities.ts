@@ -46,7 +46,7 @@ export class SimulatedIdentities {
     return grant !== undefined && grant.expires > Date.now() ? grant : undefined;
   }
 
-  /** Identity that a request for a token names; a text is instance metadata's own refusal. */
+  /** Identity that a request for a token names; a string is instance metadata's own refusal. */
   find(wanted: { clientId?: string; objectId?: string; resourceId?: string }): SimulatedIdentity | string {
     const named = Object.entries(wanted) as [keyof SimulatedIdentity, string][];
     if (named.length > 1) return 'Only one of client_id, object_id and msi_res_id may be given';
