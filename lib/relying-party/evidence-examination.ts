@@ -45,7 +45,7 @@ export function refusalOf(checks: readonly Check[]): VerificationError {
 }
 
 /**
- * SHA-256 of what a verdict depends on: a session from before a change of policy, roots or options is no session after it.
+ * SHA-256 of what a verdict depends on: a session from before a change of policy, roots or options is not a session after it.
  */
 export function digestOf(value: unknown): Buffer {
   const json = JSON.stringify(value, (_, member: unknown) => {
@@ -58,7 +58,7 @@ export function digestOf(value: unknown): Buffer {
     .digest();
 }
 
-/** The PCRs that say which firmware, boot loader and Secure Boot state a machine has: root in it cannot extend them anew. */
+/** The PCRs that say which firmware, boot loader and Secure Boot state a machine has: root in it cannot extend them again. */
 const BOOT_PCRS = ['4', '7'];
 
 /**

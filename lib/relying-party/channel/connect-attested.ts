@@ -67,7 +67,7 @@ export async function connectAttested(options: ConnectAttestedOptions): Promise<
 }
 
 /**
- * The same as an HTTP/2 session. It attests anew, on the same connection, before the verification grows too old, and is
+ * The same as an HTTP/2 session. It attests again, on the same connection, before the verification grows too old, and is
  * closed when that fails.
  */
 export async function connectAttestedHttp2(options: Omit<ConnectAttestedOptions, 'bare'>): Promise<ClientHttp2Session> {
@@ -99,7 +99,7 @@ export class Connector {
       host,
       port,
       rejectUnauthorized,
-      // RFC 6066 section 3: an address is no name.
+      // RFC 6066 section 3: an address is not a name.
       ...(isIP(servername) === 0 && { servername }),
       secureContext: channelContext({
         ...(ca !== undefined && { ca }),
@@ -139,7 +139,7 @@ export class Connector {
     });
   }
 
-  /** A session is one socket that can be addressed: it attests once more when three quarters of the time have passed. */
+  /** A session is one socket that can be addressed: it attests again when three quarters of the time have passed. */
   #attestAgain(session: ClientHttp2Session, socket: TLSSocket, { until }: ClientOutcome, expiry: NodeJS.Timeout): void {
     const left = until - performance.now();
     const timer = setTimeout(
@@ -151,7 +151,7 @@ export class Connector {
             clearTimeout(expiry);
             this.#attestAgain(session, socket, outcome, admit(socket, outcome));
           },
-          // What could not be attested anew ends when it was to end.
+          // What could not be attested again ends at its time.
           () => undefined,
         );
       },

@@ -13,7 +13,7 @@ const MAX_CONTEXTS = 16;
 const contexts = new Map<string, SecureContext>();
 
 /**
- * OpenSSL's context for a client's connections, the same for the same parts: reading authorities and key anew costs as much
+ * OpenSSL's context for a client's connections, the same for the same parts: reading authorities and key again costs as much
  * as the handshake. No session is kept in it (Node's clients resume only what they are given).
  */
 export function channelContext(parts: ContextParts): SecureContext {

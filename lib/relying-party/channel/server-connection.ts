@@ -139,7 +139,7 @@ export class ServerConnection {
   #failed(error: unknown): ChannelAnswer {
     if (error instanceof TooManyQuotes) return busy(error.retryAfterSeconds);
     this.#rules.onRefusal(error);
-    // What was expected is not said: a stranger does not learn the policy.
+    // What was expected is not said: an untrusted peer must not learn the policy.
     if (error instanceof VerificationError) return { ...refusal(403, error.code), close: true };
     if (error instanceof AttestationError) return { ...refusal(503, 'ERR_CHANNEL_BUSY'), close: true };
     return { ...refusal(500, 'ERR_CHANNEL_REFUSED'), close: true };

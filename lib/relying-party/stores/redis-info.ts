@@ -36,7 +36,7 @@ export function readServerRun(server: RedisReply, replication: RedisReply): Serv
   };
 }
 
-/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` for a reply that is no text. */
+/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` for a reply that is not a text. */
 export function infoText(reply: RedisReply): string {
   const text = reply instanceof Uint8Array ? readableText(reply) : reply;
   if (typeof text !== 'string') throw refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO is not answered');

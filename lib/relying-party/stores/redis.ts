@@ -119,7 +119,7 @@ class RedisReplayStore implements TolerantStore {
     }
     const { replies, run, extra } = await transact(connection, batch, [['CLIENT', 'ID']]);
     const acknowledged = await connection.command(['WAIT', String(this.#replicas), String(this.#deadlineMs)]);
-    // On a connection that was made anew meanwhile, WAIT knows of no claim and is content at once.
+    // On a connection that was made again meanwhile, WAIT knows of no claim and is content at once.
     const sameConnection = String(await connection.command(['CLIENT', 'ID'])) === String(extra[0]);
     if (!sameConnection) throw refuseChallenge('ERR_STORE_REPLICAS', 'the connection was lost');
     if (!(Number(acknowledged) >= this.#replicas)) {
@@ -159,7 +159,7 @@ class RedisReplayStore implements TolerantStore {
     return lost + (this.#toleranceMs ?? DEFAULT_TOLERANCE_MS) + UPTIME_ERROR_MS;
   }
 
-  /** What is known about this run, found out anew for another run and after a while. */
+  /** What is known about this run, read again for another run and after a while. */
   #lookAt(connection: RedisConnection, run: ServerRun): Promise<Look> | Look {
     const known = this.#look;
     const isCurrent = known?.identity === run.identity && performance.now() - known.lookedAt < LOOK_INTERVAL_MS;

@@ -17,7 +17,7 @@ export interface AppraisalInput {
 /** The part of a check that anybody may read: what was expected would tell the policy. */
 export type PublicCheck = Pick<Check, 'name' | 'ok' | 'code' | 'skipped' | 'subject'>;
 
-/** What became of evidence, small enough to be passed between threads. */
+/** The outcome of evidence, small enough to be passed between threads. */
 export interface Appraisal {
   ok: boolean;
   checks: PublicCheck[];
@@ -35,7 +35,7 @@ export interface Appraisal {
 /**
  * Appraises evidence; the same in the service's thread and in a worker.
  *
- * @throws {AttestationError} 20 or 21 for JSON that is no evidence.
+ * @throws {AttestationError} 20 or 21 for JSON that is not evidence.
  */
 export async function appraiseEvidence(input: AppraisalInput, demands: EvidenceDemands): Promise<Appraisal> {
   const { nonce } = input;
