@@ -71,7 +71,9 @@ describe('the npm package', () => {
   it('holds the guides and examples, with nothing that was installed or made beside them', () => {
     const shipped = files.filter((path) => /^(docs|examples)\//.test(path));
     expect(
-      shipped.filter((path) => !/\.(md|html|png|svg|mjs|sh|bicep|json|ya?ml|conf|service|js|ts)$|Dockerfile$/.test(path)),
+      shipped.filter(
+        (path) => !/\.(md|html|png|svg|mjs|sh|bicep|json|ya?ml|conf|service|js|ts)$|Dockerfile$/.test(path),
+      ),
     ).toEqual([]);
     expect(shipped.filter((path) => path.includes('node_modules'))).toEqual([]);
   });
