@@ -28,7 +28,11 @@ async function sizeOf(names) {
 }
 
 const PROGRAMS = [
+  ['verifyToken alone', '{ verifyToken }', undefined],
   ['verifyToken, tokenEncryptionKey, encryptJwe', '{ verifyToken, tokenEncryptionKey, encryptJwe }', 35],
+  ['verifySnpReport alone', '{ verifySnpReport }', undefined],
+  ['verifyTdQuote alone', '{ verifyTdQuote }', undefined],
+  ['verifyEvidence of both TEEs, evidenceFromJson', '{ verifyEvidence, evidenceFromJson }', undefined],
   [
     'evidence of both TEEs, policy, tokens, event log, encryptJwe',
     '{ verifyEvidence, evidenceFromJson, parsePolicy, verifyToken, tokenEncryptionKey, encryptJwe, parseEventLog, replayEventLog }',

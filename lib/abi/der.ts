@@ -7,7 +7,7 @@ import { malformed } from './input.js';
  */
 
 /** Universal tags, with the constructed bit where DER sets it. */
-export const Tag = Object.freeze({
+export const Tag = /* @__PURE__ */ Object.freeze({
   BOOLEAN: 0x01,
   INTEGER: 0x02,
   BIT_STRING: 0x03,

@@ -9,7 +9,11 @@ import { emptyInput, malformed } from './input.js';
 import { JsonMembers } from './json-members.js';
 
 /** What evidence as JSON may hold; genuine evidence has some 200 KiB and 100 members. docs/evidence.md has all limits. */
-export const EVIDENCE_JSON_LIMITS = Object.freeze({ bytes: 2 * 1024 * 1024, values: 32_768, chain: 16 });
+export const EVIDENCE_JSON_LIMITS = /* @__PURE__ */ Object.freeze({
+  bytes: 2 * 1024 * 1024,
+  values: 32_768,
+  chain: 16,
+});
 
 const REFUSED = 'the evidence is refused';
 const LIST_OF_CERTIFICATES = `an array of at most ${EVIDENCE_JSON_LIMITS.chain} DER certificates`;

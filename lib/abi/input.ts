@@ -2,12 +2,12 @@ import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 
 // The getters of %TypedArray%.prototype: a subclass or an own property may say something else than what is there.
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const typedArray = /* @__PURE__ */ Object.getPrototypeOf(Uint8Array.prototype) as object;
 const buffer = getter('buffer') as (this: unknown) => ArrayBuffer;
 const byteOffset = getter('byteOffset') as (this: unknown) => number;
 const byteLength = getter('byteLength') as (this: unknown) => number;
 
-function getter(name: string): (this: unknown) => unknown {
+/* @__NO_SIDE_EFFECTS__ */ function getter(name: string): (this: unknown) => unknown {
   const get = Object.getOwnPropertyDescriptor(typedArray, name)?.get;
   if (get === undefined) throw new TypeError(`this runtime has no getter ${name} of typed arrays`);
   return get;

@@ -64,7 +64,7 @@ export function encodePem(label: string, der: Uint8Array): string {
   return [`${BEGIN}${label}${DASHES}`, ...lines, `${END}${label}${DASHES}`, ''].join('\n');
 }
 
-const latin1 = new TextDecoder('latin1');
+const latin1 = /* @__PURE__ */ new TextDecoder('latin1');
 
 /** One character a byte. */
 function textOf(bytes: Uint8Array): string {

@@ -47,7 +47,7 @@ export interface PlatformInfo {
 }
 
 /** SIGNING_KEY of a report. */
-export const SigningKey = Object.freeze({ VCEK: 0, VLEK: 1, NONE: 7 });
+export const SigningKey = /* @__PURE__ */ Object.freeze({ VCEK: 0, VLEK: 1, NONE: 7 });
 
 /**
  * ATTESTATION_REPORT, 1184 bytes, with the fields of the SEV-SNP Firmware ABI specification under their own names.

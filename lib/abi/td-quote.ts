@@ -60,7 +60,7 @@ const STRUCTURE = 'TD quote';
 /** Quotes take 5 KiB; 64 KiB more, since the quoting enclave's data may be that long. */
 export const MAXIMUM_TD_QUOTE = 128 * 1024;
 const HEADER_SIZE = 48;
-const BODY_SIZES: ReadonlyMap<number, number> = new Map([
+const BODY_SIZES: ReadonlyMap<number, number> = /* @__PURE__ */ new Map([
   [2, 584],
   [3, 648],
   [4, 885],

@@ -2,11 +2,11 @@ import { sha2 } from '../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 
 /** TPM_ST_ATTEST_CERTIFY and TPM_ST_ATTEST_QUOTE. */
-export const TpmAttestType = Object.freeze({ CERTIFY: 0x8017, QUOTE: 0x8018 });
+export const TpmAttestType = /* @__PURE__ */ Object.freeze({ CERTIFY: 0x8017, QUOTE: 0x8018 });
 /** TPM_GENERATED_VALUE: no key restricted to signing signs other data that begins with it. */
 export const TPM_GENERATED_VALUE = 0xff544347;
 /** TPM_ALG_ID of the PCR banks. */
-export const TpmHash = Object.freeze({ SHA1: 0x0004, SHA256: 0x000b, SHA384: 0x000c, SHA512: 0x000d });
+export const TpmHash = /* @__PURE__ */ Object.freeze({ SHA1: 0x0004, SHA256: 0x000b, SHA384: 0x000c, SHA512: 0x000d });
 
 const ALG_RSA = 0x0001;
 const ALG_NULL = 0x0010;
@@ -17,7 +17,7 @@ const MAXIMUM_PUBLIC_AREA = 1024;
 const MAXIMUM_MODULUS = 512;
 const MAXIMUM_BANKS = 16;
 const MAXIMUM_SELECT = 4;
-const HASH_NAMES = new Map([
+const HASH_NAMES = /* @__PURE__ */ new Map([
   [TpmHash.SHA1 as number, 'SHA-1'],
   [TpmHash.SHA256, 'SHA-256'],
   [TpmHash.SHA384, 'SHA-384'],

@@ -61,7 +61,7 @@ export interface Certificate {
   readonly unknownCritical: readonly string[];
 }
 
-export const ExtensionOid = Object.freeze({
+export const ExtensionOid = /* @__PURE__ */ Object.freeze({
   SUBJECT_KEY_IDENTIFIER: '2.5.29.14',
   KEY_USAGE: '2.5.29.15',
   SUBJECT_ALTERNATIVE_NAME: '2.5.29.17',
@@ -72,7 +72,7 @@ export const ExtensionOid = Object.freeze({
   EXTENDED_KEY_USAGE: '2.5.29.37',
   AUTHORITY_INFORMATION_ACCESS: '1.3.6.1.5.5.7.1.1',
 });
-const UNDERSTOOD: ReadonlySet<string> = new Set(Object.values(ExtensionOid));
+const UNDERSTOOD: ReadonlySet<string> = /* @__PURE__ */ new Set(/* @__PURE__ */ Object.values(ExtensionOid));
 
 const STRUCTURE = 'certificate';
 const MAXIMUM_CERTIFICATE = 64 * 1024;

@@ -19,7 +19,7 @@ interface Waiting {
   readonly listener: () => void;
 }
 
-const waitingFor = new WeakMap<AbortSignal, Waiting>();
+const waitingFor = /* @__PURE__ */ new WeakMap<AbortSignal, Waiting>();
 
 /**
  * Calls `callback` when the signal aborts, at once when it has already. With one listener for each signal however many calls

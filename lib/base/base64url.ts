@@ -15,7 +15,9 @@ const URL_TABLES = tablesOf(URL_ALPHABET);
 const STANDARD_TABLES = tablesOf(STANDARD_ALPHABET);
 
 /** For each of the four characters of a group: what it adds to the group's 24 bits, by its UTF-8 byte. */
-function tablesOf(alphabet: string): readonly [Int32Array, Int32Array, Int32Array, Int32Array] {
+/* @__NO_SIDE_EFFECTS__ */ function tablesOf(
+  alphabet: string,
+): readonly [Int32Array, Int32Array, Int32Array, Int32Array] {
   const table = (shift: number): Int32Array => {
     const values = new Int32Array(256).fill(INVALID);
     for (let value = 0; value < 64; value++) values[alphabet.charCodeAt(value)] = value << shift;

@@ -1,10 +1,10 @@
 /** Byte arrays in any runtime: no Buffer, no `node:`. */
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const typedArray = /* @__PURE__ */ Object.getPrototypeOf(Uint8Array.prototype) as object;
 const tagOf = getter(typedArray, Symbol.toStringTag) as (this: unknown) => string | undefined;
 const lengthOf = getter(typedArray, 'length') as (this: unknown) => number;
 
-function getter(of: object, name: PropertyKey): (this: unknown) => unknown {
+/* @__NO_SIDE_EFFECTS__ */ function getter(of: object, name: PropertyKey): (this: unknown) => unknown {
   const get = Object.getOwnPropertyDescriptor(of, name)?.get;
   if (get === undefined) throw new TypeError(`this runtime has no getter ${String(name)} of typed arrays`);
   return get;
@@ -59,11 +59,11 @@ export function isZero(bytes: Uint8Array): boolean {
   return true;
 }
 
-const encoder = new TextEncoder();
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const encoder = /* @__PURE__ */ new TextEncoder();
+const strictUtf8 = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const lenientUtf8 = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true });
 
-export function utf8Bytes(text: string): Uint8Array<ArrayBuffer> {
+/* @__NO_SIDE_EFFECTS__ */ export function utf8Bytes(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
 

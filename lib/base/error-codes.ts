@@ -47,11 +47,13 @@ export type ErrorCode = Row[0];
  *
  * Source: guest attestation for confidential VMs, "Error codes".
  */
-export const ErrorCode = Object.freeze(Object.fromEntries(TABLE.map(([code, name]) => [name, code]))) as {
+export const ErrorCode = /* @__PURE__ */ Object.freeze(
+  /* @__PURE__ */ Object.fromEntries(/* @__PURE__ */ TABLE.map(([code, name]) => [name, code])),
+) as {
   readonly [Name in ErrorCodeName]: Extract<Row, readonly [number, Name, string]>[0];
 };
 
-const BY_CODE = new Map<number, Row>(TABLE.map((row) => [row[0], row]));
+const BY_CODE = /* @__PURE__ */ new Map<number, Row>(/* @__PURE__ */ TABLE.map((row) => [row[0], row]));
 
 /** Name and documented sentence of a code. */
 export function describeErrorCode(code: ErrorCode): { codeName: ErrorCodeName; description: string } {

@@ -4,7 +4,7 @@ import { invalid, type OptionKind } from './options.js';
 
 /** The kinds of values that options have; `lib/base/options.ts` says how a table of them is used. */
 
-function kind<T>(is: (value: unknown) => value is T, words: string): OptionKind<T> {
+/* @__NO_SIDE_EFFECTS__ */ function kind<T>(is: (value: unknown) => value is T, words: string): OptionKind<T> {
   return {
     check: (value, name) => {
       if (!is(value)) throw invalid(`${name} must be ${words}${waiting(value)}`);
@@ -32,32 +32,36 @@ export const text: OptionKind<string> = kind(
 /** Text, the empty one included. */
 export const anyText: OptionKind<string> = kind((value) => typeof value === 'string', 'a string');
 
-export const callable = <T extends (...parameters: never[]) => unknown>(): OptionKind<T> =>
+export const callable = /* @__NO_SIDE_EFFECTS__ */ <T extends (...parameters: never[]) => unknown>(): OptionKind<T> =>
   kind((value): value is T => typeof value === 'function', 'a function');
 
 /** Taken as it is: for what cannot be checked or copied here, because the function that uses it does so. */
-export const unchecked = <T>(): OptionKind<T> => ({ check: (value) => value as T });
+export const unchecked = /* @__NO_SIDE_EFFECTS__ */ <T>(): OptionKind<T> => ({ check: (value) => value as T });
 
 /** What `check` makes of the value; it throws {@link invalid} for what it does not take. */
-export const custom = <T>(check: (value: unknown, name: string) => T): OptionKind<T> => ({ check });
+export const custom = /* @__NO_SIDE_EFFECTS__ */ <T>(check: (value: unknown, name: string) => T): OptionKind<T> => ({
+  check,
+});
 
 /** Text that matches `pattern`, which has to be anchored. */
-export const textLike = (pattern: RegExp, words: string): OptionKind<string> =>
+export const textLike = /* @__NO_SIDE_EFFECTS__ */ (pattern: RegExp, words: string): OptionKind<string> =>
   kind((value): value is string => typeof value === 'string' && pattern.test(value), words);
 
-export function oneOf<const T extends string | number>(...values: readonly T[]): OptionKind<T> {
+/* @__NO_SIDE_EFFECTS__ */ export function oneOf<const T extends string | number>(
+  ...values: readonly T[]
+): OptionKind<T> {
   return kind((value): value is T => (values as readonly unknown[]).includes(value), values.join(' or '));
 }
 
 /** A whole number from `min` to `max`. */
-export function integer(min: number, max: number): OptionKind<number> {
+/* @__NO_SIDE_EFFECTS__ */ export function integer(min: number, max: number): OptionKind<number> {
   const within = (value: unknown): value is number =>
     Number.isInteger(value) && Number(value) >= min && Number(value) <= max;
   return kind(within, `a whole number from ${min} to ${max}`);
 }
 
 /** A number from `min` to `max`, fractions included. */
-export function numberWithin(min: number, max: number): OptionKind<number> {
+/* @__NO_SIDE_EFFECTS__ */ export function numberWithin(min: number, max: number): OptionKind<number> {
   const within = (value: unknown): value is number => typeof value === 'number' && value >= min && value <= max;
   return kind(within, `a number from ${min} to ${max}`);
 }
@@ -68,7 +72,7 @@ const MAX_MILLISECONDS = 2 ** 31 - 1;
 export const milliseconds: OptionKind<number> = integer(1, MAX_MILLISECONDS);
 
 /** Bytes, from `min` to `max` of them; copied. */
-export function bytes(min = 0, max = Number.MAX_SAFE_INTEGER): OptionKind<Uint8Array> {
+/* @__NO_SIDE_EFFECTS__ */ export function bytes(min = 0, max = Number.MAX_SAFE_INTEGER): OptionKind<Uint8Array> {
   const size = max === Number.MAX_SAFE_INTEGER ? (min === 0 ? '' : ` of ${min} bytes or more`) : sizeInWords(min, max);
   return {
     check: (value, name) => {
@@ -107,7 +111,9 @@ export const abortSignal: OptionKind<AbortSignal> = kind(
 export const logger: OptionKind<Logger> = withMethods<Logger>('debug', 'info', 'warn', 'error');
 
 /** An object of any class that has these methods. */
-export function withMethods<T extends object>(...methods: readonly (keyof T & string)[]): OptionKind<T> {
+/* @__NO_SIDE_EFFECTS__ */ export function withMethods<T extends object>(
+  ...methods: readonly (keyof T & string)[]
+): OptionKind<T> {
   return {
     check: (value, name) => {
       const missing = methods.find((method) => typeof (value as Partial<T> | null)?.[method] !== 'function');
@@ -118,7 +124,7 @@ export function withMethods<T extends object>(...methods: readonly (keyof T & st
 }
 
 /** A list of `min` or more values of one kind; copied. */
-export function listOf<T>(of: OptionKind<T>, min = 0, max = 65_536): OptionKind<T[]> {
+/* @__NO_SIDE_EFFECTS__ */ export function listOf<T>(of: OptionKind<T>, min = 0, max = 65_536): OptionKind<T[]> {
   return {
     check: (value, name) => {
       if (!Array.isArray(value)) throw invalid(`${name} must be a list${waiting(value)}`);
@@ -129,13 +135,13 @@ export function listOf<T>(of: OptionKind<T>, min = 0, max = 65_536): OptionKind<
 }
 
 /** One value or a list of at least one. */
-export function oneOrMore<T>(of: OptionKind<T>): OptionKind<T[]> {
+/* @__NO_SIDE_EFFECTS__ */ export function oneOrMore<T>(of: OptionKind<T>): OptionKind<T[]> {
   const list = listOf(of, 1);
   return { check: (value, name) => (Array.isArray(value) ? list.check(value, name) : [of.check(value, name)]) };
 }
 
 /** The first kind that takes the value. `words` say what there is. */
-export function either<One, Other>(
+/* @__NO_SIDE_EFFECTS__ */ export function either<One, Other>(
   one: OptionKind<One>,
   other: OptionKind<Other>,
   words: string,

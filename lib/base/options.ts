@@ -26,9 +26,15 @@ export type OptionTable<T> = {
 };
 
 /** Options whose absence cannot weaken anything: for these, and only these, `undefined` is the same as absent. */
-const MAY_BE_UNDEFINED: ReadonlySet<string> = new Set(['signal', 'logger', 'now', 'cache', 'clockTolerance']);
+const MAY_BE_UNDEFINED: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'signal',
+  'logger',
+  'now',
+  'cache',
+  'clockTolerance',
+]);
 
-export function required<T>(kind: OptionKind<T>): RequiredKind<T> {
+/* @__NO_SIDE_EFFECTS__ */ export function required<T>(kind: OptionKind<T>): RequiredKind<T> {
   return { check: kind.check, required: true };
 }
 
@@ -52,12 +58,12 @@ export function checkArgument<T>(what: string, name: string, given: unknown, kin
 }
 
 /** An object of options within options. */
-export function nested<T extends object>(table: OptionTable<T>): OptionKind<T> {
+/* @__NO_SIDE_EFFECTS__ */ export function nested<T extends object>(table: OptionTable<T>): OptionKind<T> {
   return { check: (value, name) => checkedMembers(value, name, table) };
 }
 
 /** A plain object with any names and values of one kind. The copy has no prototype. */
-export function recordOf<T>(kind: OptionKind<T>): OptionKind<Record<string, T>> {
+/* @__NO_SIDE_EFFECTS__ */ export function recordOf<T>(kind: OptionKind<T>): OptionKind<Record<string, T>> {
   return {
     check: (value, name) => {
       const record = Object.create(null) as Record<string, T>;

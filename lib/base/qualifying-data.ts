@@ -8,10 +8,10 @@ import { sha2 } from './sha2.js';
  */
 
 /** `CGA-qdv1`, the first 8 of the 40 bytes. */
-const PREFIX = utf8Bytes('CGA-qdv1');
+const PREFIX = /* @__PURE__ */ utf8Bytes('CGA-qdv1');
 
 /** Contexts of protocols that this package speaks itself, and a prefix for those to come. */
-const RESERVED = new Set(['channel-v1', 'pop-v1', 'verifier-v1', 'kbs-v1']);
+const RESERVED = /* @__PURE__ */ new Set(['channel-v1', 'pop-v1', 'verifier-v1', 'kbs-v1']);
 const RESERVED_PREFIX = 'cga-';
 
 /** `"CGA-qdv1" ‖ SHA-256(context ‖ 0x00 ‖ nonce)`, 40 bytes. */

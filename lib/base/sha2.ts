@@ -1,4 +1,5 @@
 import { bigEndian, concatBytes } from './bytes.js';
+import { highWords, rootFractions } from './sha-constants.js';
 import { sha1Blocks, sha256Blocks } from './sha256-blocks.js';
 import { sha512Blocks } from './sha512-blocks.js';
 
@@ -28,18 +29,14 @@ const COMPRESS = {
 } as const;
 
 /** Initial hash values, FIPS 180-4 section 5.3, as 32-bit words. */
-const INITIAL: Readonly<Record<HashName, readonly number[]>> = {
-  'SHA-1': [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0],
-  'SHA-256': [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19],
-  'SHA-384': [
-    0xcbbb9d5d, 0xc1059ed8, 0x629a292a, 0x367cd507, 0x9159015a, 0x3070dd17, 0x152fecd8, 0xf70e5939, 0x67332667,
-    0xffc00b31, 0x8eb44a87, 0x68581511, 0xdb0c2e0d, 0x64f98fa7, 0x47b5481d, 0xbefa4fa4,
-  ],
-  'SHA-512': [
-    0x6a09e667, 0xf3bcc908, 0xbb67ae85, 0x84caa73b, 0x3c6ef372, 0xfe94f82b, 0xa54ff53a, 0x5f1d36f1, 0x510e527f,
-    0xade682d1, 0x9b05688c, 0x2b3e6c1f, 0x1f83d9ab, 0xfb41bd6b, 0x5be0cd19, 0x137e2179,
-  ],
+const INITIAL: Readonly<Record<HashName, () => Int32Array>> = {
+  'SHA-1': () => Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0),
+  'SHA-256': () => highWords(rootFractions(2, 0, 8)),
+  'SHA-384': () => rootFractions(2, 8, 16),
+  'SHA-512': () => rootFractions(2, 0, 8),
 };
+
+const initial: Partial<Record<HashName, Int32Array>> = {};
 
 /**
  * Digest of bytes, synchronous in any runtime (WebCrypto's is not): event logs and small structures are hashed with it.
@@ -48,7 +45,8 @@ const INITIAL: Readonly<Record<HashName, readonly number[]>> = {
  */
 export function sha2(hash: HashName, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const block = BLOCK_BYTES[hash];
-  const state = Int32Array.from(INITIAL[hash]);
+  initial[hash] ??= INITIAL[hash]();
+  const state = initial[hash].slice();
   const compress = COMPRESS[hash];
   const whole = data.length - (data.length % block);
   compress(state, data.subarray(0, whole));

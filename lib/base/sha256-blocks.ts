@@ -1,71 +1,9 @@
+import { highWords, rootFractions } from './sha-constants.js';
+
 /** The compression functions of SHA-1 and SHA-256 (FIPS 180-4 sections 6.1.2 and 6.2.2), over whole blocks of 64 bytes. */
 
-const K256 = Int32Array.of(
-  0x428a2f98,
-  0x71374491,
-  0xb5c0fbcf,
-  0xe9b5dba5,
-  0x3956c25b,
-  0x59f111f1,
-  0x923f82a4,
-  0xab1c5ed5,
-  0xd807aa98,
-  0x12835b01,
-  0x243185be,
-  0x550c7dc3,
-  0x72be5d74,
-  0x80deb1fe,
-  0x9bdc06a7,
-  0xc19bf174,
-  0xe49b69c1,
-  0xefbe4786,
-  0x0fc19dc6,
-  0x240ca1cc,
-  0x2de92c6f,
-  0x4a7484aa,
-  0x5cb0a9dc,
-  0x76f988da,
-  0x983e5152,
-  0xa831c66d,
-  0xb00327c8,
-  0xbf597fc7,
-  0xc6e00bf3,
-  0xd5a79147,
-  0x06ca6351,
-  0x14292967,
-  0x27b70a85,
-  0x2e1b2138,
-  0x4d2c6dfc,
-  0x53380d13,
-  0x650a7354,
-  0x766a0abb,
-  0x81c2c92e,
-  0x92722c85,
-  0xa2bfe8a1,
-  0xa81a664b,
-  0xc24b8b70,
-  0xc76c51a3,
-  0xd192e819,
-  0xd6990624,
-  0xf40e3585,
-  0x106aa070,
-  0x19a4c116,
-  0x1e376c08,
-  0x2748774c,
-  0x34b0bcb5,
-  0x391c0cb3,
-  0x4ed8aa4a,
-  0x5b9cca4f,
-  0x682e6ff3,
-  0x748f82ee,
-  0x78a5636f,
-  0x84c87814,
-  0x8cc70208,
-  0x90befffa,
-  0xa4506ceb,
-  0xbef9a3f7,
-  0xc67178f2,
-);
+/** The constants of section 4.2.2, made when first needed. */
+let k256: Int32Array | undefined;
 
 const K1 = [0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6] as const;
 
@@ -80,6 +18,8 @@ const schedule = new Int32Array(64);
 
 export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
   const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength);
+  k256 ??= highWords(rootFractions(3, 0, 64));
+  const k = k256;
   const w = schedule;
   for (let offset = 0; offset < blocks.length; offset += 64) {
     for (let t = 0; t < 16; t++) w[t] = view.getInt32(offset + 4 * t);
@@ -100,7 +40,7 @@ export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
     let h = at(state, 7);
     for (let t = 0; t < 64; t++) {
       const s1 = right(e, 6) ^ right(e, 11) ^ right(e, 25);
-      const t1 = (h + s1 + ((e & f) ^ (~e & g)) + at(K256, t) + at(w, t)) | 0;
+      const t1 = (h + s1 + ((e & f) ^ (~e & g)) + at(k, t) + at(w, t)) | 0;
       const s0 = right(a, 2) ^ right(a, 13) ^ right(a, 22);
       const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
       h = g;

@@ -1,7 +1,7 @@
 import { encodeBase64url } from '../base/base64url.js';
 import { copyBytes, isBytes, utf8Bytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import * as kinds from '../base/option-kinds.js';
+import { textLike } from '../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable } from '../base/options.js';
 import { type EncryptionTarget, EPHEMERAL_KEY_ID, encryptionKeyOf, type RsaPublicJwk } from '../token/ephemeral-key.js';
 
@@ -11,7 +11,7 @@ export interface JweOptions {
 }
 
 export const JWE_OPTIONS: OptionTable<JweOptions> = {
-  contentType: kinds.textLike(/^.{0,256}$/s, 'a string of at most 256 characters'),
+  contentType: textLike(/^.{0,256}$/s, 'a string of at most 256 characters'),
 };
 const MAX_JWE_BYTES = 256 * 1024 * 1024;
 const KEY_BYTES = 32;

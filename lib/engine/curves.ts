@@ -32,7 +32,7 @@ export const CURVES: Readonly<Record<EcCurve, Curve>> = {
   ),
 };
 
-function curve(size: number, p: bigint, b: bigint, order: string): Curve {
+/* @__NO_SIDE_EFFECTS__ */ function curve(size: number, p: bigint, b: bigint, order: string): Curve {
   return { size, p, b, order: bytesFromHex(order) as Uint8Array };
 }
 

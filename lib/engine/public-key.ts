@@ -22,7 +22,7 @@ const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
 const MAX_EXPONENT_BYTES = 4;
 
-const usable = new WeakMap<PublicKey, boolean>();
+const usable = /* @__PURE__ */ new WeakMap<PublicKey, boolean>();
 
 /** Whether a key, for instance one that stood in a certificate, is within the bounds that every engine is held to. */
 export function isUsableKey(key: PublicKey): boolean {

@@ -23,7 +23,7 @@ const asOwn = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Arra
 type ImportedKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
 /** Imported keys by key and by what they are imported for. */
-const imported = new WeakMap<PublicKey, Map<string, Promise<ImportedKey>>>();
+const imported = /* @__PURE__ */ new WeakMap<PublicKey, Map<string, Promise<ImportedKey>>>();
 
 function importedKey(key: PublicKey, scheme: SignatureScheme): Promise<ImportedKey> {
   let uses = imported.get(key);

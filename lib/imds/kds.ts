@@ -8,7 +8,18 @@ import type { Cache, FetchLock } from '../base/cache.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex } from '../base/hex.js';
 import { type Logger, silentLogger } from '../base/logger.js';
-import * as kinds from '../base/option-kinds.js';
+import {
+  abortSignal,
+  bytes,
+  callable,
+  logger,
+  milliseconds,
+  oneOf,
+  oneOrMore,
+  text,
+  unchecked,
+  withMethods,
+} from '../base/option-kinds.js';
 import { checkOptions, type OptionTable } from '../base/options.js';
 import { type CachedDocument, DocumentCache } from '../http/document-cache.js';
 import { exchange } from '../http/exchange.js';
@@ -61,21 +72,21 @@ export interface KdsCallOptions {
 }
 
 const OPTIONS: OptionTable<KdsOptions> = {
-  baseUrl: kinds.text,
-  cacheDirectory: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
-  cache: kinds.withMethods<Cache>('get', 'set'),
-  cacheSecret: kinds.oneOrMore(kinds.bytes(32)),
-  lock: kinds.withMethods<FetchLock>('claim'),
-  fetch: kinds.callable<typeof fetch>(),
-  proxy: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
-  retry: kinds.unchecked<RetryOptions>(),
-  timeoutMs: kinds.milliseconds,
-  logger: kinds.logger,
+  baseUrl: text,
+  cacheDirectory: { check: (value, name) => (value === false ? false : text.check(value, name)) },
+  cache: withMethods<Cache>('get', 'set'),
+  cacheSecret: oneOrMore(bytes(32)),
+  lock: withMethods<FetchLock>('claim'),
+  fetch: callable<typeof fetch>(),
+  proxy: { check: (value, name) => (value === false ? false : text.check(value, name)) },
+  retry: unchecked<RetryOptions>(),
+  timeoutMs: milliseconds,
+  logger: logger,
 };
-const CALL: OptionTable<KdsCallOptions> = { signal: kinds.abortSignal };
+const CALL: OptionTable<KdsCallOptions> = { signal: abortSignal };
 const CERTIFICATES_FOR: OptionTable<KdsCallOptions & { product?: Product }> = {
   ...CALL,
-  product: kinds.oneOf<Product>('Milan', 'Genoa', 'Turin'),
+  product: oneOf<Product>('Milan', 'Genoa', 'Turin'),
 };
 
 /**

@@ -6,7 +6,22 @@ import type { Cache } from '../base/cache.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { hex } from '../base/hex.js';
 import { type Logger, silentLogger } from '../base/logger.js';
-import * as kinds from '../base/option-kinds.js';
+import {
+  abortSignal,
+  bytes,
+  callable,
+  custom,
+  either,
+  integer,
+  logger,
+  milliseconds,
+  oneOf,
+  oneOrMore,
+  text,
+  unchecked,
+  url,
+  withMethods,
+} from '../base/option-kinds.js';
 import { checkArgument, checkOptions, invalid, type OptionTable } from '../base/options.js';
 import { DocumentCache } from '../http/document-cache.js';
 import { serviceTransport, type TransportContext } from '../http/own-transport.js';
@@ -41,17 +56,17 @@ export interface FetchTdxCollateralOptions {
 }
 
 const OPTIONS: OptionTable<FetchTdxCollateralOptions> = {
-  source: kinds.either(kinds.text, kinds.url, "'intel', 'azure' or a URL"),
-  cache: kinds.withMethods<Cache>('get', 'set'),
-  cacheSecret: kinds.oneOrMore(kinds.bytes(32)),
-  update: kinds.oneOf('standard', 'early'),
-  tcbEvaluationDataNumber: kinds.integer(0, 0xffff_ffff),
-  fetch: kinds.callable<typeof fetch>(),
-  proxy: kinds.either(kinds.text, kinds.custom(isOff), 'a URL or false'),
-  retry: kinds.unchecked<RetryOptions>(),
-  timeoutMs: kinds.milliseconds,
-  logger: kinds.logger,
-  signal: kinds.abortSignal,
+  source: either(text, url, "'intel', 'azure' or a URL"),
+  cache: withMethods<Cache>('get', 'set'),
+  cacheSecret: oneOrMore(bytes(32)),
+  update: oneOf('standard', 'early'),
+  tcbEvaluationDataNumber: integer(0, 0xffff_ffff),
+  fetch: callable<typeof fetch>(),
+  proxy: either(text, custom(isOff), 'a URL or false'),
+  retry: unchecked<RetryOptions>(),
+  timeoutMs: milliseconds,
+  logger: logger,
+  signal: abortSignal,
 };
 
 function isOff(value: unknown): false {
@@ -61,7 +76,7 @@ function isOff(value: unknown): false {
 
 const MAXIMUM_ANSWER = 4 * 1024 * 1024;
 // One for each cache, so that what was used once is not rolled back by what the cache holds.
-const documentCaches = new WeakMap<Cache, DocumentCache>();
+const documentCaches = /* @__PURE__ */ new WeakMap<Cache, DocumentCache>();
 
 /**
  * Fetches what the verification of a quote needs: TCB info of its FMSPC and QE identity, both of one evaluation number, the
@@ -83,7 +98,7 @@ export async function fetchTdxCollateralIn(
   if (update !== undefined && tcbEvaluationDataNumber !== undefined) {
     throw invalid(`${what}: update and tcbEvaluationDataNumber exclude each other`);
   }
-  const platform = platformOf(checkArgument(what, 'quote', quote, kinds.bytes()));
+  const platform = platformOf(checkArgument(what, 'quote', quote, bytes()));
   const { fetch, proxy } = checked;
   const settings = {
     transport: serviceTransport(context, { ...(fetch && { fetch }), ...(proxy !== undefined && { proxy }) }),

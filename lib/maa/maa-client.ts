@@ -2,7 +2,16 @@ import type { JSONWebKeySet } from 'jose';
 import { readableText } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
-import * as kinds from '../base/option-kinds.js';
+import {
+  abortSignal,
+  callable,
+  flag,
+  logger,
+  milliseconds,
+  text,
+  unchecked,
+  withMethods,
+} from '../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable, readArguments } from '../base/options.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { serviceTransport, type TransportContext } from '../http/own-transport.js';
@@ -68,17 +77,17 @@ export interface CallOptions {
 }
 
 const OPTIONS: OptionTable<MaaClientOptions> = {
-  credential: kinds.withMethods<TokenCredential>('getToken'),
-  apiVersion: kinds.text,
-  fetch: kinds.callable<typeof fetch>(),
-  proxy: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
-  ca: kinds.text,
-  retry: kinds.unchecked<RetryOptions>(),
-  timeoutMs: kinds.milliseconds,
-  allowInsecureHttp: kinds.flag,
-  logger: kinds.logger,
+  credential: withMethods<TokenCredential>('getToken'),
+  apiVersion: text,
+  fetch: callable<typeof fetch>(),
+  proxy: { check: (value, name) => (value === false ? false : text.check(value, name)) },
+  ca: text,
+  retry: unchecked<RetryOptions>(),
+  timeoutMs: milliseconds,
+  allowInsecureHttp: flag,
+  logger: logger,
 };
-const CALL: OptionTable<CallOptions> = { signal: kinds.abortSignal };
+const CALL: OptionTable<CallOptions> = { signal: abortSignal };
 
 const SCOPE = 'https://attest.azure.net/.default';
 const API_VERSIONS = { SevSnpVm: '2022-08-01', TdxVm: '2025-06-01' } as const;

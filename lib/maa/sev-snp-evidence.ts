@@ -5,7 +5,7 @@ import { type Certificate, parseCertificates } from '../abi/x509.js';
 import { encodeBase64url } from '../base/base64url.js';
 import { equalBytes, utf8Bytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import * as kinds from '../base/option-kinds.js';
+import { anyText, bytes, oneOf } from '../base/option-kinds.js';
 import { checkOptions, invalid, nested, type OptionTable, readArguments, required } from '../base/options.js';
 import { type AttestSevSnpVmRequest, checkBinding, type DataType, notAttestable } from './sev-snp-request.js';
 
@@ -58,10 +58,10 @@ function sevSnpVmRequest(evidence: Evidence, checked: SevSnpVmRequestOptions): A
 }
 
 const OPTIONS: OptionTable<SevSnpVmRequestOptions> = {
-  nonce: kinds.anyText,
+  nonce: anyText,
   // A text would be taken for UTF-8, though callers who pass one mean the base64url of the REST document.
-  initTimeData: nested<InitTimeData>({ data: required(kinds.bytes()), dataType: kinds.oneOf('Binary', 'JSON') }),
-  draftPolicyForAttestation: kinds.anyText,
+  initTimeData: nested<InitTimeData>({ data: required(bytes()), dataType: oneOf('Binary', 'JSON') }),
+  draftPolicyForAttestation: anyText,
 };
 
 /** VCEK, ASK and ARK in PEM, in this order. */

@@ -2,7 +2,7 @@ import type { Evidence } from '../abi/evidence.js';
 import { parseHclReport } from '../abi/hcl-report.js';
 import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import * as kinds from '../base/option-kinds.js';
+import { anyText, bytes, oneOf } from '../base/option-kinds.js';
 import { checkOptions, invalid, nested, type OptionTable, readArguments, required } from '../base/options.js';
 import type { InitTimeData } from './sev-snp-evidence.js';
 import { type AttestedData, isBoundBy, notAttestable } from './sev-snp-request.js';
@@ -29,8 +29,8 @@ export interface TdxVmRequestOptions {
 }
 
 const OPTIONS: OptionTable<TdxVmRequestOptions> = {
-  nonce: kinds.anyText,
-  initTimeData: nested<InitTimeData>({ data: required(kinds.bytes()), dataType: kinds.oneOf('Binary', 'JSON') }),
+  nonce: anyText,
+  initTimeData: nested<InitTimeData>({ data: required(bytes()), dataType: oneOf('Binary', 'JSON') }),
 };
 
 /** Intel TDX DCAP quoting library, quote header: version, then the offset of REPORTDATA in the quote of each. */

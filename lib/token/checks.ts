@@ -16,7 +16,7 @@ export interface TimeRules {
   maxTokenAge: number | undefined;
 }
 
-const NOTHING: JsonObject = Object.freeze({});
+const NOTHING: JsonObject = /* @__PURE__ */ Object.freeze({});
 const TEE_CLAIMS: Readonly<Record<Tee, string>> = { snp: 'sevsnpvm', tdx: 'tdxvm' };
 /** Claims that say that something in a guest's boot may be debugged. */
 const BOOT_DEBUG_CLAIMS = [

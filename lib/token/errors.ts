@@ -2,7 +2,7 @@ import type { CheckList } from '../base/checks.js';
 import { type Check, VerificationError } from '../base/errors.js';
 
 /** Every reason for which a token is refused: stable code and what it says. */
-export const TOKEN_REFUSALS = Object.freeze({
+export const TOKEN_REFUSALS = /* @__PURE__ */ Object.freeze({
   ERR_TOKEN_SIZE: 'The token is longer than 64 KiB.',
   ERR_TOKEN_FORMAT: 'The token is not a JWS of three base64url parts with JSON objects as header and claims.',
   ERR_TOKEN_NESTING: 'The token’s JSON is nested deeper than 32 levels.',

@@ -1,5 +1,5 @@
 import type { JSONWebKeySet } from 'jose';
-import * as kinds from '../base/option-kinds.js';
+import { callable, flag, integer, milliseconds, text } from '../base/option-kinds.js';
 import type { OptionTable } from '../base/options.js';
 import { invalid } from '../base/options.js';
 import { parseStrictJson } from '../base/strict-json.js';
@@ -39,12 +39,12 @@ export interface KeyFetchOptions {
 
 /** Kinds of the members of {@link KeyFetchOptions}. */
 export const KEY_FETCH: OptionTable<KeyFetchOptions> = {
-  fetch: kinds.callable<typeof fetch>(),
-  ca: kinds.text,
-  proxy: { check: (value, name) => (value === false ? false : kinds.text.check(value, name)) },
-  timeoutMs: kinds.milliseconds,
-  lifetimeMs: kinds.integer(0, Number.MAX_SAFE_INTEGER),
-  allowInsecureHttp: kinds.flag,
+  fetch: callable<typeof fetch>(),
+  ca: text,
+  proxy: { check: (value, name) => (value === false ? false : text.check(value, name)) },
+  timeoutMs: milliseconds,
+  lifetimeMs: integer(0, Number.MAX_SAFE_INTEGER),
+  allowInsecureHttp: flag,
 };
 
 /** The keys behind one URL: fetched when needed, one request at a time, however many tokens wait for it. */
@@ -97,7 +97,7 @@ class RemoteKeySet {
 }
 
 /** Key sets by the `fetch` or the context that they come through, then by certificates and URL. */
-const remembered = new WeakMap<object, Map<string, RemoteKeySet>>();
+const remembered = /* @__PURE__ */ new WeakMap<object, Map<string, RemoteKeySet>>();
 
 function remoteKeySet(
   context: TokenContext,

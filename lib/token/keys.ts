@@ -30,7 +30,9 @@ const ALGORITHMS: Readonly<Record<TokenAlgorithm, { scheme: SignatureScheme; cur
 };
 
 /** Every algorithm that can be allowed. */
-export const TOKEN_ALGORITHMS = Object.freeze(Object.keys(ALGORITHMS)) as readonly TokenAlgorithm[];
+export const TOKEN_ALGORITHMS = /* @__PURE__ */ Object.freeze(
+  /* @__PURE__ */ Object.keys(ALGORITHMS),
+) as readonly TokenAlgorithm[];
 
 export const schemeOf = (algorithm: TokenAlgorithm): SignatureScheme => ALGORITHMS[algorithm].scheme;
 
@@ -68,7 +70,7 @@ interface Parsed {
 }
 
 /** Keys already parsed, by entry; `material` notices an entry that its owner has changed since. */
-const parsed = new WeakMap<JWK, Parsed>();
+const parsed = /* @__PURE__ */ new WeakMap<JWK, Parsed>();
 
 function publicKeyOf(entry: JWK): PublicKey | undefined {
   const material = `${entry.kty}|${entry.n}|${entry.e}|${entry.crv}|${entry.x}|${entry.y}|${entry.x5c?.[0]}`;

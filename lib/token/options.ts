@@ -1,5 +1,5 @@
 import type { JSONWebKeySet } from 'jose';
-import * as kinds from '../base/option-kinds.js';
+import { date, listOf, numberWithin, oneOf, oneOrMore, text } from '../base/option-kinds.js';
 import { checkOptions, invalid, nested, type OptionKind, type OptionTable, required } from '../base/options.js';
 import type { TimeRules } from './checks.js';
 import type { AttestationType, Tee } from './claims.js';
@@ -42,7 +42,7 @@ const DEFAULT_TOLERANCE_SECONDS = 60;
 
 const issuer: OptionKind<string> = {
   check: (value, name) => {
-    const given = kinds.text.check(value, name);
+    const given = text.check(value, name);
     if (given.trim() !== given) throw invalid(`${name} has a blank or a line end around it`);
     if (!/^https?:\/\//i.test(given) || !URL.canParse(given)) {
       throw invalid(`${name} must be a URL with its scheme, such as https://sharedeus.eus.attest.azure.net`);
@@ -63,16 +63,15 @@ const keys: OptionKind<JSONWebKeySet | URL> = {
 };
 
 /** Kinds of the members of {@link VerifyTokenOptions}. */
-export const VERIFY_TOKEN: OptionTable<VerifyTokenOptions> = {
-  ...TOKEN_POLICY,
-  issuer: required(kinds.oneOrMore(issuer)),
+export const VERIFY_TOKEN: OptionTable<VerifyTokenOptions> = /* @__PURE__ */ Object.assign({}, TOKEN_POLICY, {
+  issuer: required(oneOrMore(issuer)),
   keys,
-  algorithms: kinds.listOf(kinds.oneOf(...TOKEN_ALGORITHMS), 1),
-  now: kinds.date,
-  clockTolerance: kinds.numberWithin(0, MAX_TOLERANCE_SECONDS),
-  maxTokenAge: kinds.numberWithin(0, Number.MAX_SAFE_INTEGER),
+  algorithms: listOf(oneOf(...TOKEN_ALGORITHMS), 1),
+  now: date,
+  clockTolerance: numberWithin(0, MAX_TOLERANCE_SECONDS),
+  maxTokenAge: numberWithin(0, Number.MAX_SAFE_INTEGER),
   keyFetch: nested<KeyFetchOptions>(KEY_FETCH),
-};
+});
 
 /** Options after their check, in the form in which they are used. */
 export interface CheckedTokenOptions {

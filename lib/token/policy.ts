@@ -1,7 +1,7 @@
 import { isBytes } from '../base/bytes.js';
 import { bytesFromHex, hex } from '../base/hex.js';
-import * as kinds from '../base/option-kinds.js';
-import { invalid, nested, type OptionKind, type OptionTable, recordOf } from '../base/options.js';
+import { anyText, flag, integer, listOf, oneOf, oneOrMore, text, textLike } from '../base/option-kinds.js';
+import { invalid, nested, type OptionKind, type OptionTable, recordOf, required } from '../base/options.js';
 import type { AttestationType, Tee } from './claims.js';
 
 export { invalid } from '../base/options.js';
@@ -94,11 +94,11 @@ export type HexValue = string | Uint8Array;
 
 const TYPES = ['azurevm', 'sevsnpvm', 'tdxvm'] as const satisfies readonly AttestationType[];
 const TEES = ['snp', 'tdx'] as const satisfies readonly Tee[];
-const svn = kinds.integer(0, Number.MAX_SAFE_INTEGER);
-const xfamBytes = kinds.textLike(/^[0-9a-fA-F]{16}$/, '8 bytes in hex');
+const svn = integer(0, Number.MAX_SAFE_INTEGER);
+const xfamBytes = textLike(/^[0-9a-fA-F]{16}$/, '8 bytes in hex');
 
 const hexValues = (size: number): OptionKind<string[]> =>
-  kinds.oneOrMore({ check: (value, name) => hexOf(value, name, size) });
+  oneOrMore({ check: (value, name) => hexOf(value, name, size) });
 
 function hexOf(value: unknown, name: string, size: number): string {
   const text = isBytes(value) ? hex(value) : typeof value === 'string' ? value.toLowerCase() : '';
@@ -110,33 +110,33 @@ function hexOf(value: unknown, name: string, size: number): string {
 
 /** Kinds of the members of {@link TokenPolicy}. */
 export const TOKEN_POLICY: OptionTable<TokenPolicy> = {
-  attestationType: kinds.oneOrMore(kinds.oneOf(...TYPES)),
-  requireCompliance: kinds.flag,
-  requireSecureBoot: kinds.flag,
-  requireTpm: kinds.flag,
-  allowDebug: kinds.flag,
-  allowMigration: kinds.flag,
-  nonce: kinds.text,
-  clientPayload: recordOf(kinds.anyText),
-  policyHash: kinds.oneOrMore(kinds.text),
-  vmId: kinds.text,
+  attestationType: oneOrMore(oneOf(...TYPES)),
+  requireCompliance: flag,
+  requireSecureBoot: flag,
+  requireTpm: flag,
+  allowDebug: flag,
+  allowMigration: flag,
+  nonce: text,
+  clientPayload: recordOf(anyText),
+  policyHash: oneOrMore(text),
+  vmId: text,
   launchMeasurement: hexValues(48),
   hostData: hexValues(32),
   idKeyDigest: hexValues(48),
   minimumSvn: nested<MinimumSvn>({ bootloader: svn, tee: svn, snpfw: svn, microcode: svn, guest: svn }),
-  tee: kinds.oneOrMore(kinds.oneOf(...TEES)),
+  tee: oneOrMore(oneOf(...TEES)),
   tdx: nested<TdxTokenPolicy>({
-    acceptedTcbStatuses: kinds.listOf(kinds.text, 1),
+    acceptedTcbStatuses: listOf(text, 1),
     mrtd: hexValues(48),
     mrconfigid: hexValues(48),
-    minimumTeeTcbSvn: kinds.listOf(kinds.integer(0, 255), 16, 16),
-    xfam: nested<MaskedValue>({ value: { ...xfamBytes, required: true }, mask: xfamBytes }),
+    minimumTeeTcbSvn: listOf(integer(0, 255), 16, 16),
+    xfam: nested<MaskedValue>({ value: required(xfamBytes), mask: xfamBytes }),
   }),
   windows: nested<WindowsTokenPolicy>({
-    requireTestSigningOff: kinds.flag,
-    requireDebuggersOff: kinds.flag,
-    requireCodeIntegrity: kinds.flag,
-    requireHvci: kinds.flag,
+    requireTestSigningOff: flag,
+    requireDebuggersOff: flag,
+    requireCodeIntegrity: flag,
+    requireHvci: flag,
   }),
 };
 
@@ -223,7 +223,7 @@ function acceptedTees(policy: TokenPolicy): readonly Tee[] {
   return given;
 }
 
-/** What `kinds.oneOrMore` has made a list of. */
+/** What `oneOrMore` has made a list of. */
 function listed<T extends string>(value: T | readonly T[] | undefined): readonly T[] | undefined {
   return value === undefined || typeof value !== 'string' ? value : [value];
 }

@@ -1,4 +1,4 @@
-import * as kinds from '../base/option-kinds.js';
+import { flag } from '../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable } from '../base/options.js';
 import type { TokenContext } from './context.js';
 import { type EncryptionKey, ephemeralKeyFromToken } from './ephemeral-key.js';
@@ -12,11 +12,10 @@ export interface AlreadyVerified {
 
 type Options = Partial<VerifyTokenOptions> & { verified?: boolean };
 
-const TABLE: OptionTable<Options> = {
-  ...VERIFY_TOKEN,
-  issuer: { check: VERIFY_TOKEN.issuer.check },
-  verified: kinds.flag,
-};
+const TABLE: OptionTable<Options> = /* @__PURE__ */ Object.assign({}, VERIFY_TOKEN, {
+  issuer: { check: (value: unknown, name: string) => VERIFY_TOKEN.issuer.check(value, name) },
+  verified: flag,
+});
 
 /** See `tokenEncryptionKey` of the entry points. */
 export async function tokenEncryptionKeyIn(

@@ -6,7 +6,7 @@ import { sha2 } from '../base/sha2.js';
  * SHA-256 of the SubjectPublicKeyInfo of the roots that the certificates of Azure's attestation keys chain to. A name says
  * nothing: two families of intermediates, `Global Virtual TPM CA - nn` and `Azure Cloud Virtual TPM CA - nn`, end in it.
  */
-export const AZURE_VTPM_ROOT_KEYS: readonly string[] = Object.freeze([
+export const AZURE_VTPM_ROOT_KEYS: readonly string[] = /* @__PURE__ */ Object.freeze([
   // Azure Virtual TPM Root Certificate Authority 2023, until 2048-06-01
   '5cbc52672ae101263c2976736044a964c1182ce9412c39937183baddcccb8cdf',
 ]);

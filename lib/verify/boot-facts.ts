@@ -30,19 +30,25 @@ export interface BootFacts {
 
 const EFI_GLOBAL_VARIABLE = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 const digestOf = (bytes: Uint8Array): string => hex(sha2('SHA-256', bytes));
-const digestsOf = (texts: readonly string[]): ReadonlySet<string> =>
-  new Set(texts.map((text) => digestOf(utf8Bytes(text))));
+const digestsOf = (values: readonly Uint8Array[]): ReadonlySet<string> => new Set(values.map(digestOf));
 
-const SEPARATORS: ReadonlySet<string> = new Set([0, 0xff].map((byte) => digestOf(new Uint8Array(4).fill(byte))));
-// TCG PC Client Platform Firmware Profile, "EV_EFI_ACTION Event Types" and PCR 4's markers.
-const ACTIONS_BEFORE_SECURE_BOOT = digestsOf(['UEFI Debug Mode', 'DMA Protection Disabled']);
-const BOOT_MARKERS = digestsOf([
-  'Calling EFI Application from Boot Option',
-  'Returning from EFI Application from Boot Option',
-  'BOOT ATTEMPTS OMITTED',
-]);
-/** The SecureBoot variable with each value that it can have, absence included. */
-const SECURE_BOOT_VARIABLES: ReadonlySet<string> = new Set([[], [0], [1]].map((value) => digestOf(secureBoot(value))));
+/** Digests of what firmware measures beside variables and code, made when a log is first read. */
+const makeKnown = () => ({
+  separators: digestsOf([0, 0xff].map((byte) => new Uint8Array(4).fill(byte))),
+  // TCG PC Client Platform Firmware Profile, "EV_EFI_ACTION Event Types" and PCR 4's markers.
+  actionsBeforeSecureBoot: digestsOf(['UEFI Debug Mode', 'DMA Protection Disabled'].map(utf8Bytes)),
+  bootMarkers: digestsOf(
+    [
+      'Calling EFI Application from Boot Option',
+      'Returning from EFI Application from Boot Option',
+      'BOOT ATTEMPTS OMITTED',
+    ].map(utf8Bytes),
+  ),
+  /** The SecureBoot variable with each value that it can have, absence included. */
+  secureBootVariables: digestsOf([[], [0], [1]].map(secureBoot)),
+});
+let made: ReturnType<typeof makeKnown> | undefined;
+const known = () => (made ??= makeKnown());
 
 const KERNEL_COMMAND_LINE = 'kernel_cmdline: ';
 const LOADS_KERNEL = /^linux(?:16|efi)? (.*)$/s;
@@ -79,9 +85,9 @@ export function readBootFacts(
 /** PCR 7 up to its separator: actions, then SecureBoot, then further variables, and never SecureBoot again. */
 function readSecureBoot(events: readonly TcgEvent[], digest: Digest): { secureBoot: boolean } | { fault: string } {
   const digests = events.map((event) => (event.digests.sha256 === undefined ? '' : hex(event.digests.sha256)));
-  const separator = digests.findIndex((found) => SEPARATORS.has(found));
+  const separator = digests.findIndex((found) => known().separators.has(found));
   if (separator < 0) return { fault: 'no separator' };
-  const first = digests.findIndex((found) => !ACTIONS_BEFORE_SECURE_BOOT.has(found));
+  const first = digests.findIndex((found) => !known().actionsBeforeSecureBoot.has(found));
   const variables = events.slice(first, separator).map((event) => measuredVariable(event, digest));
   const [variable] = variables;
   if (variable?.guid !== EFI_GLOBAL_VARIABLE || variable.name !== 'SecureBoot') {
@@ -90,9 +96,10 @@ function readSecureBoot(events: readonly TcgEvent[], digest: Digest): { secureBo
   if (variables.includes(undefined)) {
     return { fault: 'an event before the separator is not a variable as it was measured' };
   }
-  if (digests.slice(separator + 1).some((found) => SEPARATORS.has(found))) return { fault: 'a second separator' };
+  if (digests.slice(separator + 1).some((found) => known().separators.has(found)))
+    return { fault: 'a second separator' };
   const isAgain = (event: TcgEvent, index: number): boolean =>
-    index !== first && (SECURE_BOOT_VARIABLES.has(digests[index] ?? '') || isSecureBoot(event.data));
+    index !== first && (known().secureBootVariables.has(digests[index] ?? '') || isSecureBoot(event.data));
   if (events.some(isAgain)) return { fault: 'SecureBoot twice' };
   const [value = 0, ...more] = variable.data;
   if (more.length > 0 || value > 1) return { fault: 'SecureBoot has a value that it cannot have' };
@@ -112,7 +119,7 @@ function isSecureBoot(data: Uint8Array): boolean {
 
 function bootApplication({ data, digests }: TcgEvent): { path: string; sha256: string }[] {
   const sha256 = digests.sha256 === undefined ? '' : hex(digests.sha256);
-  if (SEPARATORS.has(sha256) || BOOT_MARKERS.has(sha256)) return [];
+  if (known().separators.has(sha256) || known().bootMarkers.has(sha256)) return [];
   return [{ path: readImagePath(data) ?? 'unknown', sha256 }];
 }
 

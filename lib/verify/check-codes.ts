@@ -65,6 +65,6 @@ const TABLE = [
 export type CheckCode = (typeof TABLE)[number][0];
 
 /** The codes that checks of evidence fail with, and what each means. */
-export const CHECK_CODES: Readonly<Record<CheckCode, string>> = Object.freeze(
-  Object.fromEntries(TABLE) as Record<CheckCode, string>,
+export const CHECK_CODES: Readonly<Record<CheckCode, string>> = /* @__PURE__ */ Object.freeze(
+  /* @__PURE__ */ Object.fromEntries(TABLE) as Record<CheckCode, string>,
 );

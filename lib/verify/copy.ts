@@ -9,7 +9,12 @@ import { isJsonObject } from '../base/strict-json.js';
 import { collateralOption } from './tdx/collateral-option.js';
 
 /** Bytes of the parts that have no limit of their own. */
-const LIMITS = Object.freeze({ tpmStructure: 4096, certificate: 64 * 1024, certificateText: 256 * 1024, chain: 16 });
+const LIMITS = /* @__PURE__ */ Object.freeze({
+  tpmStructure: 4096,
+  certificate: 64 * 1024,
+  certificateText: 256 * 1024,
+  chain: 16,
+});
 const PCRS = 24;
 
 /**

@@ -32,7 +32,7 @@ const COMMON_NAMES: readonly (readonly [RootOf, RegExp])[] = [
  * AMD's root keys (ARK): SHA-256 of the DER SubjectPublicKeyInfo, recomputed from the chains that AMD publishes at
  * https://kdsintf.amd.com/vcek/v1/{product}/cert_chain.
  */
-export const AMD_ROOT_KEYS: Readonly<Record<Product, string>> = Object.freeze({
+export const AMD_ROOT_KEYS: Readonly<Record<Product, string>> = /* @__PURE__ */ Object.freeze({
   Milan: '9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9',
   Genoa: '429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831',
   Turin: '4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08',

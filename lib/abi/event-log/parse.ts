@@ -30,15 +30,15 @@ export interface EventLog {
 }
 
 /** Bytes and events of a log that is read; genuine ones have some 100 KiB and 150 events. */
-export const EVENT_LOG_LIMITS = Object.freeze({ bytes: 1024 * 1024, events: 8192 });
+export const EVENT_LOG_LIMITS = /* @__PURE__ */ Object.freeze({ bytes: 1024 * 1024, events: 8192 });
 
 const MAXIMUM_ALGORITHMS = 16;
 const MAXIMUM_PCR = 23;
 const NO_PCR = 0xffffffff;
 const SHA1_SIZE = 20;
-const SPEC_ID = new TextEncoder().encode('Spec ID Event03\0');
+const SPEC_ID = /* @__PURE__ */ new TextEncoder().encode('Spec ID Event03\0');
 /** Banks by TPM_ALG_ID. */
-export const EVENT_HASHES: ReadonlyMap<number, { name: EventHash; size: number }> = new Map([
+export const EVENT_HASHES: ReadonlyMap<number, { name: EventHash; size: number }> = /* @__PURE__ */ new Map([
   [0x0004, { name: 'sha1', size: 20 }],
   [0x000b, { name: 'sha256', size: 32 }],
   [0x000c, { name: 'sha384', size: 48 }],

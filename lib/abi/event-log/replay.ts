@@ -3,7 +3,7 @@ import { type HashName, sha2 } from '../../base/sha2.js';
 import { EV_EFI_HCRTM_EVENT, EV_NO_ACTION } from './event-types.js';
 import { EVENT_HASHES, type EventHash, type EventLog, startsWith } from './parse.js';
 
-const STARTUP_LOCALITY = new TextEncoder().encode('StartupLocality\0');
+const STARTUP_LOCALITY = /* @__PURE__ */ new TextEncoder().encode('StartupLocality\0');
 /** What PCR 0 starts with when a hardware core root of trust was measured (TPM 2.0 Library, part 1, "H-CRTM"). */
 const HCRTM_LOCALITY = 4;
 const FIRST_DYNAMIC_PCR = 17;

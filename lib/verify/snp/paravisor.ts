@@ -9,7 +9,7 @@ import type { ParavisorIdentity } from '../paravisor.js';
  * SHA-384 of the ID keys that signed the paravisors of Azure's confidential VMs, as seen in genuine reports (2022 to 2026).
  * Azure's confidential containers may share such a key, with host data that is not zero.
  */
-export const AZURE_ID_KEYS: readonly string[] = Object.freeze([
+export const AZURE_ID_KEYS: readonly string[] = /* @__PURE__ */ Object.freeze([
   '0356215882a825279a85b300b0b742931d113bf7e32dde2e50ffde7ec743ca491ecdd7f336dc28a6e0b2bb57af7a44a3',
   '934f68bd8ba01938eec21475c872e3a942b60c59fafc6df9e9a76ee66bc47f2d09c676f61c0315c578da26085fb13a71',
   '942fd93ebde6ea7a96efadeafc60f1c6b3d10e703b1dafd7555b92f7f3d32d0e006767648cba5b102af3d65756af4177',

@@ -28,7 +28,10 @@ interface DocumentKind {
   readonly content: string;
 }
 
-function documentKind(name: string, demanded: { readonly id: string; readonly version: number }): DocumentKind {
+/* @__NO_SIDE_EFFECTS__ */ function documentKind(
+  name: string,
+  demanded: { readonly id: string; readonly version: number },
+): DocumentKind {
   return {
     ...demanded,
     signer: `${name} signing certificate`,

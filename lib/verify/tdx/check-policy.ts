@@ -18,8 +18,8 @@ export interface TdPolicyInput {
 const UNTRUSTED = 0xffn;
 const MIGRATABLE = 1n << 29n;
 /** Bits with a meaning: LASS 27, SEPT_VE_DISABLE 28, MIGRATABLE 29, PKS 30, KL 31, TPA 62, PERFMON 63, ICSSD 16. */
-const KNOWN =
-  UNTRUSTED | MIGRATABLE | [16n, 27n, 28n, 30n, 31n, 62n, 63n].reduce((bits, bit) => bits | (1n << bit), 0n);
+const OTHER_KNOWN = (1n << 16n) | (1n << 27n) | (1n << 28n) | (1n << 30n) | (1n << 31n) | (1n << 62n) | (1n << 63n);
+const KNOWN = UNTRUSTED | MIGRATABLE | OTHER_KNOWN;
 const HEX_FIELDS = ['mrtd', 'mrseam', 'mrconfigid', 'mrowner', 'mrownerconfig'] as const;
 
 /** Row 17: what the policy demands of the TD; its defaults are checked whether or not there is a policy. */

@@ -14,7 +14,7 @@ interface AttestationKey {
 }
 
 const INTEL_QE_VENDOR = '939a7233f79c4ca9940a0db3957f0607';
-const attestationKeys = new Remembered<AttestationKey>(64, 256);
+const attestationKeys = /* @__PURE__ */ new Remembered<AttestationKey>(64, 256);
 const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' } as const;
 
 /** Row 2, as far as the layout does not decide it. */

@@ -44,10 +44,10 @@ export interface OpenedCollateral {
 }
 
 /** Id and version that each document must have. */
-export const TCB_INFO = Object.freeze({ id: 'TDX', version: 3 });
-export const QE_IDENTITY = Object.freeze({ id: 'TD_QE', version: 2 });
+export const TCB_INFO = /* @__PURE__ */ Object.freeze({ id: 'TDX', version: 3 });
+export const QE_IDENTITY = /* @__PURE__ */ Object.freeze({ id: 'TD_QE', version: 2 });
 
-const known = new Remembered<OpenedCollateral>(32, 256 * 1024);
+const known = /* @__PURE__ */ new Remembered<OpenedCollateral>(32, 256 * 1024);
 
 /** Forgets all collateral, so that the next verification pays for its signatures again. For measurements. */
 export function forgetCollateral(): void {

@@ -9,7 +9,7 @@ import type { TdxPolicy } from './policy.js';
  * MRTDs of the paravisors in Azure's TDX VMs, as seen in genuine quotes (2024 to 2026). Microsoft measures a new one with each
  * release; a policy can name it.
  */
-export const AZURE_MRTDS: readonly string[] = Object.freeze([
+export const AZURE_MRTDS: readonly string[] = /* @__PURE__ */ Object.freeze([
   '024a32b070383331181619fa387cb4d55d1e38879f989933055ccad5bc2db795d1737b66205949d15469dc8c1ba7ab7b',
   '273828c46252fcbdd8ad2dd907130222b03466d52a2911d70c1a5950895d6bd1ae451d382d5a9b1b4c0ed0e5ae9a3dbd',
 ]);

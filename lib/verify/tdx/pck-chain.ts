@@ -26,7 +26,7 @@ export interface PckChain {
 }
 
 const MAXIMUM_CERTIFICATES = 8;
-const known = new Remembered<PckChain>(64, 16 * 1024);
+const known = /* @__PURE__ */ new Remembered<PckChain>(64, 16 * 1024);
 
 /** Forgets every chain, so that the next verification pays for its signatures again. For measurements. */
 export function forgetPckChains(): void {
