@@ -3,8 +3,8 @@ import { copyBytes } from '../base/bytes.js';
 import { malformed } from './input.js';
 
 /**
- * PEM (RFC 7468): text with blocks of base64. Text before and between blocks is skipped, as RFC 7468 section 2 has it;
- * inside a block nothing but base64 and line ends is allowed.
+ * PEM (RFC 7468): text with blocks of base64. Lines before and between blocks are skipped, as RFC 7468 section 2 has it; a
+ * block begins and ends with lines of its own, and inside nothing but base64 and line ends is allowed.
  */
 
 export interface PemBlock {
@@ -39,6 +39,7 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
   const blocks: PemBlock[] = [];
   for (let at = text.indexOf(BEGIN); at !== -1; at = text.indexOf(BEGIN, at)) {
     if (blocks.length === MAXIMUM_BLOCKS) throw malformed('PEM text', `more than ${MAXIMUM_BLOCKS} blocks`);
+    if (at > 0 && !isLineEnd(text[at - 1])) throw malformed('PEM text', 'a block that begins inside a line');
     const labelEnd = text.indexOf(DASHES, at + BEGIN.length);
     const label = text.slice(at + BEGIN.length, labelEnd);
     if (labelEnd === -1 || !/^[A-Z0-9 ]{1,64}$/.test(label)) throw malformed('PEM text', 'a header line');
@@ -47,6 +48,8 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
     if (bodyEnd === -1 || !text.startsWith(trailer, bodyEnd)) throw malformed('PEM text', 'a block without its end');
     blocks.push({ label, der: decodeBody(text.slice(labelEnd + DASHES.length, bodyEnd)) });
     at = bodyEnd + trailer.length;
+    if (at < text.length && !/[\s\0]/.test(text[at] as string))
+      throw malformed('PEM text', 'text behind the end of a block');
   }
   if (blocks.length === 0) throw malformed('PEM text', 'no block');
   return blocks;
@@ -63,6 +66,8 @@ export function encodePem(label: string, der: Uint8Array): string {
   const lines = encodeBase64(der).match(/.{1,64}/g) ?? [];
   return [`${BEGIN}${label}${DASHES}`, ...lines, `${END}${label}${DASHES}`, ''].join('\n');
 }
+
+const isLineEnd = (character: string | undefined): boolean => character === '\n' || character === '\r';
 
 const latin1 = /* @__PURE__ */ new TextDecoder('latin1');
 
