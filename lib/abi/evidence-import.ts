@@ -1,4 +1,4 @@
-import { decodeBase64, decodeBase64url, encodeBase64url } from '../base/base64url.js';
+import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { bytesFromHex, hex } from '../base/hex.js';
@@ -6,6 +6,7 @@ import { readArguments } from '../base/options.js';
 import type { Evidence, EvidenceQuote } from './evidence.js';
 import { parseEvidenceJson, stringifiable } from './evidence-json.js';
 import { JsonMembers } from './json-members.js';
+import { splitPem } from './pem.js';
 import { parseTpmsAttest, TpmHash } from './tpm.js';
 
 const PCRS = 24;
@@ -95,17 +96,13 @@ function padded(bytes: Uint8Array): string {
 
 function vcekOf({ certificates }: Evidence): Uint8Array {
   if (certificates === undefined) throw unsuitable('a quote and a VCEK are needed');
-  const [vcek] = certificatesOf(certificates.vcek);
-  if (vcek === undefined) throw unsuitable('the VCEK cannot be read');
-  return vcek;
-}
-
-/** DER of what may be PEM. */
-function certificatesOf(input: Uint8Array | string): Uint8Array[] {
-  if (typeof input !== 'string') return [input];
-  const [, body = ''] = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/.exec(input) ?? [];
-  const der = decodeBase64(body.replace(/\s/g, ''));
-  return der === undefined || der.length === 0 ? [] : [der];
+  const { vcek } = certificates;
+  if (typeof vcek !== 'string') return vcek;
+  try {
+    return splitPem(vcek, 'CERTIFICATE')[0] as Uint8Array;
+  } catch {
+    throw unsuitable('the VCEK cannot be read');
+  }
 }
 
 function readNumberedVersion(members: JsonMembers): Evidence {

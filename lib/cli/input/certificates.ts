@@ -2,16 +2,16 @@ import { X509Certificate } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EvidenceCertificates } from '../../abi/evidence.js';
+import { certificateInputs } from '../../abi/pem.js';
 import { CliError, UsageError } from '../exit.js';
 import { fileError, readInput } from './files.js';
 
 const MAX_CERTIFICATE_FILE_BYTES = 1 << 20;
 const MAX_FILES = 64;
 const EXTENSION = /\.(pem|der|crt|cer|cert)$/i;
-const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
- * Certificates of a report, from files in PEM (any number in one) or DER, or folders of such files: the one of the chip
+ * Certificates of a report, from files in PEM (up to 16 in one) or DER, or folders of such files: the one of the chip
  * (VCEK) or provider (VLEK), and whatever else there is as its chain.
  */
 export async function readCertificates(paths: readonly string[]): Promise<EvidenceCertificates> {
@@ -53,9 +53,8 @@ async function certificateFilesIn(path: string): Promise<string[]> {
 }
 
 function parse(file: string, bytes: Buffer): X509Certificate[] {
-  const blocks = bytes.toString('latin1').match(PEM) ?? [bytes];
   try {
-    return blocks.map((block) => new X509Certificate(block));
+    return certificateInputs(bytes).map((der) => new X509Certificate(der));
   } catch (cause) {
     throw new CliError('ERR_CERTIFICATE_FORMAT', `${file} is neither a PEM nor a DER certificate`, cause);
   }
