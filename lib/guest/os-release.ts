@@ -1,6 +1,6 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { OsInfo } from '../maa/guest-request.js';
 import { readBounded } from './bounded-file.js';
+import type { OsInfo } from './guest-request.js';
 
 const MAX_FILE_BYTES = 64 * 1024;
 const MAX_VERSION = 0xffff_ffff;

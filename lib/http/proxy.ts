@@ -1,4 +1,6 @@
 import { BlockList, isIP } from 'node:net';
+import { encodeBase64 } from '../base/base64url.js';
+import { utf8Bytes } from '../base/bytes.js';
 import { invalid } from '../base/options.js';
 import { HttpError } from './transport.js';
 
@@ -41,7 +43,7 @@ export function proxyFor(
 export function proxyAuthorization({ username, password }: URL): Record<string, string> {
   if (username === '' && password === '') return {};
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { 'Proxy-Authorization': `Basic ${Buffer.from(credentials).toString('base64')}` };
+  return { 'Proxy-Authorization': `Basic ${encodeBase64(utf8Bytes(credentials))}` };
 }
 
 function fromEnvironment(protocol: string, env: NodeJS.ProcessEnv): [name: string, value: string] {

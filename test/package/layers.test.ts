@@ -60,4 +60,13 @@ describe('the folders of lib/', () => {
     });
     expect(bound.map(({ path, target }) => `${path} imports ${target}`)).toEqual([]);
   });
+
+  it('that run anywhere use neither Buffer nor process', () => {
+    const bound = files.filter((path) => {
+      if (!PORTABLE.includes(folderOf(path) ?? '') || NODE_ONLY.test(path)) return false;
+      const code = readFileSync(new URL(path, root), 'utf8').replace(/\/\*.*?\*\/|\/\/[^\n]*/gs, '');
+      return /\bBuffer\b|\bprocess\./.test(code);
+    });
+    expect(bound).toEqual([]);
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { guestRequest, type MachineEvidence, type TpmEvidence } from '../../lib/guest/guest-request.js';
 import { encodeClientPayload } from '../../lib/maa/client-payload.js';
-import { guestRequest, type MachineEvidence, type TpmEvidence } from '../../lib/maa/guest-request.js';
 import { fixture, withFixtures } from '../fixtures.js';
 import { tpmEvidence } from './tpm-transcript.js';
 
