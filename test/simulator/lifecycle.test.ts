@@ -29,12 +29,14 @@ const folderOf = (cvm: SimulatedCvm): string => dirname(cvm.eventLogPath);
 
 describe('SimulatedCvm', () => {
   it.each([
-    [{ product: 'Rome' }, /product must be Milan, Genoa, Turin, not "Rome"/],
+    [{ product: 'Rome' }, /product must be Milan or Genoa or Turin/],
     [{ vmType: 'sgx' }, /vmType must be/],
     [{ signedBy: 'me' }, /signedBy must be/],
+    [{ vmId: undefined }, /vmId is given but undefined/],
+    [{ tpm: { hclReport: { staet: 'absent' } } }, /tpm.hclReport: did you mean state/],
     [{ faults: ['gremlins'] }, /gremlins is not the name/],
-    [null, /options must be an object/],
-    ['Milan', /options must be an object/],
+    [null, /options must be a plain object/],
+    ['Milan', /options must be a plain object/],
   ])('refuses %o', async (options, message) => {
     await expect(SimulatedCvm.start(options as never)).rejects.toThrow(message);
   });
