@@ -1,7 +1,7 @@
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { custom, unchecked } from '../base/option-kinds.js';
 import type { OptionKind, OptionTable } from '../base/options.js';
-import type { RsaDecryptScheme } from '../tpm/tpm.js';
+import type { RsaDecryptScheme } from '../tpm/types.js';
 import { requireBytes } from './bytes.js';
 import type { BulkOptions } from './seal.js';
 

@@ -1,7 +1,7 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { RsaPublicJwk } from '../token/ephemeral-key.js';
-import type { RsaDecryptScheme } from '../tpm/tpm.js';
+import type { RsaDecryptScheme } from '../tpm/types.js';
 
 const DIGESTS = {
   'SHA-1': { name: 'sha1', bytes: 20 },

@@ -3,7 +3,7 @@ import { delay } from '../base/abort.js';
 import { isZero } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import { AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 

@@ -6,7 +6,7 @@ import type { Logger } from '../base/logger.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { renewAkCertificate } from '../imds/ak-renewal.js';
 import type { Imds } from '../imds/imds.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import { findPath } from '../verify/path.js';
 import { isUndelivered, readAkCertificate, type StoredAkCertificate } from './ak-certificate-index.js';
 import { AzureTpm } from './azure-tpm.js';

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { byteLength } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { type DecryptOptions, rsaScheme } from '../content/options.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import type { KeyTemplate } from '../tpm/types.js';
 import { ATTESTED_PCRS } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';

@@ -1,5 +1,5 @@
 import { invalid } from '../base/options.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import type { PcrBank } from '../tpm/types.js';
 import { tpmCall } from './tpm-failure.js';
 

@@ -1,7 +1,7 @@
 import type { Logger } from '../base/logger.js';
 import { defaultEngine } from '../engine/choose.js';
 import type { Imds } from '../imds/imds.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import { AkCertificate } from './ak-certificate.js';
 import type { ClientSettings } from './client-settings.js';
 import { IssuerCertificates } from './issuer-certificates.js';

@@ -1,7 +1,7 @@
 import type { HclReport } from '../abi/hcl-report.js';
 import { parseHclReport } from '../abi/hcl-report.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import { AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 

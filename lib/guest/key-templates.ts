@@ -4,7 +4,7 @@ import { encodeBase64url } from '../base/base64url.js';
 import { utf8Bytes, withoutLeadingZeros } from '../base/bytes.js';
 import { sha2 } from '../base/sha2.js';
 import type { UnwrapContext, UnwrapKey } from '../content/unwrap.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import type { KeyTemplate } from '../tpm/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 

@@ -3,7 +3,7 @@ import { custom, text, textLike } from '../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable, required } from '../base/options.js';
 import { isLoopback } from '../http/service-url.js';
 import { POSSESSION_LABEL, possessionProof } from '../token/possession-proof.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import { ATTESTED_PCRS } from './azure-tpm.js';
 
 /** What a guard answered to a request with a token, and where the proof goes. */

@@ -8,7 +8,8 @@ import {
   type TpmsAttest,
 } from '../abi/tpm.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { CertifiedEphemeralKey, GuestTpm, QuoteResult } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
+import type { CertifiedEphemeralKey, QuoteResult } from '../tpm/types.js';
 import { ATTESTED_PCRS, AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 

@@ -9,7 +9,7 @@ import { rootsOf } from '../release/options.js';
 import { refuseSecret, splitSecretToken } from '../release/secret-token.js';
 import { type SealedSecret, type SecretProtection, verifySecretToken } from '../release/verify-secret.js';
 import type { NativeTpm } from '../tpm/native-tpm.js';
-import type { RsaDecryptScheme } from '../tpm/tpm.js';
+import type { RsaDecryptScheme } from '../tpm/types.js';
 import type { ClientSettings } from './client-settings.js';
 import { tpmCall } from './tpm-failure.js';
 

@@ -1,7 +1,7 @@
 import { parseHclReport } from '../abi/hcl-report.js';
 import { delay, untilAborted } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { GuestTpm } from '../tpm/tpm.js';
+import type { GuestTpm } from '../tpm/native-tpm.js';
 import { AzureTpm } from './azure-tpm.js';
 import { tpmCall } from './tpm-failure.js';
 

@@ -1,7 +1,7 @@
 import { defaultEngine } from '../engine/choose.js';
 import { nodeTransport } from '../http/node-transport.js';
 import { proxyAddress } from '../http/proxy.js';
-import type { TokenContext } from '../token/context.js';
+import type { TokenContext } from '../token/keys-remote.js';
 
 /** Of `cvm-guest-attestation`, in Node: the addon's OpenSSL where it loads, looked for at the first verification. */
 export const nodeContext: TokenContext = {

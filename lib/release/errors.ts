@@ -104,3 +104,8 @@ export function refuseRelease(
   const message = because === undefined ? sentence : `${sentence.slice(0, -1)}: ${because}`;
   return new VerificationError(code, message, checks, cause);
 }
+
+/** The private key did its work, and the block, or what it wraps, is not what it must be. */
+export class NotUnwrapped extends Error {
+  override readonly name = 'NotUnwrapped';
+}

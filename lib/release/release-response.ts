@@ -12,9 +12,8 @@ import {
   checkWrapping,
   type ReleaseChecks,
 } from './check-answer.js';
-import { type ReleaseErrorCode, refuseRelease } from './errors.js';
+import { NotUnwrapped, type ReleaseErrorCode, refuseRelease } from './errors.js';
 import { MalformedJws, splitJws } from './jws.js';
-import { NotUnwrapped } from './not-unwrapped.js';
 import { type CheckedReleaseOptions, checkedReleaseOptions, type ReleaseResponseOptions } from './options.js';
 import { parseReleasePolicy } from './policy/parse.js';
 import { PolicyError, type ReleasePolicy } from './policy/policy.js';

@@ -12,7 +12,7 @@ import { firstElementSize } from '../abi/der.js';
 import { AttestationError, type Check } from '../base/errors.js';
 import { invalid, readArguments } from '../base/options.js';
 import { isJsonObject } from '../base/strict-json.js';
-import { NotUnwrapped } from './not-unwrapped.js';
+import { NotUnwrapped } from './errors.js';
 import type { ReleasePolicy } from './policy/policy.js';
 import { curveOf, type EcKeyCurve, type ReleasedPublicKey, releasedPublicKey } from './public-key.js';
 import type { Secret } from './secret.js';

@@ -1,7 +1,7 @@
 import { createDecipheriv } from 'node:crypto';
 import { AttestationError } from '../base/errors.js';
 import { isNativeError, native } from '../native.js';
-import { NotUnwrapped } from './not-unwrapped.js';
+import { NotUnwrapped } from './errors.js';
 
 /**
  * Secret bytes, zeroed when they are destroyed or collected: in locked memory of the addon where it loads

@@ -1,7 +1,7 @@
 import { constants, type KeyObject, privateDecrypt } from 'node:crypto';
 import { isBytes } from '../base/bytes.js';
 import { RELEASE_ALGORITHMS, type ReleaseAlgorithm, type RsaDecrypt } from './algorithm.js';
-import { NotUnwrapped } from './not-unwrapped.js';
+import { NotUnwrapped } from './errors.js';
 import { type Secret, secretOf, unwrapWith } from './secret.js';
 
 /** Bytes of an AES-256 transport key. */

@@ -3,12 +3,13 @@ import { callable, flag, integer, milliseconds, text } from '../base/option-kind
 import type { OptionTable } from '../base/options.js';
 import { invalid } from '../base/options.js';
 import { parseStrictJson } from '../base/strict-json.js';
+import type { VerificationContext } from '../engine/context.js';
 import type { PublicKey } from '../engine/engine.js';
+import type { TransportContext } from '../http/own-transport.js';
 import { serviceTransport } from '../http/own-transport.js';
 import { isLoopback } from '../http/service-url.js';
 import { tracedExchange } from '../http/traced-exchange.js';
 import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
-import type { TokenContext } from './context.js';
 import { refuseToken } from './errors.js';
 import { checkKeySet } from './keys.js';
 
@@ -20,6 +21,9 @@ const REFRESH_BURST = 5;
 const REFRESH_INTERVAL_MS = 30_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_LIFETIME_MS = 3_600_000;
+
+/** What token verification takes from the program that it runs in. */
+export interface TokenContext extends VerificationContext, TransportContext {}
 
 /** How an issuer's keys are fetched and for how long they are believed. */
 export interface KeyFetchOptions {

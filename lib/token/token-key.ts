@@ -1,7 +1,7 @@
 import { flag } from '../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable } from '../base/options.js';
-import type { TokenContext } from './context.js';
 import { type EncryptionKey, ephemeralKeyFromToken } from './ephemeral-key.js';
+import type { TokenContext } from './keys-remote.js';
 import { VERIFY_TOKEN, type VerifyTokenOptions } from './options.js';
 import { verifyTokenIn } from './verify-token.js';
 

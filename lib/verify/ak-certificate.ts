@@ -5,7 +5,7 @@ import { hex } from '../base/hex.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import type { AttestationKey } from './attestation-key.js';
 import { azureVtpmAuthorities } from './azure-roots.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import { findPath } from './path.js';
 import { messageOf } from './refusal.js';
 import type { TrustAnchors } from './roots.js';

@@ -2,7 +2,7 @@ import type { RuntimeClaims } from '../abi/runtime-claims.js';
 import type { PublicKey, SignatureEngine, Verdict } from '../engine/engine.js';
 import { publicKeyFromJwk } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 
 const KID = 'HCLAkPub';
 const BOUNDS = { minBits: 2048, maxBits: 8192, exponent: 65537 };

@@ -1,3 +1,5 @@
+import { CheckList as Checks } from '../base/checks.js';
+
 /** Every code that a check of evidence can fail with, once, with the sentence that the documentation gives. */
 const TABLE = [
   ['ERR_NOT_CHECKED', 'An earlier check failed and left nothing to check here.'],
@@ -68,3 +70,6 @@ export type CheckCode = (typeof TABLE)[number][0];
 export const CHECK_CODES: Readonly<Record<CheckCode, string>> = /* @__PURE__ */ Object.freeze(
   /* @__PURE__ */ Object.fromEntries(TABLE) as Record<CheckCode, string>,
 );
+
+/** The checks of evidence. */
+export class CheckList extends Checks<CheckCode> {}

@@ -7,7 +7,7 @@ import { hex } from '../base/hex.js';
 import { readArguments } from '../base/options.js';
 import { sha2 } from '../base/sha2.js';
 import { type BootFacts, readBootFacts } from './boot-facts.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import type { QuoteVerification } from './check-quote.js';
 import type { VerificationPolicy } from './policy.js';
 import { messageOf } from './refusal.js';

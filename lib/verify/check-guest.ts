@@ -2,7 +2,7 @@ import type { Evidence } from '../abi/evidence.js';
 import type { RuntimeClaims } from '../abi/runtime-claims.js';
 import { isZero } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import type { CheckedEvidenceOptions } from './options.js';
 import { SNP_MEMBERS, type VerificationPolicy } from './policy.js';
 import type { EvidenceFacts } from './result.js';

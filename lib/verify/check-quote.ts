@@ -4,7 +4,7 @@ import { concatBytes, equalBytes } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import { checkHex } from './hex-values.js';
 import type { VerificationPolicy } from './policy.js';
 import { messageOf } from './refusal.js';

@@ -13,7 +13,7 @@ import { hex } from '../base/hex.js';
 import { sha2 } from '../base/sha2.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import type { QuoteVerification } from './check-quote.js';
 import { messageOf } from './refusal.js';
 

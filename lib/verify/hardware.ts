@@ -1,7 +1,7 @@
 import type { Evidence } from '../abi/evidence.js';
 import type { HclStructure } from '../abi/hcl-report.js';
 import type { SignatureEngine } from '../engine/engine.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import type { CheckedEvidenceOptions } from './options.js';
 import type { ParavisorIdentity } from './paravisor.js';
 import type { EvidenceFacts, Unlisted, VerificationResult } from './result.js';

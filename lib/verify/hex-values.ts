@@ -1,5 +1,5 @@
 import { hex } from '../base/hex.js';
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import type { HexValues } from './policy.js';
 
 /** Compares bytes with hex digits or a list of them, case left aside. */

@@ -1,4 +1,4 @@
-import type { CheckList } from './check-list.js';
+import type { CheckList } from './check-codes.js';
 import type { VerificationPolicy } from './policy.js';
 
 /** What a hardware report says of the firmware that it is of. */

@@ -1,7 +1,7 @@
 import { invalid } from '../base/options.js';
 import { webContext } from '../engine/context.js';
 import { fetchTransport } from '../http/fetch-transport.js';
-import type { TokenContext } from '../token/context.js';
+import type { TokenContext } from '../token/keys-remote.js';
 
 /** Looked up at each call: tests and service workers replace it. */
 const globalFetch = fetchTransport((...request) => globalThis.fetch(...request));

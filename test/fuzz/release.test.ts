@@ -9,8 +9,7 @@ import {
   type ReleaseResponseOptions,
   verifyReleaseResponse,
 } from '../../lib/index.js';
-import { ReleaseRefusedError } from '../../lib/release/errors.js';
-import { NotUnwrapped } from '../../lib/release/not-unwrapped.js';
+import { NotUnwrapped, ReleaseRefusedError } from '../../lib/release/errors.js';
 import { secretOf, unwrapWith } from '../../lib/release/secret.js';
 import { refuseSecret, splitSecretToken } from '../../lib/release/secret-token.js';
 import { vaultFailure } from '../../lib/release/vault-error.js';

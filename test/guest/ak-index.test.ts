@@ -15,8 +15,8 @@ import {
 } from '../../lib/simulator/pki/certificate.js';
 import * as der from '../../lib/simulator/pki/der.js';
 import { freshP256KeyPair } from '../../lib/simulator/pki/key-pool.js';
+import type { GuestTpm } from '../../lib/tpm/native-tpm.js';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
-import type { GuestTpm } from '../../lib/tpm/tpm.js';
 import { clientOf } from './client.js';
 
 const AK_CERTIFICATE = 0x01c101d0;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectQuoteAndKey } from '../../lib/guest/tpm-evidence.js';
 import type { AttestationClient, DecryptOptions } from '../../lib/index.js';
 import { SimulatedCvm, type TracedCommand } from '../../lib/simulator/index.js';
-import type { GuestTpm } from '../../lib/tpm/tpm.js';
+import type { GuestTpm } from '../../lib/tpm/native-tpm.js';
 import { fixture, withFixtures } from '../fixtures.js';
 import { clientOf } from '../guest/client.js';
 import { type TranscriptEntry, tpmEvidence, transcript } from './tpm-transcript.js';

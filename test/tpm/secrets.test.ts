@@ -5,7 +5,7 @@ import { Algorithm, ObjectAttribute, PermanentHandle } from '../../lib/simulator
 import { TpmWriter } from '../../lib/simulator/tpm/encoding.js';
 import { createPersistentKey } from '../../lib/simulator/tpm/keys.js';
 import { NativeTpm } from '../../lib/tpm/native-tpm.js';
-import type { RsaDecryptScheme } from '../../lib/tpm/tpm.js';
+import type { RsaDecryptScheme } from '../../lib/tpm/types.js';
 import { ProxiedTpm } from './proxied-tpm.js';
 import { AK_HANDLE, PCRS, rsaKey } from './test-tpm.js';
 

@@ -1,6 +1,6 @@
+import { adviceFor } from '../../base/advice.js';
 import { AttestationError, VerificationError } from '../../base/errors.js';
 import { CliError } from '../exit.js';
-import { hintFor } from './hints.js';
 import { printable, shorten } from './printable.js';
 import { wrap } from './table.js';
 import type { Terminal } from './terminal.js';
@@ -60,4 +60,12 @@ function messageOf(error: unknown): string {
 function codeOf(error: unknown): string | undefined {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** What usually helps, in one sentence, and where more of it is; undefined where nothing general can be said. */
+function hintFor(error: unknown): string | undefined {
+  if (error instanceof AttestationError || error instanceof VerificationError) {
+    return error.advice === undefined ? undefined : `${error.advice} More: cvm-attest explain ${error.code}`;
+  }
+  return error instanceof CliError ? adviceFor(error.code) : undefined;
 }

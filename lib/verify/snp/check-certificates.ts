@@ -1,7 +1,7 @@
 import type { Product } from '../../abi/tcb.js';
 import { isCertificateAuthority } from '../../abi/x509.js';
 import type { CheckSubject } from '../../base/errors.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import type { TrustAnchors } from '../roots.js';
 import type { ChainCertificate } from './certificate.js';
 import type { EndorsementChain } from './chain.js';

@@ -1,6 +1,6 @@
 import { SigningKey, type SnpReport } from '../../abi/snp-report-fields.js';
 import { type Product, TCB_COMPONENTS, type Tcb, tcbText } from '../../abi/tcb.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import { checkHex } from '../hex-values.js';
 import type { CheckedOptions } from '../options.js';
 import type { MinimumTcb, VerificationPolicy } from '../policy.js';

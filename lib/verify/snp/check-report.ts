@@ -6,7 +6,7 @@ import { concatBytes, equalBytes, isZero } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import type { EndorsementChain } from './chain.js';
 
 const OLDEST_VERSION = 2;

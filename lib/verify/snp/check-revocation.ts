@@ -2,7 +2,7 @@ import { parseRevocationList, type RevocationList } from '../../abi/crl.js';
 import { equalBytes } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { isListIssuedBy } from '../certificate-signature.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import { messageOf } from '../refusal.js';
 import type { ChainCertificate } from './certificate.js';
 import type { EndorsementChain } from './chain.js';

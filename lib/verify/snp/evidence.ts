@@ -1,7 +1,7 @@
 import type { Evidence } from '../../abi/evidence.js';
 import type { HclStructure } from '../../abi/hcl-report.js';
 import type { SignatureEngine } from '../../engine/engine.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import type { HardwareVerification } from '../hardware.js';
 import type { CheckedOptions } from '../options.js';
 import { certificateFacts, hasProvenClaims, type SnpFacts } from '../result.js';

@@ -2,7 +2,7 @@ import { parseSnpReport } from '../../abi/snp-report.js';
 import type { SnpReport } from '../../abi/snp-report-fields.js';
 import { type Product, tcbText } from '../../abi/tcb.js';
 import type { SignatureEngine } from '../../engine/engine.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import type { CheckedOptions } from '../options.js';
 import { messageOf } from '../refusal.js';
 import { type EndorsementChain, openChain } from './chain.js';

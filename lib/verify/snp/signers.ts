@@ -9,7 +9,7 @@ import { invalid } from '../../base/options.js';
 import { sha2 } from '../../base/sha2.js';
 import type { PublicKey } from '../../engine/engine.js';
 import { usableKey } from '../certificate-signature.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import type { VerificationPolicy } from '../policy.js';
 
 // SEV-SNP Firmware ABI, "ECDSA public key": curve, Qx and Qy in 72 bytes each, reserved.

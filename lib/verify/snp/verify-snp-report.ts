@@ -3,7 +3,7 @@ import { isBytes } from '../../base/bytes.js';
 import { custom } from '../../base/option-kinds.js';
 import { checkArgument, checkOptions, type OptionTable, required } from '../../base/options.js';
 import type { VerificationContext } from '../../engine/context.js';
-import { CheckList } from '../check-list.js';
+import { CheckList } from '../check-codes.js';
 import { copyBounded } from '../copy.js';
 import { checkSnpOptions, type SnpVerificationOptions } from '../options.js';
 import { refusalOf } from '../refusal.js';

@@ -3,7 +3,7 @@ import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Certificate } from '../../abi/x509.js';
 import type { CheckSubject } from '../../base/errors.js';
 import type { SignatureEngine } from '../../engine/engine.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import { openPckChain, type PckChain } from './pck-chain.js';
 
 const PCK_CHAIN = 5;

@@ -3,7 +3,7 @@ import type { PckExtension } from '../../abi/pck-extension.js';
 import type { QeIdentity } from '../../abi/qe-identity.js';
 import type { TcbInfo } from '../../abi/tcb-info.js';
 import { equalBytes } from '../../base/bytes.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import { checkValidity, isWithin } from './check-chain.js';
 import {
   type DocumentSigner,

@@ -4,7 +4,7 @@ import type { TdQuote } from '../../abi/td-quote.js';
 import { equalBytes, isZero } from '../../base/bytes.js';
 import type { CheckSubject } from '../../base/errors.js';
 import { hex } from '../../base/hex.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 
 const SGX_DEBUG = 0x02;
 

@@ -2,7 +2,7 @@ import type { PckExtension } from '../../abi/pck-extension.js';
 import type { TdQuote } from '../../abi/td-quote.js';
 import { isZero } from '../../base/bytes.js';
 import { bytesFromHex, hex } from '../../base/hex.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import { checkHex } from '../hex-values.js';
 import type { MaskedField, TdxPolicy } from './policy.js';
 import type { TdxTcb } from './tcb.js';

@@ -3,7 +3,7 @@ import { concatBytes, copyBytes, equalBytes, isZero } from '../../base/bytes.js'
 import { hex } from '../../base/hex.js';
 import type { PublicKey, SignatureEngine, Verdict } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import type { PckChain } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 

@@ -3,7 +3,7 @@ import type { QeIdentity } from '../../abi/qe-identity.js';
 import type { TcbInfo } from '../../abi/tcb-info.js';
 import type { TdQuote } from '../../abi/td-quote.js';
 import { hex } from '../../base/hex.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import { type Absence, addAbsent } from './check-identity.js';
 import type { OpenedCollateral } from './collateral.js';
 import type { TdxPolicy } from './policy.js';

@@ -4,7 +4,7 @@ import { tdDifferences } from '../../abi/td-equality.js';
 import type { TdQuote } from '../../abi/td-quote.js';
 import { parseTdReport, type TdReport, tdReportHashes } from '../../abi/td-report.js';
 import type { SignatureEngine } from '../../engine/engine.js';
-import type { CheckList } from '../check-list.js';
+import type { CheckList } from '../check-codes.js';
 import type { HardwareVerification } from '../hardware.js';
 import type { CheckedEvidenceOptions } from '../options.js';
 import { messageOf } from '../refusal.js';

@@ -1,2 +1,0 @@
-export type { GuestTpm } from './native-tpm.js';
-export type * from './types.js';
