@@ -37,7 +37,12 @@ export type SignatureScheme =
 export interface SignatureEngine {
   readonly name: 'native' | 'node' | 'webcrypto';
   /** Whether `key` made `signature` over `message`. Never throws for bytes: what cannot be verified is false. */
-  verify(key: PublicKey, scheme: SignatureScheme, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
+  verify(
+    key: PublicKey,
+    scheme: SignatureScheme,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): boolean | Promise<boolean>;
   /** Digest, synchronous in every engine: event logs are replayed by it. */
   digest(hash: HashName, data: Uint8Array): Uint8Array;
 }
