@@ -47,7 +47,7 @@ export async function verifyEvidenceIn(
 }
 
 /**
- * The same, but resolves with every check whatever became of it, also for evidence that cannot be read: `ok` says whether
+ * The same, but resolves with every check whatever its outcome, also for evidence that cannot be read: `ok` says whether
  * all are good.
  *
  * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) for options, or a shape of `evidence`, that are wrong in

@@ -60,7 +60,7 @@ export async function verifySnpReportIn(
 }
 
 /**
- * The same, but resolves with every check whatever became of it: `ok` says whether all are good.
+ * The same, but resolves with every check whatever its outcome: `ok` says whether all are good.
  *
  * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) for arguments that are wrong in themselves.
  */

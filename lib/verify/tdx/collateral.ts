@@ -13,7 +13,7 @@ import type { CertificateFacts } from '../result.js';
 import { certificateFaults, factsOf, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
-/** What became of one part of the collateral: what it holds, or why nothing can be said about it. */
+/** The outcome of one part of the collateral: what it holds, or why nothing can be said about it. */
 export type Opened<Value> = { readonly value: Value; readonly fault?: undefined } | { readonly fault: string };
 
 /** The certificates behind a signed document. */
