@@ -20,7 +20,7 @@ const NAME = 'cvm-guest-attestation';
  * Spans nest, also below the caller's own, where a context manager is registered with the API: Node's SDKs do that.
  *
  * @returns ends it
- * @throws AttestationError 8 for a tracerProvider that is none
+ * @throws AttestationError 8 for a tracerProvider without getTracer
  */
 export function traceOperations(options: OpenTelemetryOptions = {}): () => void {
   const provider = options?.tracerProvider ?? trace;

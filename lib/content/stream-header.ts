@@ -80,7 +80,7 @@ export function streamHeaderBytes(start: Uint8Array): number | undefined {
  * Unwraps the input key and checks its commitment.
  *
  * @param header exactly the bytes before the first chunk
- * @throws AttestationError 8 for a header that is none, 26 when the key does not open or is not the stream's
+ * @throws AttestationError 8 for a malformed header, 26 when the key does not open or is not the stream's
  */
 export async function openStream(
   header: Uint8Array,

@@ -66,7 +66,7 @@ function textOf(name: string, value: unknown): string {
     }
     return String(value);
   }
-  throw refused(`may hold strings, numbers, booleans and null, and ${JSON.stringify(name)} is none of them`);
+  throw refused(`may hold strings, numbers, booleans and null, and ${JSON.stringify(name)} is not one of them`);
 }
 
 function isPlain(value: unknown): boolean {

@@ -199,7 +199,7 @@ export function compareKeys(key: KeyObject, signed: ReleasedPublicKey): void {
   try {
     proven = verify('sha256', probe, createPublicKey({ key: jwk, format: 'jwk' }), sign('sha256', probe, key));
   } catch {
-    // A private exponent that is none.
+    // A private exponent that does not match.
   }
   if (!proven) throw new WrongKey('it does not belong to the public key that was signed');
 }

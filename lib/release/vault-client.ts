@@ -117,7 +117,7 @@ export class KeyVaultClient {
    * `POST /keys/NAME[/VERSION]/release`.
    *
    * @throws ReleaseRefusedError (a `VerificationError`) with `reason`, `status`, `vaultCode` and `requestId`;
-   * VerificationError `ERR_RELEASE_JWS` for an answer that is none; AttestationError 3 without an access token, 4 when the
+   * VerificationError `ERR_RELEASE_JWS` for a malformed answer; AttestationError 3 without an access token, 4 when the
    * vault stays busy, 5 and 7 as for every exchange; an `AbortError`
    */
   async release(request: ReleaseRequest, options: { signal?: AbortSignal } = {}): Promise<ReleaseAnswerValue> {

@@ -63,7 +63,7 @@ export function audienceOfHost(hostname: string): Audience | undefined {
 /**
  * Says which key is meant and which access token its vault may be shown.
  *
- * @throws AttestationError 8 for a location that is none, for plain http, and for a host that is neither a vault of Azure
+ * @throws AttestationError 8 for a malformed location, for plain http, and for a host that is neither a vault of Azure
  * nor allowed: an access token must not be sent to an unknown host.
  */
 export function locateKey(location: VaultKeyLocation): VaultKey {

@@ -69,7 +69,7 @@ async function notPermitted(environment: DoctorEnvironment, path: string): Promi
   const forGroup = gid !== 0 && (mode & 0o060) === 0o060;
   return problem(DEVICE, `${path} may not be opened by ${user}`, {
     meaning: forGroup
-      ? `Members of the group ${group} may open it; ${user} is none of them.`
+      ? `Members of the group ${group} may open it; ${user} is not one of them.`
       : 'Only root may open it.',
     action: forGroup
       ? `Run sudo usermod -aG ${group} ${user} and log in again, or run this command with sudo.`

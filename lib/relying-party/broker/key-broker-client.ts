@@ -113,7 +113,7 @@ export class KeyBrokerClient {
    * the broker no longer takes it.
    *
    * @throws {VerificationError} `ERR_KBS_…` when the broker refuses: the machine, the resource, or the policy of it.
-   * @throws {AttestationError} 8 for a path that is none; 5, 7, 16 and 18 for exchanges that fail, and whatever evidence fails with.
+   * @throws {AttestationError} 8 for a malformed path; 5, 7, 16 and 18 for exchanges that fail, and whatever evidence fails with.
    */
   async getResource(path: string | ResourcePath, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
     const { signal } = checkOptions<{ signal?: AbortSignal }>('getResource', options, { signal: abortSignal });

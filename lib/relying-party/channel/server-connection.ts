@@ -65,7 +65,7 @@ export class ServerConnection {
     return this.#rules.clients === undefined || this.#until > performance.now();
   }
 
-  /** Answers a message of the protocol; undefined for a path that is none of its. */
+  /** Answers a message of the protocol; undefined for a path that is not one of its own. */
   async answer(method: string, path: string, body: Uint8Array, mayAsk: () => Promise<boolean>): Promise<ChannelAnswer> {
     if (method !== 'POST') return refusal(405, 'ERR_CHANNEL_MESSAGE');
     try {
