@@ -10,23 +10,21 @@ export const SNP_SIGNED_SIZE = 0x2a0;
 export const SNP_SIGNATURE = { offset: 0x2a0, componentSize: 72, significant: 48 } as const;
 
 // ATTESTATION_REPORT, offsets.
-const OFFSET = {
-  currentTcb: 0x038,
-  platformInfo: 0x040,
-  keyInfo: 0x048,
-  reserved0: 0x04c,
-  reportData: 0x050,
-  reportedTcb: 0x180,
-  cpuid: 0x188,
-  chipId: 0x1a0,
-  committedTcb: 0x1e0,
-  currentVersion: 0x1e8,
-  committedVersion: 0x1ec,
-  launchTcb: 0x1f0,
-  launchMitVector: 0x1f8,
-  currentMitVector: 0x200,
-  reserved5: 0x208,
-} as const;
+const CURRENT_TCB = 0x038;
+const PLATFORM_INFO = 0x040;
+const KEY_INFO = 0x048;
+const RESERVED0 = 0x04c;
+const REPORT_DATA = 0x050;
+const REPORTED_TCB = 0x180;
+const CPUID = 0x188;
+const CHIP_ID = 0x1a0;
+const COMMITTED_TCB = 0x1e0;
+const CURRENT_VERSION = 0x1e8;
+const COMMITTED_VERSION = 0x1ec;
+const LAUNCH_TCB = 0x1f0;
+const LAUNCH_MIT_VECTOR = 0x1f8;
+const CURRENT_MIT_VECTOR = 0x200;
+const RESERVED5 = 0x208;
 
 // Bits that have a meaning; bit 17 of POLICY is always one.
 const KNOWN_POLICY = 0x0000_0000_03ff_ffffn;
@@ -55,7 +53,7 @@ export function parseSnpReport(bytes: Uint8Array, options: { product?: Product }
   const byte = (offset: number): number => raw[offset] as number;
   const version = u32(0);
   if (version === 0) throw malformed('SNP report', 'version 0 does not exist');
-  const keyInfo = u32(OFFSET.keyInfo);
+  const keyInfo = u32(KEY_INFO);
   const layout = stated ?? layoutOf(raw, version);
   const report: SnpReport = {
     version,
@@ -65,45 +63,45 @@ export function parseSnpReport(bytes: Uint8Array, options: { product?: Product }
     imageId: raw.subarray(0x20, 0x30),
     vmpl: u32(0x30),
     signatureAlgo: u32(0x34),
-    currentTcb: readTcb(raw, OFFSET.currentTcb, layout),
+    currentTcb: readTcb(raw, CURRENT_TCB, layout),
     platformInfo: platformInfo(view, version),
     authorKeyEn: (keyInfo & 1) === 1,
     maskChipKey: (keyInfo & 2) === 2,
     signingKey: (keyInfo >>> 2) & 7,
-    reportData: raw.subarray(OFFSET.reportData, 0x90),
+    reportData: raw.subarray(REPORT_DATA, 0x90),
     measurement: raw.subarray(0x90, 0xc0),
     hostData: raw.subarray(0xc0, 0xe0),
     idKeyDigest: raw.subarray(0xe0, 0x110),
     authorKeyDigest: raw.subarray(0x110, 0x140),
     reportId: raw.subarray(0x140, 0x160),
     reportIdMa: raw.subarray(0x160, 0x180),
-    reportedTcb: readTcb(raw, OFFSET.reportedTcb, layout),
-    chipId: raw.subarray(OFFSET.chipId, 0x1e0),
-    committedTcb: readTcb(raw, OFFSET.committedTcb, layout),
+    reportedTcb: readTcb(raw, REPORTED_TCB, layout),
+    chipId: raw.subarray(CHIP_ID, 0x1e0),
+    committedTcb: readTcb(raw, COMMITTED_TCB, layout),
     signature: { r: raw.slice(0x2a0, 0x2d0).reverse(), s: raw.slice(0x2e8, 0x318).reverse() },
     tcbLayout: layout,
     unknownFields: unknownFields(raw, version, layout),
     raw,
   };
   if (version >= 2) {
-    report.currentBuild = byte(OFFSET.currentVersion);
-    report.currentMinor = byte(OFFSET.currentVersion + 1);
-    report.currentMajor = byte(OFFSET.currentVersion + 2);
-    report.committedBuild = byte(OFFSET.committedVersion);
-    report.committedMinor = byte(OFFSET.committedVersion + 1);
-    report.committedMajor = byte(OFFSET.committedVersion + 2);
-    report.launchTcb = readTcb(raw, OFFSET.launchTcb, layout);
+    report.currentBuild = byte(CURRENT_VERSION);
+    report.currentMinor = byte(CURRENT_VERSION + 1);
+    report.currentMajor = byte(CURRENT_VERSION + 2);
+    report.committedBuild = byte(COMMITTED_VERSION);
+    report.committedMinor = byte(COMMITTED_VERSION + 1);
+    report.committedMajor = byte(COMMITTED_VERSION + 2);
+    report.launchTcb = readTcb(raw, LAUNCH_TCB, layout);
   }
   if (version >= 3) {
-    report.cpuidFamId = byte(OFFSET.cpuid);
-    report.cpuidModId = byte(OFFSET.cpuid + 1);
-    report.cpuidStep = byte(OFFSET.cpuid + 2);
+    report.cpuidFamId = byte(CPUID);
+    report.cpuidModId = byte(CPUID + 1);
+    report.cpuidStep = byte(CPUID + 2);
     const product = productOf(report.cpuidFamId, report.cpuidModId);
     if (product !== undefined) report.product = product;
   }
   if (version >= 5) {
-    report.launchMitVector = view.getBigUint64(OFFSET.launchMitVector, true);
-    report.currentMitVector = view.getBigUint64(OFFSET.currentMitVector, true);
+    report.launchMitVector = view.getBigUint64(LAUNCH_MIT_VECTOR, true);
+    report.currentMitVector = view.getBigUint64(CURRENT_MIT_VECTOR, true);
   }
   return report;
 }
@@ -119,8 +117,8 @@ function productOf(family: number, model: number): Product | undefined {
 }
 
 function layoutOf(raw: Uint8Array, version: number): TcbLayout {
-  if (version >= 3) return (raw[OFFSET.cpuid] as number) >= 0x1a ? 'Turin' : 'Milan';
-  const shortChipId = isZero(raw, OFFSET.chipId + 8, 0x1e0) && !isZero(raw, OFFSET.chipId, OFFSET.chipId + 8);
+  if (version >= 3) return (raw[CPUID] as number) >= 0x1a ? 'Turin' : 'Milan';
+  const shortChipId = isZero(raw, CHIP_ID + 8, 0x1e0) && !isZero(raw, CHIP_ID, CHIP_ID + 8);
   return shortChipId ? 'Turin' : 'Milan';
 }
 
@@ -146,8 +144,8 @@ function guestPolicy(view: DataView): GuestPolicy {
 }
 
 function platformInfo(view: DataView, version: number): PlatformInfo {
-  const raw = view.getBigUint64(OFFSET.platformInfo, true);
-  const low = view.getUint32(OFFSET.platformInfo, true);
+  const raw = view.getBigUint64(PLATFORM_INFO, true);
+  const low = view.getUint32(PLATFORM_INFO, true);
   const bit = (index: number): boolean => ((low >>> index) & 1) === 1;
   const hasTio = version >= 5;
   const info: PlatformInfo = {
@@ -175,19 +173,19 @@ function unknownFields(raw: Uint8Array, version: number, layout: TcbLayout): Snp
   const tcb = (begin: number): void => {
     if (!isTcbReservedZero(raw, begin, layout)) note(begin, begin + TCB_SIZE);
   };
-  tcb(OFFSET.currentTcb);
-  reserved(OFFSET.reserved0, OFFSET.reportData);
-  tcb(OFFSET.reportedTcb);
-  reserved(version >= 3 ? OFFSET.cpuid + 3 : OFFSET.cpuid, OFFSET.chipId);
-  tcb(OFFSET.committedTcb);
+  tcb(CURRENT_TCB);
+  reserved(RESERVED0, REPORT_DATA);
+  tcb(REPORTED_TCB);
+  reserved(version >= 3 ? CPUID + 3 : CPUID, CHIP_ID);
+  tcb(COMMITTED_TCB);
   if (version < 2) {
-    reserved(OFFSET.currentVersion, SNP_SIGNED_SIZE);
+    reserved(CURRENT_VERSION, SNP_SIGNED_SIZE);
     return fields;
   }
-  reserved(OFFSET.currentVersion + 3, OFFSET.committedVersion);
-  reserved(OFFSET.committedVersion + 3, OFFSET.launchTcb);
-  tcb(OFFSET.launchTcb);
-  reserved(version < 5 ? OFFSET.launchMitVector : OFFSET.reserved5, SNP_SIGNED_SIZE);
+  reserved(CURRENT_VERSION + 3, COMMITTED_VERSION);
+  reserved(COMMITTED_VERSION + 3, LAUNCH_TCB);
+  tcb(LAUNCH_TCB);
+  reserved(version < 5 ? LAUNCH_MIT_VECTOR : RESERVED5, SNP_SIGNED_SIZE);
   return fields;
 }
 

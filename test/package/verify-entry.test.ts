@@ -61,12 +61,12 @@ describe('cvm-guest-attestation/verify', () => {
   });
 
   it.each([
-    ['a token', 23_000, '{ verifyToken, tokenEncryptionKey, encryptJwe }'],
+    ['a token', 23_200, '{ verifyToken, tokenEncryptionKey, encryptJwe }'],
     ['an SNP report', 26_000, '{ verifySnpReport }'],
-    ['a TD quote', 30_000, '{ verifyTdQuote }'],
+    ['a TD quote', 30_500, '{ verifyTdQuote }'],
     [
       'evidence of both TEEs and tokens',
-      68_500,
+      69_000,
       '{ verifyEvidence, verifyToken, tokenEncryptionKey, encryptJwe, parsePolicy, evidenceFromJson }',
     ],
     ['everything', 84_000, '*'],
