@@ -1,3 +1,4 @@
+import { canonicalJson } from './canonical-json.js';
 import { isJsonObject } from './strict-json.js';
 
 /**
@@ -41,8 +42,12 @@ export type JsonType = 'string' | 'number' | 'integer' | 'boolean' | 'object' | 
 
 /** What is wrong with a value by a schema, a sentence for every fault; empty when nothing is. */
 export function schemaFaults(schema: JsonSchema, value: unknown): string[] {
+  return faultsBy(schema, schema, value, '');
+}
+
+function faultsBy(root: JsonSchema, schema: JsonSchema, value: unknown, path: string): string[] {
   const faults: string[] = [];
-  new Checker(schema, faults).check(schema, value, '');
+  new Checker(root, faults).check(schema, value, path);
   return faults;
 }
 
@@ -72,9 +77,7 @@ class Checker {
   }
 
   #faultsOf(schema: JsonSchema, value: unknown, path: string): string[] {
-    const faults: string[] = [];
-    new Checker(this.root, faults).check(schema, value, path);
-    return faults;
+    return faultsBy(this.root, schema, value, path);
   }
 
   #checkAny(schema: JsonSchema, value: unknown, path: string): void {
@@ -171,12 +174,4 @@ function isOfType(value: unknown, type: JsonType): boolean {
     default:
       return typeof value === type;
   }
-}
-
-/** Equal for equal values, whatever the order of members. */
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (!isJsonObject(value)) return JSON.stringify(value);
-  const members = Object.keys(value).sort();
-  return `{${members.map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name])}`).join(',')}}`;
 }

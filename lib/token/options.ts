@@ -66,7 +66,7 @@ const keys: OptionKind<JSONWebKeySet | URL> = {
 export const VERIFY_TOKEN: OptionTable<VerifyTokenOptions> = /* @__PURE__ */ Object.assign({}, TOKEN_POLICY, {
   issuer: required(oneOrMore(issuer)),
   keys,
-  algorithms: listOf(oneOf(...TOKEN_ALGORITHMS), 1),
+  algorithms: { check: (value: unknown, name: string) => listOf(oneOf(...TOKEN_ALGORITHMS), 1).check(value, name) },
   now: date,
   clockTolerance: numberWithin(0, MAX_TOLERANCE_SECONDS),
   maxTokenAge: numberWithin(0, Number.MAX_SAFE_INTEGER),

@@ -92,8 +92,6 @@ export interface WindowsTokenPolicy {
 /** Bytes, or the same in hex. */
 export type HexValue = string | Uint8Array;
 
-const TYPES = ['azurevm', 'sevsnpvm', 'tdxvm'] as const satisfies readonly AttestationType[];
-const TEES = ['snp', 'tdx'] as const satisfies readonly Tee[];
 const svn = integer(0, Number.MAX_SAFE_INTEGER);
 const xfamBytes = textLike(/^[0-9a-fA-F]{16}$/, '8 bytes in hex');
 
@@ -110,7 +108,7 @@ function hexOf(value: unknown, name: string, size: number): string {
 
 /** Kinds of the members of {@link TokenPolicy}. */
 export const TOKEN_POLICY: OptionTable<TokenPolicy> = {
-  attestationType: oneOrMore(oneOf(...TYPES)),
+  attestationType: oneOrMore(oneOf<AttestationType>('azurevm', 'sevsnpvm', 'tdxvm')),
   requireCompliance: flag,
   requireSecureBoot: flag,
   requireTpm: flag,
@@ -124,7 +122,7 @@ export const TOKEN_POLICY: OptionTable<TokenPolicy> = {
   hostData: hexValues(32),
   idKeyDigest: hexValues(48),
   minimumSvn: nested<MinimumSvn>({ bootloader: svn, tee: svn, snpfw: svn, microcode: svn, guest: svn }),
-  tee: oneOrMore(oneOf(...TEES)),
+  tee: oneOrMore(oneOf<Tee>('snp', 'tdx')),
   tdx: nested<TdxTokenPolicy>({
     acceptedTcbStatuses: listOf(text, 1),
     mrtd: hexValues(48),
@@ -215,7 +213,7 @@ function acceptedTees(policy: TokenPolicy): readonly Tee[] {
   if (policy.tdx !== undefined) named.push('tdx');
   if (named.length > 1) throw invalid(`${snpMember} is about SEV-SNP and tdx about TDX: no machine is both`);
   const given = listed(policy.tee);
-  if (given === undefined) return named.length === 0 ? TEES : named;
+  if (given === undefined) return named.length === 0 ? ['snp', 'tdx'] : named;
   const [only] = named;
   if (only !== undefined && given.some((tee) => tee !== only)) {
     throw invalid(`${only === 'snp' ? snpMember : 'tdx'} is about ${only}, and tee accepts ${given.join(' and ')}`);

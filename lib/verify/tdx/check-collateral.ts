@@ -208,7 +208,7 @@ function checkNumbers(list: CheckList, { tcbInfo, qeIdentity }: OpenedCollateral
 }
 
 /** What cannot be checked without collateral, in the order of the checks. */
-export const COLLATERAL_CHECKS: readonly string[] = [
+export const collateralChecks = (): readonly string[] => [
   ...Object.values(LISTS).flatMap(({ name, current }) => [name, current]),
   'PCK CA certificate is not revoked',
   'TCB signing certificates are not revoked',

@@ -10,7 +10,7 @@ import { copyBounded } from '../copy.js';
 import { messageOf, refusalOf } from '../refusal.js';
 import type { CertificateFacts, TdxCertificateFacts } from '../result.js';
 import { checkPckChain, findPckChain } from './check-chain.js';
-import { COLLATERAL_CHECKS, checkDocuments, checkRevocationLists } from './check-collateral.js';
+import { checkDocuments, checkRevocationLists, collateralChecks } from './check-collateral.js';
 import { type Absence, addAbsent, checkModule, checkQuotingEnclave } from './check-identity.js';
 import { checkTdPolicy } from './check-policy.js';
 import { checkSignatures, checkVendor } from './check-signatures.js';
@@ -166,7 +166,7 @@ function addAllAbsent(list: CheckList, absence: Absence): void {
       actual: 'absent',
     });
   }
-  for (const check of COLLATERAL_CHECKS) addAbsent(list, 'collateral', check, absence);
+  for (const check of collateralChecks()) addAbsent(list, 'collateral', check, absence);
 }
 
 /** What nothing explains, and what a policy has let pass. */
