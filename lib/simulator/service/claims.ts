@@ -1,6 +1,5 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import type { SnpReport } from '../../abi/snp-report-fields.js';
-import type { BootFacts } from './event-log-replay.js';
 import type { GuestRequest } from './guest-request.js';
 import type { JsonObject } from './json.js';
 
@@ -38,9 +37,9 @@ export function snpClaims(report: SnpReport): JsonObject {
 }
 
 /** Claims about a Linux guest, its boot and its operating system. */
-export function guestClaims(request: GuestRequest, boot: BootFacts, vmId: string): JsonObject {
+export function guestClaims(request: GuestRequest, secureBoot: boolean, vmId: string): JsonObject {
   return {
-    secureboot: boot.secureBoot,
+    secureboot: secureBoot,
     'x-ms-attestation-type': 'azurevm',
     'x-ms-azurevm-attestation-protocol-ver': request.protocolVersion,
     'x-ms-azurevm-attested-pcrs': request.tpm.pcrSet,

@@ -1,156 +1,127 @@
-import { createHash, type KeyObject, verify, X509Certificate } from 'node:crypto';
-import { Algorithm, CommandCode, ObjectAttribute, PermanentHandle } from '../tpm/constants.js';
-import { TpmWriter } from '../tpm/encoding.js';
-import { marshalPcrSelection } from '../tpm/pcr.js';
-import type { TpmInfo } from './guest-request.js';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { firstElementSize } from '../../abi/der.js';
+import { parseRuntimeClaims } from '../../abi/runtime-claims.js';
+import { parseTpm2bPublic, type TpmPublic } from '../../abi/tpm.js';
+import { type Certificate, parseCertificate } from '../../abi/x509.js';
+import { equalBytes } from '../../base/bytes.js';
+import { AttestationError } from '../../base/errors.js';
+import type { SignatureEngine } from '../../engine/engine.js';
+import { rsaPublicKey } from '../../engine/public-key.js';
+import { nodeContext } from '../../node/context.js';
+import { type AttestationKey, checkAttestationKey } from '../../verify/attestation-key.js';
+import { CheckList } from '../../verify/check-codes.js';
+import { checkEventLog } from '../../verify/check-event-log.js';
+import { checkQuote } from '../../verify/check-quote.js';
+import { checkEncryptionKey } from '../../verify/encryption-key.js';
+import { findPath } from '../../verify/path.js';
+import { Algorithm, ObjectAttribute } from '../tpm/constants.js';
+import type { GuestRequest, TpmInfo } from './guest-request.js';
 import { malformed, untrusted } from './refusal.js';
-import {
-  parseCertification,
-  parseQuote,
-  parseRsaPublic,
-  primaryQualifiedName,
-  type RsaPublic,
-} from './tpm-structures.js';
+import { failureOf } from './snp-evidence.js';
+import type { ServiceTrust } from './trust.js';
 
 /** PCRs that a Linux guest has to quote. */
 const requiredPcrs = [0, 1, 2, 3, 4, 5, 6, 7];
 
-const { fixedTpm, fixedParent, sensitiveDataOrigin, userWithAuth, noDictionaryAttack, restricted, sign, decrypt } =
+const { fixedTpm, fixedParent, sensitiveDataOrigin, userWithAuth, noDictionaryAttack, restricted, sign } =
   ObjectAttribute;
 const akAttributes =
   fixedTpm | fixedParent | sensitiveDataOrigin | userWithAuth | noDictionaryAttack | restricted | sign;
-const encryptionKeyAttributes = fixedTpm | fixedParent | sensitiveDataOrigin | noDictionaryAttack | decrypt;
 
 /** What the TPM's evidence proves once it has been verified. */
 export interface TpmEvidence {
-  attestationKey: KeyObject;
-  akCertificate: X509Certificate;
+  attestationKey: AttestationKey;
+  akCertificate: Certificate;
   encryptionKey: KeyObject;
-  /** SHA-256 bank. */
-  pcrs: Map<number, Buffer>;
+  /** Value of the SecureBoot variable; false when there is no log that says. */
+  secureBoot: boolean;
 }
 
-/** Verifies attestation key, quote and ephemeral key of a request. */
-export function verifyTpmEvidence(info: TpmInfo, authorities: readonly X509Certificate[], now: Date): TpmEvidence {
-  const ak = parseRsaPublic(info.akPublic, 'AikPub');
-  if (ak.attributes !== akAttributes || ak.scheme !== Algorithm.rsassa || ak.schemeHash !== Algorithm.sha256) {
+/** Verifies attestation key, quote, event log and ephemeral key of a request, with the library. */
+export async function verifyTpmEvidence(
+  { tpm, eventLog }: Pick<GuestRequest, 'tpm' | 'eventLog'>,
+  trust: Pick<ServiceTrust, 'akAuthorities' | 'now'>,
+): Promise<TpmEvidence> {
+  const { engine } = nodeContext;
+  const attestationKey = attestationKeyOf(tpm);
+  const akCertificate = await verifyAkCertificate(engine, tpm, attestationKey, trust);
+  const list = new CheckList();
+  const values = Object.fromEntries(pcrsOf(tpm).map(({ index, digest }) => [index, digest]));
+  const signed = { message: tpm.quote, signature: tpm.quoteSignature, pcrs: { alg: 'sha256', values } } as const;
+  const policy = { quotedPcrs: requiredPcrs };
+  const quote = await checkQuote(engine, list, signed, attestationKey, { qualifyingData: undefined, policy });
+  const { encryptionKeyPublic: publicArea, certifyInfo, certifySignature } = tpm;
+  const ephemeral = { publicArea, certifyInfo, certifySignature };
+  const jwk = await checkEncryptionKey(engine, list, ephemeral, attestationKey, quote);
+  const log = eventLog.length === 0 ? undefined : eventLog;
+  const boot = checkEventLog(list, log, quote, policy, (hash, data) => engine.digest(hash, data));
+  if (!list.ok || jwk === undefined) throw untrusted(`the TPM's evidence is refused: ${failureOf(list.checks)}`);
+  const encryptionKey = createPublicKey({ key: { ...jwk }, format: 'jwk' });
+  return { attestationKey, akCertificate, encryptionKey, secureBoot: boot?.secureBoot ?? false };
+}
+
+/** The one key named HCLAkPub is the attestation key that signed the quote. */
+export function verifyBoundKey(runtimeData: Buffer, { attestationKey }: TpmEvidence): void {
+  const list = new CheckList();
+  const bound = checkAttestationKey(
+    list,
+    reading('RunTimeData', () => parseRuntimeClaims(runtimeData)),
+  );
+  if (bound === undefined) throw untrusted(`RunTimeData is refused: ${failureOf(list.checks)}`);
+  if (!sameKey(bound, attestationKey)) throw untrusted('HCLAkPub of RunTimeData is not the key in AikPub');
+}
+
+/** Nothing but the request says what kind of key a Trusted Launch VM has, so its template is looked at. */
+function attestationKeyOf({ akPublic }: TpmInfo): AttestationKey {
+  const area: TpmPublic = reading('AikPub', () => parseTpm2bPublic(akPublic));
+  const { objectAttributes, scheme, schemeHash, exponent } = area;
+  if (objectAttributes !== akAttributes || scheme !== Algorithm.rsassa || schemeHash !== Algorithm.sha256) {
     throw untrusted('AikPub is not a restricted signing key of the attestation key template');
   }
-  if (ak.keyBits !== 2048) throw untrusted(`AikPub has ${ak.keyBits} bits`);
-  const akCertificate = verifyAkCertificate(info.akCertificate, ak.key, authorities, now);
-  const pcrs = readPcrs(info);
-  const quote = verifyQuote(info, ak.key, pcrs);
-  const encryptionKey = parseRsaPublic(info.encryptionKeyPublic, 'EncKeyPub');
-  verifyEncryptionKeyTemplate(encryptionKey, [...pcrs.keys()], pcrDigest(pcrs));
-  const certification = verifyCertification(info, ak.key, encryptionKey);
-  const sameBoot = certification.resetCount === quote.resetCount && certification.restartCount === quote.restartCount;
-  if (!sameBoot || !certification.qualifiedSigner.equals(quote.qualifiedSigner)) {
-    throw untrusted('PcrQuote and EncKeyCertifyInfo are not of the same key and boot');
+  const key = rsaPublicKey(area.modulus, Uint8Array.of(1, 0, 1));
+  if (key?.type !== 'rsa' || area.keyBits !== 2048 || exponent !== 65537) {
+    throw untrusted(`AikPub is RSA of ${area.keyBits} bits, ${exponent}`);
   }
-  return { attestationKey: ak.key, akCertificate, encryptionKey: encryptionKey.key, pcrs };
+  return key;
 }
 
-/** Cuts off what follows a certificate in its NV index: zeros, or bytes of an older one. */
-function withoutPadding(bytes: Buffer): Buffer {
-  if (bytes.length < 4 || bytes[0] !== 0x30 || bytes[1] !== 0x82) throw malformed('AikCert is not a DER certificate');
-  const length = 4 + bytes.readUInt16BE(2);
-  if (length > bytes.length) throw malformed('AikCert is cut off');
-  return bytes.subarray(0, length);
-}
-
-function verifyAkCertificate(
-  bytes: Buffer,
-  attestationKey: KeyObject,
-  authorities: readonly X509Certificate[],
-  now: Date,
-): X509Certificate {
-  const der = withoutPadding(bytes);
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(der);
-  } catch {
-    throw malformed('AikCert is not a certificate');
+async function verifyAkCertificate(
+  engine: SignatureEngine,
+  { akCertificate: bytes }: TpmInfo,
+  attestationKey: AttestationKey,
+  { akAuthorities, now }: Pick<ServiceTrust, 'akAuthorities' | 'now'>,
+): Promise<Certificate> {
+  // Zeros or bytes of an older certificate follow it in the NV index.
+  const certificate = reading('AikCert', () => parseCertificate(bytes.subarray(0, firstElementSize(bytes, 'AikCert'))));
+  const { publicKey } = certificate;
+  if (publicKey?.type !== 'rsa' || !sameKey(publicKey, attestationKey)) {
+    throw untrusted('AikCert is not of the key in AikPub');
   }
-  const issuer = authorities.find((authority) => certificate.checkIssued(authority));
-  if (!issuer || !certificate.verify(issuer.publicKey)) throw untrusted('AikCert is not by a trusted authority');
-  if (now < new Date(certificate.validFrom) || now > new Date(certificate.validTo)) {
-    throw untrusted('AikCert is outside its validity');
-  }
-  if (!certificate.publicKey.equals(attestationKey)) throw untrusted('AikCert is not of the key in AikPub');
+  const roots = akAuthorities.map((authority) => parseCertificate(authority.raw));
+  const verdict = await findPath(engine, certificate, [], { roots, now: now() });
+  if ('problem' in verdict) throw untrusted(`AikCert is not by a trusted authority: ${verdict.problem}`);
   return certificate;
 }
 
-/** PCR values by index; the lists of the request have to agree with each other and hold all that is required. */
-function readPcrs(info: TpmInfo): Map<number, Buffer> {
-  const { pcrSet, pcrs } = info;
+/** PCR values; the lists of the request have to agree with each other. */
+function pcrsOf({ pcrSet, pcrs }: TpmInfo): TpmInfo['pcrs'] {
   const ascending = pcrSet.every((index, i) => index < 24 && (i === 0 || index > (pcrSet[i - 1] ?? 0)));
   if (!ascending) throw malformed('PcrSet is not an ascending list of PCRs');
   if (pcrs.length !== pcrSet.length || pcrs.some(({ index }, i) => index !== pcrSet[i])) {
     throw malformed('PCRs and PcrSet differ');
   }
-  if (pcrs.some(({ digest }) => digest.length !== 32)) throw malformed('a digest in PCRs does not have 32 bytes');
-  if (requiredPcrs.some((index) => !pcrSet.includes(index))) throw untrusted('PcrSet does not hold PCRs 0 to 7');
-  return new Map(pcrs.map(({ index, digest }) => [index, digest]));
+  return pcrs;
 }
 
-function pcrDigest(pcrs: Map<number, Buffer>): Buffer {
-  return createHash('sha256')
-    .update(Buffer.concat([...pcrs.values()]))
-    .digest();
-}
+const sameKey = (one: Pick<AttestationKey, 'n' | 'e'>, other: Pick<AttestationKey, 'n' | 'e'>): boolean =>
+  equalBytes(one.n, other.n) && equalBytes(one.e, other.e);
 
-function verifyQuote(
-  info: TpmInfo,
-  attestationKey: KeyObject,
-  pcrs: Map<number, Buffer>,
-): ReturnType<typeof parseQuote> {
-  if (!verify('sha256', info.quote, attestationKey, info.quoteSignature)) {
-    throw untrusted('PcrSignature is not by the attestation key');
+/** Turns the library's refusal to read a structure into the service's. */
+function reading<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof AttestationError) throw malformed(`${what}: ${error.message}`);
+    throw error;
   }
-  const quote = parseQuote(info.quote);
-  if (quote.pcrs.join() !== [...pcrs.keys()].join()) throw untrusted('PcrQuote selects other PCRs than PcrSet');
-  if (!quote.pcrDigest.equals(pcrDigest(pcrs))) throw untrusted('PcrQuote is not over the values in PCRs');
-  return quote;
-}
-
-/** policyDigest of PolicyPCR over these values in a fresh session (Part 3, 23.7). */
-function policyPcr(indices: number[], digest: Buffer): Buffer {
-  const update = new TpmWriter()
-    .bytes(Buffer.alloc(32))
-    .u32(CommandCode.PolicyPCR)
-    .u32(1)
-    .bytes(marshalPcrSelection('sha256', indices))
-    .bytes(digest)
-    .toBuffer();
-  return createHash('sha256').update(update).digest();
-}
-
-function verifyEncryptionKeyTemplate(key: RsaPublic, pcrs: number[], digest: Buffer): void {
-  if (key.attributes !== encryptionKeyAttributes) {
-    throw untrusted(`EncKeyPub has attributes 0x${key.attributes.toString(16)}`);
-  }
-  if (key.keyBits !== 2048 || key.scheme !== Algorithm.null || key.symmetric !== Algorithm.null) {
-    throw untrusted('EncKeyPub is not an RSA-2048 decryption key without a scheme');
-  }
-  if (!key.authPolicy.equals(policyPcr(pcrs, digest))) {
-    throw untrusted('the policy of EncKeyPub is not bound to the quoted PCRs');
-  }
-}
-
-function verifyCertification(
-  info: TpmInfo,
-  attestationKey: KeyObject,
-  encryptionKey: RsaPublic,
-): ReturnType<typeof parseCertification> {
-  if (!verify('sha256', info.certifyInfo, attestationKey, info.certifySignature)) {
-    throw untrusted('EncKeyCertifyInfoSignature is not by the attestation key');
-  }
-  const certification = parseCertification(info.certifyInfo);
-  if (!certification.name.equals(encryptionKey.name))
-    throw untrusted('EncKeyCertifyInfo is of another key than EncKeyPub');
-  const qualified = [PermanentHandle.null, PermanentHandle.owner].some((hierarchy) =>
-    certification.qualifiedName.equals(primaryQualifiedName(hierarchy, encryptionKey.name)),
-  );
-  if (!qualified) throw untrusted('EncKeyPub is not a primary key of the null or owner hierarchy');
-  return certification;
 }

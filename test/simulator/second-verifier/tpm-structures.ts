@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { Algorithm, StructureTag, tpmGenerated } from '../tpm/constants.js';
-import { TpmReader, TpmWriter } from '../tpm/encoding.js';
-import { malformed } from './refusal.js';
+import { malformed } from '../../../lib/simulator/service/refusal.js';
+import { Algorithm, StructureTag, tpmGenerated } from '../../../lib/simulator/tpm/constants.js';
+import { TpmReader, TpmWriter } from '../../../lib/simulator/tpm/encoding.js';
 
 /** The head that all TPMS_ATTEST structures share. */
 interface AttestHead {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Algorithm } from '../tpm/constants.js';
-import { malformed, untrusted } from './refusal.js';
+import { malformed, untrusted } from '../../../lib/simulator/service/refusal.js';
+import { Algorithm } from '../../../lib/simulator/tpm/constants.js';
 
 /** What a boot's event log tells once it replays to the quoted PCRs. */
 export interface BootFacts {
