@@ -158,6 +158,17 @@ describe('createKeyBroker', () => {
     expect(new TextDecoder().decode(plaintext)).toBe('value of one');
   });
 
+  it.each(['P-256', 'P-384', 'P-521'])('authenticates the header that trustee’s types write, for %s', async (curve) => {
+    const broker = createKeyBroker(optionsOf());
+    const { cookie } = await attested(broker, guestKey('EC', curve));
+    const { body } = await send(broker, 'resource/default/key/one', undefined, { cookie });
+    const text = Buffer.from(String(body.protected), 'base64url').toString();
+    const { alg, enc, epk } = JSON.parse(text);
+    const { crv, kty, x, y } = epk;
+    expect(text).toBe(JSON.stringify({ alg, enc, epk: { crv, kty, x, y } }));
+    expect(Object.keys(epk)).toHaveLength(4);
+  });
+
   it('lets nobody answer a nonce twice, on whichever replica', async () => {
     const store = memoryReplayStore();
     const [one, two] = [createKeyBroker(optionsOf({ store })), createKeyBroker(optionsOf({ store }))];

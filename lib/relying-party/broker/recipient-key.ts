@@ -1,4 +1,12 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createHash,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import type { FlattenedJWE } from 'jose';
 import { canonicalJson } from '../../base/canonical-json.js';
 import { isJsonObject } from '../../base/strict-json.js';
@@ -51,6 +59,54 @@ export async function encryptToRecipient(
   alg: RecipientJwk['alg'],
   plaintext: Uint8Array,
 ): Promise<FlattenedJWE> {
+  if (alg === 'ECDH-ES+A256KW') return encryptByAgreement(key, plaintext);
   const { FlattenedEncrypt } = await import('jose');
   return new FlattenedEncrypt(plaintext).setProtectedHeader({ alg, enc: 'A256GCM' }).encrypt(key);
+}
+
+const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
+
+/**
+ * ECDH-ES+A256KW (RFC 7518 section 4.6). trustee's clients do not authenticate the header that they get, but what their
+ * types write after reading it: `alg`, `enc`, then the other members with their own in alphabetical order.
+ */
+function encryptByAgreement(publicKey: KeyObject, plaintext: Uint8Array): FlattenedJWE {
+  const namedCurve = publicKey.asymmetricKeyDetails?.namedCurve ?? '';
+  const ephemeral = generateKeyPairSync('ec', { namedCurve });
+  const { crv, kty, x, y } = ephemeral.publicKey.export({ format: 'jwk' });
+  const header = { alg: 'ECDH-ES+A256KW', enc: 'A256GCM', epk: { crv, kty, x, y } };
+  const encoded = Buffer.from(JSON.stringify(header)).toString('base64url');
+  const shared = diffieHellman({ privateKey: ephemeral.privateKey, publicKey });
+  const [contentKey, iv] = [randomBytes(32), randomBytes(12)];
+  const wrap = createCipheriv('id-aes256-wrap', agreedKey(shared, header.alg), KEY_WRAP_IV);
+  const encryptedKey = Buffer.concat([wrap.update(contentKey), wrap.final()]);
+  const cipher = createCipheriv('aes-256-gcm', contentKey, iv).setAAD(Buffer.from(encoded, 'latin1'));
+  const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  contentKey.fill(0);
+  return {
+    protected: encoded,
+    encrypted_key: encryptedKey.toString('base64url'),
+    iv: iv.toString('base64url'),
+    ciphertext: ciphertext.toString('base64url'),
+    tag: cipher.getAuthTag().toString('base64url'),
+  };
+}
+
+/** Concat KDF of one round: 256 bits of SHA-256, without names of the parties (RFC 7518 section 4.6.2). */
+function agreedKey(shared: Uint8Array, algorithm: string): Buffer {
+  const number = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(value);
+    return bytes;
+  };
+  const parts = [
+    number(1),
+    shared,
+    number(algorithm.length),
+    Buffer.from(algorithm),
+    number(0),
+    number(0),
+    number(256),
+  ];
+  return createHash('sha256').update(Buffer.concat(parts)).digest();
 }
