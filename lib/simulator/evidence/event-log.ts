@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Algorithm } from '../tpm/constants.js';
 import { digestSizes, type PcrBankName } from '../tpm/pcr.js';
+import { secureBootVariables, verifyingAuthority } from './secure-boot-keys.js';
 
 /** Event types of the TCG PC Client Platform Firmware Profile, table 27. */
 const EventType = {
@@ -49,17 +50,6 @@ function efiVariable(vendor: Buffer, name: string, value: Uint8Array): Buffer {
   return Buffer.concat([vendor, sizes, Buffer.from(name, 'utf16le'), value]);
 }
 
-/** EFI_SIGNATURE_LIST with one X.509 entry of placeholder content. */
-function signatureList(label: string): Buffer {
-  const certificate = createHash('sha512').update(`simulated ${label}`).digest();
-  const signature = Buffer.concat([createHash('sha256').update(label).digest().subarray(0, 16), certificate]);
-  const header = Buffer.alloc(28);
-  Buffer.from('a159c0a5e494a74a87b5ab155c2bf072', 'hex').copy(header); // EFI_CERT_X509_GUID
-  header.writeUInt32LE(header.length + signature.length, 16);
-  header.writeUInt32LE(signature.length, 24);
-  return Buffer.concat([header, signature]);
-}
-
 /** UEFI_IMAGE_LOAD_EVENT with a file path as device path. */
 function imageLoad(path: string, size: number): Buffer {
   const text = Buffer.from(`${path}\0`, 'utf16le');
@@ -105,7 +95,8 @@ export function linuxBoot(options: { secureBoot: boolean }): BootEvent[] {
   const command = `linux ${kernelCommandLine}`;
   const kernelPath = '(hd0,gpt1)/boot/vmlinuz-6.8.0-1010-azure-fde';
   const bootOrder = Buffer.alloc(2);
-  const authority = efiVariable(imageSecurityDatabase, 'db', signatureList('image authority'));
+  const { PK, KEK, db, dbx } = secureBootVariables;
+  const authority = efiVariable(imageSecurityDatabase, 'db', verifyingAuthority);
   return [
     { pcr: 0, type: EventType.crtmVersion, data: Buffer.from('Simulated UEFI Firmware v1\0', 'utf16le') },
     {
@@ -115,10 +106,10 @@ export function linuxBoot(options: { secureBoot: boolean }): BootEvent[] {
       measured: Buffer.from('simulated firmware volume'),
     },
     variable('SecureBoot', globalVariable, Uint8Array.of(options.secureBoot ? 1 : 0)),
-    variable('PK', globalVariable, signatureList('PK')),
-    variable('KEK', globalVariable, signatureList('KEK')),
-    variable('db', imageSecurityDatabase, signatureList('db')),
-    variable('dbx', imageSecurityDatabase, signatureList('dbx')),
+    variable('PK', globalVariable, PK),
+    variable('KEK', globalVariable, KEK),
+    variable('db', imageSecurityDatabase, db),
+    variable('dbx', imageSecurityDatabase, dbx),
     separator(7),
     text(1, EventType.platformConfigFlags, 'ACPI DATA'),
     // The digest of a boot variable is over its value alone.
