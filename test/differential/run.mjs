@@ -51,31 +51,36 @@ function sameChecks(number, mutation, one, other) {
   console.error(`input ${number} (${mutation}): the engines differ`);
 }
 
-/** @param {Record<string, Witness>} witnesses */
+/**
+ * Judges that many inputs, `atOnce` of them at any time. They are made one after the other, so that a seed makes the same.
+ *
+ * @param {Record<string, Witness>} witnesses
+ * @param {(input: any, name: string) => object} requestOf
+ */
 async function judge(count, inputs, mutations, random, ours, requestOf, witnesses) {
-  const names = Object.keys(mutations);
+  const mutationNames = Object.keys(mutations);
+  const witnessNames = Object.keys(witnesses);
   let accepted = 0;
-  for (let start = 0; start < count; start += atOnce) {
-    const batch = Array.from({ length: Math.min(atOnce, count - start) }, (_, index) => {
-      const number = start + index;
-      const mutation = names[number % names.length];
-      return { number, mutation, input: mutations[mutation](random.pick(inputs), random, inputs) };
-    });
-    await Promise.all(
-      batch.map(async ({ number, mutation, input }) => {
-        const [one, other, ...theirs] = await Promise.all([
-          ours(native, input),
-          ours(portable, input),
-          ...Object.entries(witnesses).map(([name, witness]) => witness.ask(requestOf(input, name))),
-        ]);
-        sameChecks(number, mutation, one, other);
-        if (one.ok) accepted++;
-        for (const [index, name] of Object.keys(witnesses).entries()) {
-          compare(mutation, number, verdictOf(one), name, theirs[index]);
-        }
-      }),
-    );
-  }
+  let next = 0;
+  const judgeNext = async () => {
+    while (next < count) {
+      const number = next++;
+      const mutation = mutationNames[number % mutationNames.length];
+      const input = mutations[mutation](random.pick(inputs), random, inputs);
+      const [one, other, ...theirs] = await Promise.all([
+        ours(native, input),
+        ours(portable, input),
+        ...witnessNames.map((name) => witnesses[name].ask(requestOf(input, name))),
+      ]);
+      sameChecks(number, mutation, one, other);
+      if (one.ok) accepted++;
+      for (const [index, name] of witnessNames.entries()) {
+        compare(mutation, number, verdictOf(one), name, theirs[index]);
+      }
+      if ((number + 1) % 10_000 === 0) console.error(`${number + 1} of ${count} after ${seconds()} s`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, judgeNext));
   return accepted;
 }
 
@@ -88,6 +93,7 @@ const go = () => new Witness(`${folder}witness-go`);
 const rust = () => new Witness(`${folder}cargo/release/witness`);
 const random = new Random(Number(values.seed));
 const started = Date.now();
+const seconds = () => Math.round((Date.now() - started) / 1000);
 
 const sev = { 'go-sev-guest': go(), 'sev (crate)': rust() };
 const snp = Number(values.snp);
@@ -127,9 +133,8 @@ for (const [kind, { count, first, error }] of [...kinds].sort()) {
     `${why ? ' ' : '!'} ${count} × ${kind} (first: input ${first}${error ? `, ${error.slice(0, 120)}` : ''})`,
   );
 }
-const seconds = Math.round((Date.now() - started) / 1000);
 console.log(
-  `${snp} SNP reports (${snpAccepted} accepted) and ${tdx} TD quotes (${tdxAccepted} accepted) in ${seconds} s, seed ${values.seed}`,
+  `${snp} SNP reports (${snpAccepted} accepted) and ${tdx} TD quotes (${tdxAccepted} accepted) in ${seconds()} s, seed ${values.seed}`,
 );
 console.log(
   `${kinds.size} kinds of difference, ${unexplained} of them not explained; ${engineDifferences} differences between the engines`,

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -16,7 +17,7 @@ const npmPackages = [
   '@azure/attestation@1.0.0',
   '@azure/core-auth',
 ];
-const pythonPackages = ['cryptography', 'joserfc', 'tpm2-pytss'];
+const pythonPackages = ['azure-security-attestation', 'cryptography', 'joserfc', 'tpm2-pytss'];
 
 /**
  * Installs one foreign program; resolves with the reason where that cannot be done.
@@ -46,15 +47,17 @@ async function cargo(project, program) {
   });
 }
 
+const library = (name, source) =>
+  run('cc', ['-shared', '-fPIC', '-O2', '-Wall', '-o', `${folder}${name}`, `${here}tcti/${source}`]);
+
 /** Each resolves with undefined, or with why it is not there. */
 export const installers = {
   go: () => attempt(() => run('go', ['build', '-o', `${folder}witness-go`, '.'], { cwd: `${here}witness-go` })),
   rust: () => attempt(() => cargo('witness-rust', 'witness')),
   rustGuest: () => attempt(() => cargo('guest-rust', 'guest')),
-  tcti: () =>
-    attempt(() =>
-      run('cc', ['-shared', '-fPIC', '-O2', '-o', `${folder}libtss2-tcti-device.so.0`, `${here}tcti/forward.c`]),
-    ),
+  azureSdkGuest: () => attempt(() => cargo('guest-azure-sdk', 'guest-azure-sdk')),
+  tcti: () => attempt(() => library('libtss2-tcti-device.so.0', 'forward.c')),
+  machine: () => attempt(() => library('machine.so', 'machine.c')),
   npm: () =>
     attempt(async () => {
       if (existsSync(`${folder}npm/node_modules/@azure/attestation`)) return;
@@ -62,8 +65,12 @@ export const installers = {
     }),
   python: () =>
     attempt(async () => {
-      if (existsSync(`${folder}python/tpm2_pytss`)) return;
-      await run('python3', ['-m', 'pip', 'install', '--quiet', '--target', `${folder}python`, ...pythonPackages]);
+      const installed = ['azure/security/attestation', 'cryptography', 'joserfc', 'tpm2_pytss'];
+      if (installed.every((module) => existsSync(`${folder}python/${module}`))) return;
+      await run('python3', [
+        ...['-m', 'pip', 'install', '--quiet', '--upgrade', '--target', `${folder}python`],
+        ...pythonPackages,
+      ]);
     }),
   tpm2Tools: () => attempt(() => run('tpm2_getcap', ['--version'])),
 };
@@ -80,6 +87,14 @@ export async function goVersion(module) {
 export async function goFolder(module) {
   const { stdout } = await run('go', ['list', '-m', '-f', '{{.Dir}}', module], { cwd: `${here}witness-go` });
   return stdout.trim();
+}
+
+/** Folder of a crate's sources, with what it ships as test data. */
+export async function crateFolder(project, crate) {
+  const parameters = ['metadata', '--format-version', '1', '--manifest-path', `${here}${project}/Cargo.toml`];
+  const { stdout } = await run('cargo', parameters, { maxBuffer: 1 << 26 });
+  const { manifest_path: path } = JSON.parse(stdout).packages.find(({ name }) => name === crate);
+  return dirname(path);
 }
 
 /** Version of a Rust crate that a project is built with. */

@@ -5,22 +5,24 @@ const amd = { organization: 'Advanced Micro Devices' };
 
 /** Simulated machines with certificates by the vendors' names: verifiers of others insist on them. */
 export async function startMachines() {
-  const [milan, genoa, turin, tdx, tdx5] = await Promise.all([
+  const [milan, genoa, turin, tdx, tdx5, windows, silent] = await Promise.all([
     SimulatedCvm.start({ ...amd, product: 'Milan' }),
     SimulatedCvm.start({ ...amd, product: 'Genoa' }),
     SimulatedCvm.start({ ...amd, product: 'Turin' }),
     SimulatedCvm.start({ vmType: 'tdx', organization: 'Intel Corporation' }),
     SimulatedCvm.start({ vmType: 'tdx', organization: 'Intel Corporation', tdx: { quoteVersion: 5 } }),
+    SimulatedCvm.start({ eventLog: 'windows' }),
+    SimulatedCvm.start({ eventLog: 'empty' }),
   ]);
-  const all = { milan, genoa, turin, tdx, tdx5 };
+  const all = { milan, genoa, turin, tdx, tdx5, windows, silent };
   return { ...all, stop: () => Promise.all(Object.values(all).map((machine) => machine.stop())) };
 }
 
 /** Evidence of a machine with a nonce. */
-export async function evidenceOf(machine, nonce = Buffer.from('interoperability')) {
+export async function evidenceOf(machine, nonce = Buffer.from('interoperability'), pcrs = undefined) {
   const client = machine.client();
   try {
-    return await client.getEvidence({ nonce });
+    return await client.getEvidence({ nonce, ...(pcrs && { pcrs }) });
   } finally {
     await client.close();
   }
@@ -44,4 +46,12 @@ export async function expectNothingHeld(machine) {
     await sleep(50);
   }
   throw new Error('something stayed in the TPM');
+}
+
+/** The token with another key in it: its signature does not hold any more, which encryptJwe does not look at. */
+export function tokenWithKey(token, { n, e }) {
+  const [header, payload, signature] = token.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  Object.assign(claims['x-ms-runtime'].keys[0], { n, e });
+  return `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${signature}`;
 }

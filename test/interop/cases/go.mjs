@@ -72,15 +72,26 @@ export async function judgeByGo(results, machines) {
       async () => expectVerdict(await ask(flipped(tdQuote, 200)), false, 'the changed quote'),
     );
   }
-  for (const name of ['milan', 'tdx']) {
+  for (const name of ['milan', 'tdx', 'windows']) {
     const log = await readFile(machines[name].eventLogPath);
     const indices = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14];
     const values = await machines[name].readPcrs(indices);
     const pcrs = Object.fromEntries([...values].map(([index, value]) => [index, value.toString('base64')]));
     const ask = (change) => witness.ask({ op: 'eventlog', log: log.toString('base64'), pcrs: { ...pcrs, ...change } });
-    await results.run(eventLog, logVersion, outwards, `replays the event log of a ${name} machine`, async () =>
-      expectVerdict(await ask({}), true, 'the log'),
-    );
+    const replays = async () => expectVerdict(await ask({}), true, 'the log');
+    const operation = `replays the event log of a ${name} machine`;
+    // The trust point of Windows has no PCR, 0xffffffff, which is taken for padding.
+    if (name === 'windows')
+      await results.limitation(
+        eventLog,
+        logVersion,
+        outwards,
+        operation,
+        /reached padding before event log EOF$/,
+        replays,
+      );
+    else await results.run(eventLog, logVersion, outwards, operation, replays);
+    if (name === 'windows') continue;
     await results.run(
       eventLog,
       logVersion,

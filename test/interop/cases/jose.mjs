@@ -1,7 +1,7 @@
 import { CompactEncrypt, compactDecrypt, exportJWK, generateKeyPair, importJWK } from 'jose';
 import { encryptJwe } from '../../../dist/index.js';
 import { here, installers, pythonPath, pythonVersion } from '../install.mjs';
-import { evidenceOf } from '../machines.mjs';
+import { evidenceOf, tokenWithKey } from '../machines.mjs';
 import { Witness } from '../witness.mjs';
 
 const plaintext = Buffer.from('sealed by one, opened by the other');
@@ -54,14 +54,6 @@ async function judgeJoserfc(results, client, jwk, { own, forOwn }) {
     expectPlaintext(Buffer.from(answer.plaintext, 'base64'));
   });
   await witness.stop();
-}
-
-/** The token with another key in it: its signature does not hold any more, which encryptJwe does not look at. */
-function tokenWithKey(token, { n, e }) {
-  const [header, payload, signature] = token.split('.');
-  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
-  Object.assign(claims['x-ms-runtime'].keys[0], { n, e });
-  return `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${signature}`;
 }
 
 function expectPlaintext(bytes) {

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { here, installers, pythonPath, pythonVersion, run } from '../install.mjs';
+import { expectNothingHeld } from '../machines.mjs';
 
 const name = 'tpm2-pytss';
 const direction = 'their client → our simulator';
@@ -21,4 +24,28 @@ export async function judgePytss(results, machines) {
   await results.run(name, version, direction, 'four guests at once do the same', async () => {
     await Promise.all([guest(), guest(), guest(), guest()]);
   });
+  await results.run(
+    name,
+    version,
+    direction,
+    'two guests are killed with their keys loaded, a third works',
+    async () => {
+      const killed = [killedGuest(machine), killedGuest(machine)];
+      await Promise.all(killed);
+      await guest();
+      await expectNothingHeld(machine);
+    },
+  );
+}
+
+/** A guest that ends by SIGKILL between loading its key and decrypting. */
+async function killedGuest(machine) {
+  const child = spawn('python3', [`${here}guest-python/guest.py`, machine.tcti, 'challenge', 'hold'], {
+    env: { ...process.env, ...pythonPath },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = await once(child.stdout, 'data');
+  if (!String(said).startsWith('holding')) throw new Error('it does not hold its key');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
 }

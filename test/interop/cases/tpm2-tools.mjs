@@ -102,29 +102,37 @@ export async function judgeByTpm2Tools(results, machines) {
         'sha256',
       );
     });
-    for (const machineName of ['milan', 'tdx']) {
-      await results.run(
-        name,
-        version,
-        'our evidence → theirs',
-        `tpm2_eventlog replays the log of a ${machineName} machine to its PCRs`,
-        async () => {
-          const path = machines[machineName].eventLogPath;
-          const { stdout } = await run('tpm2_eventlog', [path], { maxBuffer: 1 << 26 });
-          const bank = stdout.split(/^ {2}sha256:/m)[1] ?? '';
-          const replayed = [...bank.matchAll(/^ {4}(\d+) *: 0x([0-9a-f]{64})$/gm)].map(([, index, value]) => [
-            Number(index),
-            value,
-          ]);
-          const pcrs = await machines[machineName].readPcrs(replayed.map(([index]) => index));
-          const differing = replayed.filter(([index, value]) => pcrs.get(index)?.toString('hex') !== value);
-          if (replayed.length < 8 || differing.length > 0)
-            throw new Error(`PCRs ${differing.map(([index]) => index)} differ`);
-          return `${replayed.length} PCRs`;
-        },
-      );
-    }
+    await judgeEventLogs(results, machines, version);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** tpm2_eventlog on every machine: where it leads to are the machine's PCRs. */
+async function judgeEventLogs(results, machines, version) {
+  const direction = 'our evidence → theirs';
+  const replays = async (machine) => {
+    const { stdout } = await run('tpm2_eventlog', [machine.eventLogPath], { maxBuffer: 1 << 26 });
+    const bank = stdout.split(/^ {2}sha256:/m)[1] ?? '';
+    const found = bank.matchAll(/^ {4}(\d+) *: 0x([0-9a-f]{64})$/gm);
+    const replayed = [...found].map(([, index, value]) => [Number(index), value]);
+    const pcrs = await machine.readPcrs(replayed.map(([index]) => index));
+    const differing = replayed.filter(([index, value]) => pcrs.get(index)?.toString('hex') !== value);
+    if (replayed.length < 8 || differing.length > 0)
+      throw new Error(`PCRs ${differing.map(([index]) => index)} differ`);
+    return `${replayed.length} PCRs`;
+  };
+  for (const machineName of ['milan', 'genoa', 'turin', 'tdx', 'tdx5']) {
+    const operation = `tpm2_eventlog replays the log of a ${machineName} machine to its PCRs`;
+    await results.run(name, version, direction, operation, () => replays(machines[machineName]));
+  }
+  const operation = 'tpm2_eventlog replays a log like those of Windows';
+  // The trust point of Windows has no PCR: its index is 0xffffffff.
+  const message = /PCR Index -1 is out of bounds/;
+  await results.limitation(name, version, direction, operation, message, () => replays(machines.windows));
+  await results.run(name, version, direction, 'tpm2_eventlog finds nothing in an empty log', async () => {
+    const { stderr = '', stdout = '' } = await run('tpm2_eventlog', [machines.silent.eventLogPath]).catch((e) => e);
+    if (!stderr.includes('failed to parse tpm2 eventlog')) throw new Error('it does not say so');
+    if (stdout.includes('EventNum')) throw new Error('it finds events');
+  });
 }

@@ -1,8 +1,12 @@
-"""tpm2-pytss as a guest: reads the HCL report and the PCRs, has the attestation key quote, and decrypts in a key of its own."""
+"""tpm2-pytss as a guest: reads the HCL report and the PCRs, has the attestation key quote, and decrypts in a key of its own.
+
+With a third argument it stops once the key is loaded, and waits to be killed.
+"""
 
 import base64
 import json
 import sys
+import time
 
 from tpm2_pytss import (
     ESAPI,
@@ -17,7 +21,7 @@ from tpm2_pytss import (
     TPMT_SIG_SCHEME,
 )
 
-tcti, nonce = sys.argv[1:3]
+tcti, nonce, *hold = sys.argv[1:]
 with ESAPI(tcti) as tpm:
     index = tpm.tr_from_tpmpublic(0x01400001)
     size = tpm.nv_read_public(index)[0].nvPublic.dataSize
@@ -29,6 +33,9 @@ with ESAPI(tcti) as tpm:
     message, signature = tpm.quote(key, TPML_PCR_SELECTION.parse("sha256:0,1,2,3,4,5,6,7"), nonce.encode(), scheme)
     public = TPM2B_PUBLIC.parse("rsa2048:oaep", objectAttributes="userwithauth|decrypt|sensitivedataorigin|noda")
     primary = tpm.create_primary(TPM2B_SENSITIVE_CREATE(), public, ESYS_TR.NULL)[0]
+    if hold:
+        print("holding", flush=True)
+        time.sleep(600)
     ciphertext = tpm.rsa_encrypt(primary, b"a content key", TPMT_RSA_DECRYPT(scheme=TPM2_ALG.NULL))
     plaintext = tpm.rsa_decrypt(primary, ciphertext, TPMT_RSA_DECRYPT(scheme=TPM2_ALG.NULL))
     print(

@@ -1,5 +1,5 @@
-// A witness that nobody of this project wrote: Google's verifiers of SEV-SNP reports, TD quotes and event logs, behind one
-// JSON object a line on stdin and stdout, so that one process judges many inputs.
+// A witness that nobody of this project wrote: Google's verifiers of SEV-SNP reports, TD quotes, event logs and TPM quotes,
+// behind one JSON object a line on stdin and stdout, so that one process judges many inputs.
 package main
 
 import (
@@ -21,6 +21,9 @@ import (
 	sverify "github.com/google/go-sev-guest/verify"
 	"github.com/google/go-sev-guest/verify/trust"
 	tverify "github.com/google/go-tdx-guest/verify"
+	"github.com/google/go-tpm-tools/proto/attest"
+	tpmpb "github.com/google/go-tpm-tools/proto/tpm"
+	"github.com/google/go-tpm-tools/server"
 )
 
 type request struct {
@@ -38,9 +41,15 @@ type request struct {
 	Quote      []byte     `json:"quote"`
 	Root       string     `json:"root"`
 	Collateral collateral `json:"collateral"`
-	// eventlog
+	// eventlog, tpm
 	Log  []byte            `json:"log"`
 	Pcrs map[string][]byte `json:"pcrs"`
+	// tpm
+	AkCertificate []byte   `json:"akCertificate"`
+	Authorities   [][]byte `json:"authorities"`
+	Message       []byte   `json:"message"`
+	Signature     []byte   `json:"signature"`
+	Nonce         []byte   `json:"nonce"`
 }
 
 // Bodies and issuer chains as Intel's service sends them.
@@ -92,8 +101,13 @@ func judgeSnp(r *request) error {
 	return sverify.SnpAttestation(attestation, options)
 }
 
+// The same moment for everything that has dates.
+func at(now time.Time) *tverify.TimeSet {
+	return &tverify.TimeSet{PckCertChain: now, TcbInfo: now, QeIdentity: now, PckCrl: now, RootCaCrl: now}
+}
+
 func judgeTdx(r *request) error {
-	options := &tverify.Options{CheckRevocations: true, GetCollateral: true, Getter: &r.Collateral, Now: r.Now}
+	options := &tverify.Options{CheckRevocations: true, GetCollateral: true, Getter: &r.Collateral, Now: at(r.Now)}
 	if r.Collateral.TcbInfo == "" {
 		options.CheckRevocations, options.GetCollateral = false, false
 	}
@@ -128,6 +142,48 @@ func judgeEventLog(r *request) error {
 	return err
 }
 
+// The quote by the key of a certificate up to the first of the authorities, for a nonce, and the log that leads to its PCRs.
+func judgeTpm(r *request) error {
+	var authorities []*x509.Certificate
+	for _, der := range r.Authorities {
+		authority, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		authorities = append(authorities, authority)
+	}
+	if len(authorities) == 0 {
+		return fmt.Errorf("no authorities")
+	}
+	pcrs := map[uint32][]byte{}
+	for name, digest := range r.Pcrs {
+		var index uint32
+		if _, err := fmt.Sscan(name, &index); err != nil {
+			return err
+		}
+		pcrs[index] = digest
+	}
+	attestation := &attest.Attestation{
+		AkCert:   r.AkCertificate,
+		EventLog: r.Log,
+		Quotes: []*tpmpb.Quote{{
+			Quote:  r.Message,
+			RawSig: r.Signature,
+			Pcrs:   &tpmpb.PCRs{Hash: tpmpb.HashAlgo_SHA256, Pcrs: pcrs},
+		}},
+	}
+	state, err := server.VerifyAttestation(attestation, server.VerifyOpts{
+		Nonce:             r.Nonce,
+		TrustedRootCerts:  authorities[:1],
+		IntermediateCerts: authorities[1:],
+		Loader:            server.UnsupportedLoader,
+	})
+	if err == nil && len(state.GetRawEvents()) == 0 {
+		return fmt.Errorf("no events")
+	}
+	return err
+}
+
 // A panic of a verifier is a verdict, too: its name goes into the answer.
 func judge(r *request) (err error) {
 	defer func() {
@@ -142,6 +198,8 @@ func judge(r *request) (err error) {
 		return judgeTdx(r)
 	case "eventlog":
 		return judgeEventLog(r)
+	case "tpm":
+		return judgeTpm(r)
 	default:
 		return fmt.Errorf("unknown operation %q", r.Op)
 	}

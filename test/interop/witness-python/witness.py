@@ -1,4 +1,5 @@
-"""A witness that nobody of this project wrote: pyca/cryptography checks signatures and chains, joserfc opens and makes JWEs.
+"""Witnesses that nobody of this project wrote: pyca/cryptography checks signatures and chains and does C2SP chunked encryption,
+joserfc opens and makes JWEs, Microsoft's SDK asks the attestation service for its keys and checks its tokens.
 
 One JSON object a line on stdin and stdout.
 """
@@ -7,7 +8,10 @@ import base64
 import json
 import sys
 
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.security.attestation import AttestationClient, AttestationToken
 from cryptography import x509
+from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from joserfc import jwe
@@ -85,12 +89,35 @@ def jwe_decrypt(request):
     return {"plaintext": base64.b64encode(opened.plaintext).decode()}
 
 
+def stream_seal(request):
+    encryptor = Cobblestone256Encryptor(b64(request["key"]), b64(request["context"]))
+    return {"ciphertext": base64.b64encode(encryptor.update(b64(request["plaintext"])) + encryptor.finalize()).decode()}
+
+
+def stream_open(request):
+    decryptor = Cobblestone256Decryptor(b64(request["key"]), b64(request["context"]))
+    return {"plaintext": base64.b64encode(decryptor.update(b64(request["ciphertext"])) + decryptor.finalize()).decode()}
+
+
+def maa_token(request):
+    """A token by the keys that its service has, as the SDK finds them."""
+    # Nothing here needs the credential, which it refuses to send to a service without TLS.
+    client = AttestationClient(request["url"], "unused", authentication_policy=SansIOHTTPPolicy())
+    configuration = client.get_open_id_metadata()
+    token = AttestationToken(token=request["token"])
+    token._validate_token(client.get_signing_certificates(), issuer=request["url"], validate_issuer=True)
+    return {"issuer": configuration["issuer"], "claims": token._get_body()}
+
+
 operations = {
     "snp": snp,
     "quote": quote,
     "td-quote": td_quote,
     "jwe-encrypt": jwe_encrypt,
     "jwe-decrypt": jwe_decrypt,
+    "maa-token": maa_token,
+    "stream-open": stream_open,
+    "stream-seal": stream_seal,
 }
 
 for line in sys.stdin:
