@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { expectVerdict } from '../inputs.mjs';
-import { folder, goVersion, installers } from '../install.mjs';
+import { folder, goFolder, goVersion, installers } from '../install.mjs';
 import { evidenceOf } from '../machines.mjs';
 import { Witness } from '../witness.mjs';
+import { replayLogs } from './go.mjs';
 
 const name = 'go-tpm-tools';
 const direction = 'our evidence → theirs';
@@ -45,4 +46,7 @@ export async function judgeByGoTpmTools(results, machines) {
     });
   }
   await witness.stop();
+  await results.run(name, version, 'their evidence → ours', 'its event logs of real machines', async () =>
+    replayLogs(`${await goFolder(`github.com/google/${name}`)}/internal/test/eventlogs`),
+  );
 }

@@ -131,19 +131,23 @@ async function judgeTheirs(results, sevVersion, tdxVersion, logVersion) {
       expectOk(await product.explainTdQuote(flipped(quote, 200), options), false);
     });
   }
-  await results.run(eventLog, logVersion, inwards, 'its event logs of real machines', async () => {
-    const logs = `${logFolder}/testdata/eventlogs/tpm`;
-    const counts = { replayed: 0, refused: 0 };
-    for (const name of await readdir(logs)) {
-      const bytes = await readFile(`${logs}/${name}`);
-      // Logs of the SHA-1 format of old are not read here: an Azure guest has none.
-      const isAgile = bytes.includes('Spec ID Event03');
-      const replayed = replayed256(bytes);
-      if (isAgile && replayed === 0) throw new Error(`${name} replays to nothing`);
-      counts[replayed > 0 ? 'replayed' : 'refused']++;
-    }
-    return `${counts.replayed} replayed, ${counts.refused} of the SHA-1 format refused`;
-  });
+  await results.run(eventLog, logVersion, inwards, 'its event logs of real machines', () =>
+    replayLogs(`${logFolder}/testdata/eventlogs/tpm`),
+  );
+}
+
+/** Replays all logs of a folder; what cannot be replayed may only be of the SHA-1 format. */
+export async function replayLogs(logs) {
+  const counts = { replayed: 0, refused: 0 };
+  for (const name of await readdir(logs)) {
+    const bytes = await readFile(`${logs}/${name}`);
+    // Logs of the SHA-1 format of old are not read here: an Azure guest has none.
+    const isAgile = bytes.includes('Spec ID Event03');
+    const replayed = replayed256(bytes);
+    if (isAgile && replayed === 0) throw new Error(`${name} replays to nothing`);
+    counts[replayed > 0 ? 'replayed' : 'refused']++;
+  }
+  return `${counts.replayed} replayed, ${counts.refused} of the SHA-1 format refused`;
 }
 
 /** Number of PCRs of the SHA-256 bank; 0 for a log that is refused. */
