@@ -31,13 +31,17 @@ class NodeSession {
 
 const rate = (timings, name, messages = 1) => `${Math.round(timings[name].median * messages).toLocaleString('en')}/s`;
 
-export async function messageRows() {
+export async function messageRows(EvpLoop) {
   const key = softwareKey();
   const node = new NodeSession();
   const encryptor = createEncryptor(key.token);
   const decryptor = await createDecryptor(encryptor.metadata, key.unwrap);
   try {
-    return [...(await oneByOne(node, encryptor, decryptor)), await packed(node, encryptor, decryptor), await jwe(key)];
+    return [
+      ...(await oneByOne(node, encryptor, decryptor)),
+      await packed(EvpLoop, node, encryptor, decryptor),
+      await jwe(key),
+    ];
   } finally {
     encryptor.close();
     decryptor.close();
@@ -71,7 +75,7 @@ async function oneByOne(node, encryptor, decryptor) {
   ];
 }
 
-async function packed(node, encryptor, decryptor) {
+async function packed(EvpLoop, node, encryptor, decryptor) {
   const COUNT = 16_384;
   const messages = randomFillSync(Buffer.alloc(64 * COUNT));
   const lengths = new Uint32Array(COUNT).fill(64);
@@ -79,10 +83,19 @@ async function packed(node, encryptor, decryptor) {
   verify((await decryptor.decryptPacked(sealed.packed, sealed.lengths)).packed.equals(messages), 'the packed opens');
   verify(decryptor.decrypt(sealed.at(777)).equals(messages.subarray(777 * 64, 778 * 64)), 'so does one message of it');
   const one = messages.subarray(0, 64);
-  const { timings, measure } = await compare({
+  const loop = new EvpLoop(randomFillSync(Buffer.alloc(32)));
+  const half = { input: Buffer.alloc(8 << 20), output: Buffer.alloc(8 << 20) };
+  const {
+    timings,
+    measure,
+    ratio: of,
+  } = await compare({
     node: () => node.encrypt(one),
     packed: () => encryptor.encryptPacked(messages, lengths),
+    evp: () => loop.seal(Buffer.alloc(12), Buffer.alloc(0), half.input, half.output),
+    evpTwice: () => loop.halves(true, half.input, half.output),
   });
+  const two = `two bare loops at once reach ${of('evpTwice', 'evp').toPrecision(3)} of one`;
   const { ratio, interval, quiet } = measure('packed', 'node');
   return {
     question: '64 B messages through encryptPacked, both cores, against createCipheriv',
@@ -90,7 +103,7 @@ async function packed(node, encryptor, decryptor) {
     interval: interval.map((end) => end * COUNT),
     quiet,
     atLeast: 25,
-    details: `${rate(timings, 'packed', COUNT)} against ${rate(timings, 'node')}, ${COUNT} messages a call`,
+    details: `${rate(timings, 'packed', COUNT)} against ${rate(timings, 'node')}, ${COUNT} messages a call; ${two}`,
   };
 }
 

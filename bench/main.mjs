@@ -3,17 +3,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { stolenTime } from './_others.mjs';
+import { verdict } from './_verdict.mjs';
 
 const notBenchmarks = new Set(['main.mjs', 'measure.mjs']);
-
-/**
- * A row meets its target, misses it, or has none, or was not measured (`undefined`). It is missed only if the whole interval
- * of its median lies on the wrong side.
- */
-export function verdict({ ratio, atLeast, atMost, interval = [ratio, ratio], quiet = true }) {
-  if (!quiet || (atLeast === undefined && atMost === undefined)) return undefined;
-  return interval[1] >= (atLeast ?? -Infinity) && interval[0] <= (atMost ?? Infinity);
-}
 
 /** The instructions that AES-GCM's speed hangs on, as the kernel lists them. */
 function aesInstructions() {

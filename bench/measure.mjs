@@ -24,49 +24,86 @@ const REPEATS = 4;
  */
 
 /**
+ * Runs rounds until `count` of them were undisturbed; one beside which others were at work is run again. Gives up on a machine
+ * that is never quiet: then disturbed rounds count, and `quiet` is false.
+ *
+ * @template T
+ * @param {number} count
+ * @param {(turn: number) => Promise<T>} round `turn` counts those that are run again as well
+ * @param {{ what?: string, others?: () => number }} [options] `others` is the clock of what others take, in milliseconds
+ * @returns {Promise<{ results: T[], quiet: boolean }>}
+ */
+export async function undisturbed(count, round, { what = 'a measurement', others = timeOfOthers } = {}) {
+  const results = [];
+  let disturbed = 0;
+  let quiet = true;
+  while (results.length < count) {
+    const start = { others: others(), at: performance.now() };
+    const result = await round(results.length + disturbed);
+    const allowed = Math.max(OTHERS_MAY_TAKE.ms, OTHERS_MAY_TAKE.share * (performance.now() - start.at));
+    if (others() - start.others > allowed) {
+      if (disturbed < REPEATS * count) {
+        disturbed++;
+        continue;
+      }
+      quiet = false;
+    }
+    results.push(result);
+  }
+  if (disturbed > 0) console.error(`  ${disturbed} rounds of ${what} run again: other processes were at work`);
+  return { results, quiet };
+}
+
+/**
  * Runs the contenders in interleaved rounds. A contender may return a promise; it is awaited, one call at a time.
  *
  * @param {Record<string, () => unknown>} contenders
- * @param {{ rounds?: number, roundMs?: number }} [options] 15 rounds of 50 ms a contender by default
+ * @param {{ rounds?: number, roundMs?: number, cores?: Record<string, number>, pin?: (cores: number) => void,
+ *   others?: () => number }} [options] 15 rounds of 50 ms a contender by default. `pin` keeps the process on that many
+ *   cores while a contender runs, `cores` says on how many: those not named, 0, have all. What is compared with each other
+ *   has the same.
  * @returns {Promise<{ timings: Record<string, Timing>, ratio: (of: string, to: string) => number,
- *   measure: (of: string, to: string) => Measure }>}
+ *   measure: (of: string, to: string, options?: { otherCores?: boolean }) => Measure }>}
  *   `ratio(of, to)` is how many times faster `of` is than `to`: the median of the per-round ratios; `measure` has its 95 %
- *   interval as well, and whether the machine was quiet, for a row
+ *   interval as well, and whether the machine was quiet, for a row. It refuses two that are not pinned alike, unless what
+ *   more cores bring is the very question (`otherCores`)
  */
-export async function compare(contenders, { rounds = 15, roundMs = 50 } = {}) {
+export async function compare(contenders, { rounds = 15, roundMs = 50, cores = {}, pin = () => {}, others } = {}) {
   const names = Object.keys(contenders);
-  const perRound = Object.fromEntries(names.map((name) => [name, []]));
-  for (const name of names) await callsPerSecond(contenders[name], roundMs); // warm-up: JIT, caches, lazy set-up
-  let disturbed = 0;
-  for (let round = 0; round < rounds; ) {
-    const start = { others: timeOfOthers(), at: performance.now() };
-    const results = {};
-    for (const name of rotate(names, round + disturbed)) {
-      results[name] = await callsPerSecond(contenders[name], roundMs);
-    }
-    const others = timeOfOthers() - start.others;
-    const allowed = Math.max(OTHERS_MAY_TAKE.ms, OTHERS_MAY_TAKE.share * (performance.now() - start.at));
-    if (others > allowed && disturbed < REPEATS * rounds) {
-      disturbed++;
-      continue;
-    }
-    for (const name of names) perRound[name].push(results[name]);
-    round++;
-  }
-  if (disturbed > 0) {
-    console.error(`  ${disturbed} rounds of ${names.join(', ')} run again: other processes were at work`);
-  }
+  const timed = (name) => {
+    pin(cores[name] ?? 0);
+    return callsPerSecond(contenders[name], roundMs);
+  };
+  for (const name of names) await timed(name); // warm-up: JIT, caches, lazy set-up
+  const { results, quiet } = await undisturbed(
+    rounds,
+    async (turn) => {
+      const speeds = {};
+      for (const name of rotate(names, turn)) speeds[name] = await timed(name);
+      return speeds;
+    },
+    { what: names.join(', '), ...(others && { others }) },
+  );
+  pin(0);
   const timings = {};
   for (const name of names) {
-    timings[name] = { best: Math.max(...perRound[name]), median: median(perRound[name]), rounds: perRound[name] };
+    const speeds = results.map((round) => round[name]);
+    timings[name] = { best: Math.max(...speeds), median: median(speeds), rounds: speeds };
   }
-  const ratios = (of, to) => perRound[of].map((value, round) => value / perRound[to][round]);
-  const quiet = disturbed < REPEATS * rounds;
+  const ratios = (of, to) => results.map((round) => round[of] / round[to]);
   return {
     timings,
     ratio: (of, to) => median(ratios(of, to)),
-    measure: (of, to) => ({ ratio: median(ratios(of, to)), interval: interval(ratios(of, to)), quiet }),
+    measure: (of, to, { otherCores = false } = {}) => {
+      if (cores[of] !== cores[to] && !otherCores) throw new Error(`${of} and ${to} are not pinned alike`);
+      return { ...summary(ratios(of, to)), quiet };
+    },
   };
+}
+
+/** Median of the ratios of rounds, and where it lies with 95 %, for a row. */
+export function summary(ratios) {
+  return { ratio: median(ratios), interval: interval(ratios) };
 }
 
 /** Where the median of a distribution lies with 95 %, by the order of the samples alone. */

@@ -11,7 +11,7 @@ export async function run() {
     title: 'Throughput of content encryption',
     rows: [
       ...(await bulkRows(EvpLoop)),
-      ...(await messageRows()),
+      ...(await messageRows(EvpLoop)),
       ...(await streamRows(EvpLoop)),
       ...(await limitRows()),
     ],
