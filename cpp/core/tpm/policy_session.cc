@@ -25,14 +25,15 @@ void PolicySession::start(Connection& connection) {
   TPM2B_ENCRYPTED_SECRET salt{};
   TPMT_SYM_DEF symmetric{};
   symmetric.algorithm = TPM2_ALG_NULL;
-  protection_.reset();
-  if (salt_key_.handle != 0) {
-    protection_.emplace(connection, salt_key_);
-    if (protection_->encrypted_salt().size() > sizeof salt.secret) {
+  if (salt_key_.handle == 0) {
+    protection_.reset();
+  } else {
+    const ByteView encrypted_salt = protection_.emplace(connection, salt_key_).encrypted_salt();
+    if (encrypted_salt.size() > sizeof salt.secret) {
       throw Error(ErrorKind::kTpm, "the key for protected sessions is too large");
     }
-    salt.size = static_cast<UINT16>(protection_->encrypted_salt().size());
-    std::copy(protection_->encrypted_salt().begin(), protection_->encrypted_salt().end(), salt.secret);
+    salt.size = static_cast<UINT16>(encrypted_salt.size());
+    std::copy(encrypted_salt.begin(), encrypted_salt.end(), salt.secret);
     symmetric.algorithm = TPM2_ALG_AES;
     symmetric.keyBits.aes = 128;
     symmetric.mode.aes = TPM2_ALG_CFB;
