@@ -52,12 +52,12 @@ export async function attest(
 ): Promise<Attestation> {
   // All at the same time, and the TPM's queue is filled before anything is waited for: it goes from one command to the
   // next by itself. The signatures, which take it longest, come last; what was read before is made use of meanwhile.
-  const [bodyWith, firstQuoteAndKey, akPublic, akCertificate] = await together(
+  const [bodyWith, akPublic, akCertificate, firstQuoteAndKey] = await together(
     signal,
     (s) => prepareRequest(guest, clientPayload, s),
-    (s) => collectQuoteAndKey(guest.tpm, QUOTE_REQUEST, s),
     (s) => readAttestationKey(guest, s),
     (s) => guest.akCertificate.current(s),
+    (s) => collectQuoteAndKey(guest.tpm, QUOTE_REQUEST, s),
   );
 
   let quoteAndKey = firstQuoteAndKey;

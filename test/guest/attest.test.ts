@@ -91,14 +91,15 @@ describe('attest', () => {
   });
 
   it('takes what the TPM has not begun out of its queue once something else has failed', async () => {
-    cvm.tpm.injectFault({ command: 'Quote', action: { kind: 'delay', ms: 300 } });
+    cvm.tpm.injectFault({ command: 'ReadPublic', action: { kind: 'delay', ms: 300 } });
     cvm.imds.respond(imdsPaths.thimCertification, { kind: 'answer', status: 403 });
     const trace = cvm.trace();
     const guest = clientOf(cvm);
     await expect(guest.attest({ attestationUrl: cvm.attestationUrl })).rejects.toMatchObject({ code: 5 });
     await guest.close(); // waits for the command in flight
     trace.stop();
-    expect(trace.counts()).toHaveProperty('Quote');
+    expect(trace.counts()).toHaveProperty('ReadPublic');
+    expect(trace.counts()).not.toHaveProperty('Quote');
     expect(trace.counts()).not.toHaveProperty('Certify');
   });
 
