@@ -8,7 +8,7 @@ import http from 'node:http';
 import { AttestationClient } from '../dist/index.js';
 import { LineProgram, nativeProgram } from './_native.mjs';
 import { startSimulatedCvm } from './_simulated-cvm.mjs';
-import { median, summary, undisturbed } from './measure.mjs';
+import { interleaved, median, summary } from './measure.mjs';
 
 const ROUNDS = 151;
 const WARM_UP = 25;
@@ -44,7 +44,7 @@ export async function run() {
           );
         }),
     };
-    const { times, quiet } = await interleaved(contenders);
+    const { times, quiet } = await interleaved(contenders, { rounds: ROUNDS, warmUp: WARM_UP });
     const ms = (name) => `${median(times[name]).toFixed(1)} ms`;
     return {
       title: 'Attestations against simulated services',
@@ -69,28 +69,6 @@ export async function run() {
     await client.close();
     await cvm.stop();
   }
-}
-
-/**
- * Milliseconds of each contender in each round: one call of each, in turns, so that all find the caches and the machine
- * in the same state.
- */
-async function interleaved(contenders) {
-  const names = Object.keys(contenders);
-  for (const name of names) for (let i = 0; i < WARM_UP; i++) await contenders[name]();
-  const { results, quiet } = await undisturbed(
-    ROUNDS,
-    async (turn) => {
-      const round = {};
-      for (let i = 0; i < names.length; i++) {
-        const name = names[(turn + i) % names.length];
-        round[name] = await contenders[name]();
-      }
-      return round;
-    },
-    { what: 'attestations' },
-  );
-  return { times: Object.fromEntries(names.map((name) => [name, results.map((round) => round[name])])), quiet };
 }
 
 async function wallTime(work) {

@@ -53,13 +53,13 @@ async function plainTls(port) {
 async function remembered(attested, plain, demands) {
   const options = dialling(attested, demands);
   await connectAttested(options).then((socket) => socket.destroy());
-  const { timings, ratio } = await compare({
+  const { timings, measure } = await compare({
     attested: async () => (await connectAttested(options)).destroy(),
     tls: async () => (await plainTls(plain)).destroy(),
   });
   return {
     question: 'connections to a remembered machine against node:tls with the same keys',
-    ratio: ratio('attested', 'tls'),
+    ...measure('attested', 'tls'),
     atLeast: 0.9,
     details: `${timings.attested.median.toFixed(0)}/s against ${timings.tls.median.toFixed(0)}/s`,
   };
@@ -103,12 +103,12 @@ async function requests(attested, plain, demands) {
   const over = new Agent({ keepAlive: true, maxSockets: 1 });
   over.createConnection = () => socket;
   const beside = new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
-  const { timings, ratio } = await compare({ attested: () => ask(over, attested), https: () => ask(beside, plain) });
+  const { timings, measure } = await compare({ attested: () => ask(over, attested), https: () => ask(beside, plain) });
   over.destroy();
   beside.destroy();
   return {
     question: 'requests over an established connection against node:https',
-    ratio: ratio('attested', 'https'),
+    ...measure('attested', 'https'),
     atLeast: 0.95,
     details: `${timings.attested.median.toFixed(0)}/s against ${timings.https.median.toFixed(0)}/s`,
   };

@@ -101,6 +101,29 @@ export async function compare(contenders, { rounds = 15, roundMs = 50, cores = {
   };
 }
 
+/**
+ * Milliseconds that each contender took in each round, for those that tell their own time or are a round by themselves: one
+ * call of each, in turns, so that all find the caches and the machine in the same state.
+ *
+ * @param {Record<string, () => Promise<number>>} contenders
+ * @param {{ rounds: number, warmUp: number }} options
+ * @returns {Promise<{ times: Record<string, number[]>, quiet: boolean }>}
+ */
+export async function interleaved(contenders, { rounds, warmUp }) {
+  const names = Object.keys(contenders);
+  for (const name of names) for (let i = 0; i < warmUp; i++) await contenders[name]();
+  const { results, quiet } = await undisturbed(
+    rounds,
+    async (turn) => {
+      const times = {};
+      for (const name of rotate(names, turn)) times[name] = await contenders[name]();
+      return times;
+    },
+    { what: names.join(', ') },
+  );
+  return { times: Object.fromEntries(names.map((name) => [name, results.map((round) => round[name])])), quiet };
+}
+
 /** Median of the ratios of rounds, and where it lies with 95 %, for a row. */
 export function summary(ratios) {
   return { ratio: median(ratios), interval: interval(ratios) };

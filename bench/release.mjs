@@ -7,7 +7,7 @@ import https from 'node:https';
 import { AttestationClient } from '../dist/index.js';
 import { LineProgram, nativeProgram } from './_native.mjs';
 import { startSimulatedCvm } from './_simulated-cvm.mjs';
-import { median } from './measure.mjs';
+import { interleaved, median, summary } from './measure.mjs';
 
 const ROUNDS = 61;
 const WARM_UP = 10;
@@ -27,27 +27,31 @@ export async function run() {
     const decryption = await commandsOf(cvm, release);
     const line = `1 ${decryption.map(([, command]) => command).join(' ')}`;
     const request = await cvm.call('lastRelease');
-    const times = await interleaved({
-      release: () => wallTime(release),
-      attest: () => wallTime(attest),
-      http: () => wallTime(() => exchange(vault, request)),
-      decrypt: async () => {
-        const nanoseconds = await loop.ask(line);
-        if (!/^\d+$/.test(nanoseconds)) throw new Error(nanoseconds);
-        return Number(nanoseconds) / 1e6;
+    const { times, quiet } = await interleaved(
+      {
+        release: () => wallTime(release),
+        attest: () => wallTime(attest),
+        http: () => wallTime(() => exchange(vault, request)),
+        decrypt: async () => {
+          const nanoseconds = await loop.ask(line);
+          if (!/^\d+$/.test(nanoseconds)) throw new Error(nanoseconds);
+          return Number(nanoseconds) / 1e6;
+        },
       },
-    });
+      { rounds: ROUNDS, warmUp: WARM_UP },
+    );
     const ms = (name) => `${median(times[name]).toFixed(1)} ms`;
     return {
       title: 'Released keys against a simulated vault',
       rows: [
         {
           question: 'releaseKey() against attest(), its HTTP exchange and one RSA_Decrypt as raw bytes',
-          ratio: median(
+          ...summary(
             times.release.map(
               (whole, round) => whole / (times.attest[round] + times.http[round] + times.decrypt[round]),
             ),
           ),
+          quiet,
           atMost: 1.15,
           details: `${ms('release')} against ${ms('attest')} + ${ms('http')} + ${ms('decrypt')} (${decryption.map(([name]) => name).join(' ')})`,
         },
@@ -68,19 +72,6 @@ async function commandsOf(cvm, release) {
   const decryptions = commands.flatMap(([name], at) => (name === 'RSA_Decrypt' ? [at] : []));
   const [first = 0] = decryptions.slice(-2);
   return commands.slice(first + 1);
-}
-
-async function interleaved(contenders) {
-  const names = Object.keys(contenders);
-  for (const name of names) for (let i = 0; i < WARM_UP; i++) await contenders[name]();
-  const times = Object.fromEntries(names.map((name) => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (let turn = 0; turn < names.length; turn++) {
-      const name = names[(round + turn) % names.length];
-      times[name].push(await contenders[name]());
-    }
-  }
-  return times;
 }
 
 async function wallTime(work) {
