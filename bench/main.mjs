@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { native } from '../build/modules/native.js';
 import { stolenTime } from './_others.mjs';
 import { verdict } from './_verdict.mjs';
 
@@ -49,12 +50,15 @@ async function main() {
   const report = {
     node: process.version,
     openssl: process.versions.openssl,
+    addonOpenssl: native().opensslVersion,
     cpu: cpus()[0]?.model,
     instructions,
     benchmarks: [],
   };
   if (!values.json) {
-    console.log(`Node ${report.node}, OpenSSL ${report.openssl}, ${cpus().length} × ${report.cpu}`);
+    console.log(
+      `Node ${report.node}, OpenSSL ${report.openssl}, ${report.addonOpenssl} in the addon, ${cpus().length} × ${report.cpu}`,
+    );
     console.log(`instructions for AES-GCM: ${instructions.join(' ')}`);
   }
   const start = { stolen: stolenTime(), at: performance.now() };

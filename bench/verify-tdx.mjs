@@ -33,7 +33,7 @@ export async function run() {
   const verify = () => verifyTdQuoteIn(nodeContext, quote, options);
   const two = bareVerifications(quote);
   for (let i = 0; i < 2000; i++) await verify();
-  const { timings, ratio } = await compare({
+  const { timings, ratio, measure } = await compare({
     two,
     warm: verify,
     cold: () => {
@@ -50,7 +50,7 @@ export async function run() {
     rows: [
       {
         question: 'chain and collateral known, against the two signatures in the quote',
-        ratio: ratio('two', 'warm'),
+        ...measure('two', 'warm'),
         atMost: 1.3,
         details: details('warm'),
       },
@@ -95,10 +95,10 @@ async function besidePeer(quote, json, ours) {
   } catch (error) {
     return { question, details: `not measured: it refuses the genuine quote (${String(error).slice(0, 100)})` };
   }
-  const { timings, ratio } = await compare({ ours, theirs });
+  const { timings, measure } = await compare({ ours, theirs });
   return {
     question,
-    ratio: ratio('ours', 'theirs'),
+    ...measure('ours', 'theirs'),
     atLeast: 5,
     details: `${Math.round(timings.ours.median)}/s and ${timings.theirs.median.toFixed(1)}/s`,
   };

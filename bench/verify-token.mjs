@@ -97,7 +97,7 @@ export async function run() {
   const joseOptions = { issuer, algorithms: ['RS256'] };
   const options = { issuer, keys, nonce: 'ADE0101', requireSecureBoot: true };
   const { engine } = await explainToken(token, options);
-  const { timings, ratio } = await compare(
+  const { timings, measure } = await compare(
     {
       verifyToken: () => verifyToken(token, options),
       'verifyToken of ./verify': () => verifyTokenAnywhere(token, options),
@@ -110,7 +110,7 @@ export async function run() {
   const each = (name) => `${Math.round(timings[name].median).toLocaleString('en')}/s`;
   const row = (own, other, engineName, more) => ({
     question: `cost of ${own} beside ${other}`,
-    ratio: ratio(other, own),
+    ...measure(other, own),
     ...more,
     details: `engine ${engineName}: ${each(own)}, ${other} ${each(other)}, a token of ${token.length} characters`,
   });

@@ -211,13 +211,13 @@ async function besideLit() {
   } catch (error) {
     return { question, details: `not measured: it refuses the genuine report (${String(error).slice(0, 100)})` };
   }
-  const { timings, ratio } = await compare({
+  const { timings, measure } = await compare({
     ours: () => explainSnpReport(report, { vcek: pem }, { now }),
     lit: () => lit.verify_attestation_report(text, new Uint8Array(raw)),
   });
   return {
     question,
-    ratio: ratio('ours', 'lit'),
+    ...measure('ours', 'lit'),
     details: `${timings.ours.median.toFixed(0)}/s and ${timings.lit.median.toFixed(1)}/s, azure-milan-v2`,
   };
 }

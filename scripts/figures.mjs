@@ -45,8 +45,8 @@ export function withTable(page, reports) {
   const begin = page.indexOf(BEGIN);
   const end = page.indexOf(END);
   if (begin < 0 || end < begin) throw new Error('docs/performance.md has no place for the figures');
-  const { cpu, instructions, node, openssl } = reports[0];
-  const machine = `${reports.length} runs; ${cpu} (${instructions.join(' ')}), Node ${node} with OpenSSL ${openssl}`;
+  const { cpu, instructions, node, openssl, addonOpenssl } = reports[0];
+  const machine = `${reports.length} runs; ${cpu} (${instructions.join(' ')}), ${addonOpenssl} in the addon, Node ${node} with OpenSSL ${openssl}`;
   const stolen = `stolen by the host: at most ${(Math.max(...reports.map(({ stolenShare }) => stolenShare)) * 100).toFixed(1)} %`;
   return `${page.slice(0, begin + BEGIN.length)}\n${machine}; ${stolen}.\n\n${table(reports)}\n${page.slice(end)}`;
 }
