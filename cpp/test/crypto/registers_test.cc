@@ -23,6 +23,12 @@ using Block = std::array<std::uint8_t, 16>;
 constexpr Block kPattern{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 constexpr Block kZero{};
 
+/// Sanitizers use the stack in their own ways, which are not those of what ships.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kOwnStack = false;
+#else
+constexpr bool kOwnStack = true;
+#endif
 constexpr std::size_t kStackSize = 256 * 1024;
 constexpr std::uint8_t kUntouched = 0x5A;
 
@@ -84,7 +90,7 @@ void evp(EVP_CIPHER_CTX* context, int encrypt, std::size_t iv_size, std::size_t 
 
 }  // namespace
 
-TEST_CASE("AES-GCM uses no more of the stack than is cleared behind it") {
+TEST_CASE("AES-GCM uses no more of the stack than is cleared behind it" * doctest::skip(!kOwnStack)) {
   const cga::Owned<EVP_CIPHER_CTX> context(EVP_CIPHER_CTX_new());
   std::vector<std::uint8_t> warm(4096);
   evp(context.get(), 1, 12, 16, warm);  // what is fetched and bound at the first call is no message
@@ -106,17 +112,15 @@ TEST_CASE("AES-GCM uses no more of the stack than is cleared behind it") {
   CHECK(deepest <= kStackCleared);
 }
 
-TEST_CASE("behind a message the stack is zero as far as it is cleared") {
+TEST_CASE("behind a message the stack is zero as far as it is cleared" * doctest::skip(!kOwnStack)) {
   const std::vector<std::uint8_t> key(32, 1);
   cga::crypto::GcmSealer sealer(key);
   std::vector<std::uint8_t> data(4096, 3);
   std::array<std::uint8_t, 12> iv{};
   std::array<std::uint8_t, 16> tag{};
   const UsedStack used = stack_of([&] { sealer.seal(iv, {}, data, data.data(), tag); });
-  const auto lowest =
-      std::find_if(used.bytes.begin(), used.bytes.end(), [](std::uint8_t byte) { return byte != kUntouched; });
-  // Below it, what called memset itself.
-  CHECK(std::all_of(lowest + 128, lowest + kStackCleared - 64, [](std::uint8_t byte) { return byte == 0; }));
+  const std::vector<std::uint8_t> zeros(kStackCleared);
+  CHECK(std::search(used.bytes.begin(), used.bytes.end(), zeros.begin(), zeros.end()) != used.bytes.end());
 }
 
 #if defined(__x86_64__)
