@@ -6,6 +6,8 @@ import { timeOfOthers } from './_others.mjs';
 
 /** What other processes may take of one processor while a round runs; 20 ms is two ticks of the kernel's count. */
 const OTHERS_MAY_TAKE = { share: 0.05, ms: 20 };
+/** Rounds of a few calls that others are looked for beside together: one is too short for the kernel's count. */
+const BLOCK = 10;
 /** Rounds run again, at most, for each that counts: then the machine is not quiet, and nothing was measured. */
 const REPEATS = 4;
 
@@ -63,10 +65,9 @@ export async function undisturbed(count, round, { what = 'a measurement', others
  *   cores while a contender runs, `cores` says on how many: those not named, 0, have all. What is compared with each other
  *   has the same.
  * @returns {Promise<{ timings: Record<string, Timing>, ratio: (of: string, to: string) => number,
- *   measure: (of: string, to: string, options?: { otherCores?: boolean }) => Measure }>}
+ *   measure: (of: string, to: string) => Measure }>}
  *   `ratio(of, to)` is how many times faster `of` is than `to`: the median of the per-round ratios; `measure` has its 95 %
- *   interval as well, and whether the machine was quiet, for a row. It refuses two that are not pinned alike, unless what
- *   more cores bring is the very question (`otherCores`)
+ *   interval as well, and whether the machine was quiet, for a row. It refuses two that are not pinned alike
  */
 export async function compare(contenders, { rounds = 15, roundMs = 50, cores = {}, pin = () => {}, others } = {}) {
   const names = Object.keys(contenders);
@@ -94,8 +95,8 @@ export async function compare(contenders, { rounds = 15, roundMs = 50, cores = {
   return {
     timings,
     ratio: (of, to) => median(ratios(of, to)),
-    measure: (of, to, { otherCores = false } = {}) => {
-      if (cores[of] !== cores[to] && !otherCores) throw new Error(`${of} and ${to} are not pinned alike`);
+    measure: (of, to) => {
+      if (cores[of] !== cores[to]) throw new Error(`${of} and ${to} are not pinned alike`);
       return { ...summary(ratios(of, to)), quiet };
     },
   };
@@ -106,22 +107,27 @@ export async function compare(contenders, { rounds = 15, roundMs = 50, cores = {
  * call of each, in turns, so that all find the caches and the machine in the same state.
  *
  * @param {Record<string, () => Promise<number>>} contenders
- * @param {{ rounds: number, warmUp: number }} options
+ * @param {{ rounds: number, warmUp: number }} options `rounds` is rounded up to whole blocks
  * @returns {Promise<{ times: Record<string, number[]>, quiet: boolean }>}
  */
 export async function interleaved(contenders, { rounds, warmUp }) {
   const names = Object.keys(contenders);
   for (const name of names) for (let i = 0; i < warmUp; i++) await contenders[name]();
   const { results, quiet } = await undisturbed(
-    rounds,
-    async (turn) => {
-      const times = {};
-      for (const name of rotate(names, turn)) times[name] = await contenders[name]();
-      return times;
+    Math.ceil(rounds / BLOCK),
+    async (block) => {
+      const turns = [];
+      for (let turn = block * BLOCK; turn < (block + 1) * BLOCK; turn++) {
+        const times = {};
+        for (const name of rotate(names, turn)) times[name] = await contenders[name]();
+        turns.push(times);
+      }
+      return turns;
     },
     { what: names.join(', ') },
   );
-  return { times: Object.fromEntries(names.map((name) => [name, results.map((round) => round[name])])), quiet };
+  const all = results.flat();
+  return { times: Object.fromEntries(names.map((name) => [name, all.map((times) => times[name])])), quiet };
 }
 
 /** Median of the ratios of rounds, and where it lies with 95 %, for a row. */
