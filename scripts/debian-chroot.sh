@@ -24,6 +24,9 @@ chroot_make() {
   mkdir -p "$chroot_tree/usr/local/lib/node_modules"
   cp -a "$npm" "$chroot_tree/usr/local/lib/node_modules/npm"
   for tool in npm npx; do ln -s "../lib/node_modules/npm/bin/$tool-cli.js" "$chroot_tree/usr/local/bin/$tool"; done
+  # A mount point, as the root of a machine is: unshare makes it private.
+  mount --bind "$chroot_tree" "$chroot_tree"
+  chroot_mounted+=("$chroot_tree")
   # How this machine reaches the network, so that the new one can.
   cp /etc/resolv.conf /etc/hosts "$chroot_tree/etc/"
   cp -a /etc/ssl/certs/. "$chroot_tree/etc/ssl/certs/"
