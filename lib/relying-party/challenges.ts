@@ -13,13 +13,13 @@ import {
 } from './challenge-format.js';
 import { refuseChallenge } from './refusals.js';
 import { deriveKey, secrets } from './secrets.js';
+import { Deadlines } from './stores/deadlines.js';
 import {
   DEFAULT_TOLERANCE_MS,
   type ReplayStore,
   storeFailure,
   type TolerantStore,
   useTolerance,
-  withinDeadline,
 } from './stores/replay-store.js';
 
 export interface ChallengeOptions {
@@ -92,6 +92,7 @@ export function createChallenges(options: ChallengeOptions): Challenges {
     store: required(withMethods<ReplayStore>('claim')),
     storeDeadlineMs: integer(1, 600_000),
   });
+  const deadlines = new Deadlines(storeDeadlineMs);
   const keys = (secret as Uint8Array[]).map((one) => deriveKey(one, 'challenge'));
   (store as Partial<TolerantStore>)[useTolerance]?.(clockToleranceMs);
 
@@ -100,7 +101,7 @@ export function createChallenges(options: ChallengeOptions): Challenges {
     // Outlives the challenge on the slowest clock, wherever it was claimed.
     const ttlMs = lifetimeMs + 2 * clockToleranceMs;
     const issuedAt = expiry - lifetimeMs - clockToleranceMs;
-    const won = await withinDeadline(storeDeadlineMs, claimed(store, `challenge:${hex(random)}`, ttlMs, issuedAt));
+    const won = await deadlines.bound(claimed(store, `challenge:${hex(random)}`, ttlMs, issuedAt));
     if (won !== true) throw refuseChallenge('ERR_CHALLENGE_USED');
     // The store may have taken so long that another replica has forgotten its claim by now.
     refuseByClock(expiry);

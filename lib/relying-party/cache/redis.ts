@@ -1,8 +1,8 @@
 import type { Cache } from '../../base/cache.js';
 import { milliseconds, textLike } from '../../base/option-kinds.js';
 import { checkOptions } from '../../base/options.js';
+import { Deadlines } from '../stores/deadlines.js';
 import { type RedisClient, redisConnection } from '../stores/redis-client.js';
-import { withinDeadline } from '../stores/replay-store.js';
 
 export interface RedisCacheOptions {
   /** Before every key. Default `cache:`. */
@@ -27,9 +27,10 @@ export function redisCache(client: RedisClient, options: RedisCacheOptions = {})
     deadlineMs: milliseconds,
   });
   const connection = redisConnection(client);
+  const deadlines = new Deadlines(deadlineMs);
   return {
     get: async (key) => {
-      const value = await withinDeadline(deadlineMs, connection.command(['GET', prefix + key]));
+      const value = await deadlines.bound(connection.command(['GET', prefix + key]));
       if (typeof value !== 'string' || value.length > (MAXIMUM_VALUE * 4) / 3 || !BASE64.test(value)) return undefined;
       return Uint8Array.from(Buffer.from(value, 'base64'));
     },
@@ -37,7 +38,7 @@ export function redisCache(client: RedisClient, options: RedisCacheOptions = {})
       if (value.length > MAXIMUM_VALUE) return;
       const text = Buffer.from(value).toString('base64');
       const ttl = String(Math.max(1, Math.floor(Math.min(ttlMs, MAXIMUM_TTL_MS))));
-      await withinDeadline(deadlineMs, connection.command(['SET', prefix + key, text, 'PX', ttl]));
+      await deadlines.bound(connection.command(['SET', prefix + key, text, 'PX', ttl]));
     },
   };
 }

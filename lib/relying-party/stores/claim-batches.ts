@@ -1,13 +1,54 @@
 import { refuseChallenge } from '../refusals.js';
-import { storeFailure, withinDeadline } from './replay-store.js';
+import { Deadlines } from './deadlines.js';
+import { storeFailure } from './replay-store.js';
 
-/** A claim that waits for its answer; answering it twice changes nothing. */
-export interface WaitingClaim {
+/** A claim that waits for its answer. */
+export class WaitingClaim {
   readonly key: string;
   readonly ttlMs: number;
   readonly issuedAt: number | undefined;
-  readonly resolve: (won: boolean) => void;
-  readonly reject: (error: Error) => void;
+  readonly #resolve: (won: boolean) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #deadlines: Deadlines;
+  #isAnswered = false;
+
+  constructor(
+    { key, ttlMs, issuedAt }: Pick<WaitingClaim, 'key' | 'ttlMs' | 'issuedAt'>,
+    [resolve, reject]: [(won: boolean) => void, (error: Error) => void],
+    deadlines: Deadlines,
+  ) {
+    this.key = key;
+    this.ttlMs = ttlMs;
+    this.issuedAt = issuedAt;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#deadlines = deadlines;
+    deadlines.start(this);
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  answer(won: boolean): void {
+    if (this.#end()) this.#resolve(won);
+  }
+
+  refuse(error: Error): void {
+    if (this.#end()) this.#reject(error);
+  }
+
+  late(): void {
+    this.refuse(refuseChallenge('ERR_STORE_TIMEOUT'));
+  }
+
+  /** Whether this is the first answer; others change nothing. */
+  #end(): boolean {
+    if (this.#isAnswered) return false;
+    this.#isAnswered = true;
+    this.#deadlines.stop(this);
+    return true;
+  }
 }
 
 const MAXIMUM_BATCH = 128;
@@ -16,7 +57,7 @@ const MAXIMUM_WAITING = 10_000;
 
 /** Sends claims that were made in the same turn of the event loop together, and answers each within the deadline. */
 export class ClaimBatches {
-  readonly #deadlineMs: number;
+  readonly #deadlines: Deadlines;
   readonly #maxInProgress: number;
   readonly #send: (batch: readonly WaitingClaim[]) => Promise<void>;
   #collected: WaitingClaim[] = [];
@@ -25,7 +66,7 @@ export class ClaimBatches {
   #waiting = 0;
 
   constructor(deadlineMs: number, maxInProgress: number, send: (batch: readonly WaitingClaim[]) => Promise<void>) {
-    this.#deadlineMs = deadlineMs;
+    this.#deadlines = new Deadlines(deadlineMs);
     this.#maxInProgress = maxInProgress;
     this.#send = send;
   }
@@ -35,15 +76,14 @@ export class ClaimBatches {
       return Promise.reject(refuseChallenge('ERR_STORE_UNAVAILABLE', 'too many claims are waiting'));
     }
     this.#waiting++;
-    const answer = new Promise<boolean>((resolve, reject) => {
-      this.#collected.push({ key, ttlMs, issuedAt, resolve, reject });
+    return new Promise((resolve, reject) => {
+      this.#collected.push(new WaitingClaim({ key, ttlMs, issuedAt }, [resolve, reject], this.#deadlines));
+      this.#schedule();
     });
-    this.#schedule();
-    return withinDeadline(this.#deadlineMs, answer);
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#collected.length === 0) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
@@ -57,10 +97,10 @@ export class ClaimBatches {
     this.#inProgress++;
     try {
       await this.#send(batch);
-      for (const claim of batch) claim.reject(refuseChallenge('ERR_STORE_UNAVAILABLE', 'a claim was not answered'));
+      if (!batch.every(({ isAnswered }) => isAnswered)) throw new Error('a claim was not answered');
     } catch (error) {
       const failure = storeFailure(error);
-      for (const claim of batch) claim.reject(failure);
+      for (const claim of batch) claim.refuse(failure);
     } finally {
       this.#inProgress--;
       this.#waiting -= batch.length;

@@ -1,7 +1,8 @@
 import { milliseconds, textLike } from '../../base/option-kinds.js';
 import { checkOptions, invalid, readArguments } from '../../base/options.js';
 import { refuseChallenge } from '../refusals.js';
-import { checkClaim, type ReplayStore, storeFailure, withinDeadline } from './replay-store.js';
+import { Deadlines } from './deadlines.js';
+import { checkClaim, type ReplayStore, storeFailure } from './replay-store.js';
 import { postgresFailure } from './store-errors.js';
 
 export interface PostgresReplayStoreOptions {
@@ -75,6 +76,7 @@ class PostgresReplayStore implements ReplayStore {
   readonly #pool: PostgresPool;
   readonly #table: string;
   readonly #deadlineMs: number;
+  readonly #deadlines: Deadlines;
   readonly #sweepIntervalMs: number;
   readonly #claimStatement: string;
   #tableChecked: Promise<void> | undefined;
@@ -85,6 +87,7 @@ class PostgresReplayStore implements ReplayStore {
     this.#pool = pool;
     this.#table = options.table ?? DEFAULT_TABLE;
     this.#deadlineMs = options.deadlineMs ?? 2_000;
+    this.#deadlines = new Deadlines(this.#deadlineMs);
     this.#sweepIntervalMs = options.sweepIntervalMs ?? 60_000;
     this.#claimStatement =
       `INSERT INTO ${this.#table} AS r (key, expires) VALUES ($1, clock_timestamp() + $2) ` +
@@ -96,7 +99,7 @@ class PostgresReplayStore implements ReplayStore {
     checkClaim(key, ttlMs, issuedAt);
     if (this.#waiting >= MAXIMUM_WAITING) throw refuseChallenge('ERR_STORE_UNAVAILABLE', 'too many claims are waiting');
     try {
-      return await withinDeadline(this.#deadlineMs, this.#claim(key, ttlMs));
+      return await this.#deadlines.bound(this.#claim(key, ttlMs));
     } catch (error) {
       throw storeFailure(error);
     }
@@ -127,7 +130,7 @@ class PostgresReplayStore implements ReplayStore {
         throw refuseChallenge('ERR_STORE_TIMEOUT');
       }
       await refuseTransaction(client);
-      const { rows } = await withinDeadline(this.#deadlineMs, client.query(statement, values));
+      const { rows } = await this.#deadlines.bound(client.query(statement, values));
       await refuseTransaction(client, 'after');
       clean = true;
       return rows;

@@ -2,41 +2,70 @@ import { readableText } from '../../base/bytes.js';
 import { refuseChallenge } from '../refusals.js';
 import type { RedisConnection, RedisReply } from './redis-client.js';
 
-/** Which run of which server has answered, and since when it remembers. */
-export interface ServerRun {
-  /** Changes with every start of a server and with every promotion of a replica. */
-  identity: string;
+/** What `INFO replication` says of whoever answers. */
+export interface Reign {
   isPrimary: boolean;
+  /** Changes with every promotion of a replica, and of Redis 5 and newer with every start. */
+  replicationId: string;
   /** Some time in its life it was a replica, and may have been made empty by its primary. */
   wasPromoted: boolean;
-  /** By the reader's clock, ms since the epoch; up to a second early. */
-  startedAt: number;
 }
 
-const RUN_ID = /^[0-9a-f]{40}$/;
-const WHOLE_NUMBER = /^\d{1,12}$/;
+/** What `INFO server` says. */
+export interface ServerRun {
+  /** Changes with every start. */
+  runId: string;
+  /** By the reader's clock, ms since the epoch; up to a second early. */
+  startedAt: number;
+  /** A primary's replication ID is drawn at its start or promotion: no two runs of such servers have the same. */
+  drawsReplicationIds: boolean;
+}
 
-/** Reads the replies of `INFO server` and `INFO replication` of one transaction. */
-export function readServerRun(server: RedisReply, replication: RedisReply): ServerRun {
-  const serverInfo = infoText(server);
-  const replicationInfo = infoText(replication);
-  const runId = infoMember(serverInfo, 'run_id') ?? '';
-  const uptime = infoMember(serverInfo, 'uptime_in_seconds') ?? '';
-  const role = infoMember(replicationInfo, 'role');
-  const replicationId = infoMember(replicationInfo, 'master_replid') ?? '';
-  if (!RUN_ID.test(runId) || !WHOLE_NUMBER.test(uptime) || role === undefined || !RUN_ID.test(replicationId)) {
-    throw refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO does not say which server this is');
-  }
+const RANDOM_ID = /^[0-9a-f]{40}$/;
+const WHOLE_NUMBER = /^\d{1,12}$/;
+/** Redis 4.0 takes a primary's replication ID from its snapshot, so that a restart is not seen by it. */
+const FIRST_VERSION = 5;
+/** Others that speak the protocol (KeyDB, Dragonfly, Garnet, Kvrocks) name themselves beside the version that they imitate. */
+const KNOWN_VERSIONS: readonly string[] = ['redis', 'valkey', 'gcc'];
+
+/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` */
+export function readReign(replication: RedisReply): Reign {
+  const info = infoText(replication);
+  const role = infoMember(info, 'role');
+  const replicationId = infoMember(info, 'master_replid') ?? '';
+  if (role === undefined || !RANDOM_ID.test(replicationId)) throw unreadable();
   return {
-    identity: `${runId}:${replicationId}`,
     isPrimary: role === 'master',
-    wasPromoted: infoMember(replicationInfo, 'second_repl_offset') !== '-1',
-    // Read after the reply came, so that it is late rather than early.
-    startedAt: Date.now() - Number(uptime) * 1000,
+    replicationId,
+    wasPromoted: infoMember(info, 'second_repl_offset') !== '-1',
   };
 }
 
-/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` for a reply that is not a text. */
+/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` */
+export function readServerRun(server: RedisReply): ServerRun {
+  const info = infoText(server);
+  const uptime = infoMember(info, 'uptime_in_seconds') ?? '';
+  if (!WHOLE_NUMBER.test(uptime)) throw unreadable();
+  const version = Number.parseInt(infoMember(info, 'redis_version') ?? '', 10);
+  const implementations = [...info.matchAll(/^(\w+)_version:/gm)].map(([, name]) => name as string);
+  return {
+    runId: readRunId(info),
+    // Read after the reply came, so that it is late rather than early.
+    startedAt: Date.now() - Number(uptime) * 1000,
+    drawsReplicationIds: version >= FIRST_VERSION && implementations.every((name) => KNOWN_VERSIONS.includes(name)),
+  };
+}
+
+/** `run_id` of `INFO server`. @throws {VerificationError} `ERR_STORE_CONFIGURATION` */
+export function readRunId(server: RedisReply): string {
+  const runId = infoMember(infoText(server), 'run_id') ?? '';
+  if (!RANDOM_ID.test(runId)) throw unreadable();
+  return runId;
+}
+
+const unreadable = () => refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO does not say which server this is');
+
+/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` for a reply that is no text. */
 export function infoText(reply: RedisReply): string {
   const text = reply instanceof Uint8Array ? readableText(reply) : reply;
   if (typeof text !== 'string') throw refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO is not answered');
@@ -53,14 +82,14 @@ export function infoMember(text: string, name: string): string | undefined {
 
 const DURABLE = { appendonly: 'yes', appendfsync: 'always', 'no-appendfsync-on-rewrite': 'no' } as const;
 
-/** Whether every claim is on disk before it is answered. CONFIG refused, as by managed services, counts as not. */
-export async function isDurable(connection: RedisConnection): Promise<boolean> {
+/** Whether every claim is on disk before it is answered; undefined when CONFIG is refused, as by managed services. */
+export async function readDurability(connection: RedisConnection): Promise<boolean | undefined> {
   for (const [parameter, wanted] of Object.entries(DURABLE)) {
     let reply: RedisReply;
     try {
       reply = await connection.command(['CONFIG', 'GET', parameter]);
     } catch {
-      return false;
+      return undefined;
     }
     if (configValue(reply, parameter) !== wanted) return false;
   }

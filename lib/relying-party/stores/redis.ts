@@ -3,7 +3,16 @@ import { checkOptions } from '../../base/options.js';
 import { refuseChallenge } from '../refusals.js';
 import { ClaimBatches, type WaitingClaim } from './claim-batches.js';
 import { type RedisClient, type RedisCommand, type RedisConnection, redisConnection } from './redis-client.js';
-import { infoMember, infoText, isDurable, readServerRun, type ServerRun } from './redis-info.js';
+import {
+  infoMember,
+  infoText,
+  type Reign,
+  readDurability,
+  readReign,
+  readRunId,
+  readServerRun,
+  type ServerRun,
+} from './redis-info.js';
 import {
   checkClaim,
   DEFAULT_TOLERANCE_MS,
@@ -30,20 +39,27 @@ const LOOK_INTERVAL_MS = 60_000;
 /** `uptime_in_seconds` is the difference of two truncated clocks. */
 const UPTIME_ERROR_MS = 1_000;
 
-/** What was found out about the run of the server that answers. */
-interface Look {
-  readonly identity: string;
+/** What was found out about a server, which is good for one reign of one run of it. */
+interface Look extends ServerRun {
+  readonly replicationId: string;
   readonly durable: boolean;
-  /** When this process met this run, ms since the epoch. */
+  /** When this process met this reign, ms since the epoch. */
   readonly metAt: number;
   /** By the monotonic clock. */
   readonly lookedAt: number;
 }
 
+/** Who has taken the claims of one transaction. */
+interface Taker extends Reign {
+  /** Asked for only where the replication ID alone does not tell runs apart: `INFO` takes the server some microseconds. */
+  readonly runId: string | undefined;
+}
+
 /**
  * Remembers in Redis or Valkey, by the caller's own client (package `redis` or `ioredis`). One primary, with or without
  * replicas; no cluster. Claims made at the same time share one `MULTI` of `SET key 1 NX PX ttl` each and of `INFO`, which
- * says which run of which server has taken them.
+ * says who has taken them. Of Redis 5 and newer and of Valkey, whose settings can be read, `INFO replication` is enough: a
+ * primary draws its replication ID anew when it starts and when it is promoted. Of any other, `INFO server` is asked too.
  *
  * **Fence.** A server that may have forgotten refuses challenges that were issued before it began to remember, with
  * `ERR_STORE_RESTARTED`: for `2 × clockToleranceMs + 1 s` (121 s by default) after a start, unless `appendonly yes`,
@@ -103,8 +119,8 @@ class RedisReplayStore implements TolerantStore {
   }
 
   async #settleOn(connection: RedisConnection, batch: readonly WaitingClaim[]): Promise<void> {
-    const { replies, run } = await transact(connection, batch, []);
-    await this.#answer(connection, batch, replies, run);
+    const { replies, taker } = await this.#transact(connection, batch, []);
+    await this.#answer(connection, batch, replies, taker);
   }
 
   /** On a connection of its own, because `WAIT` holds up all that come after it. */
@@ -117,7 +133,7 @@ class RedisReplayStore implements TolerantStore {
       this.#ownConnection = undefined;
       throw error;
     }
-    const { replies, run, extra } = await transact(connection, batch, [['CLIENT', 'ID']]);
+    const { replies, taker, extra } = await this.#transact(connection, batch, [['CLIENT', 'ID']]);
     const acknowledged = await connection.command(['WAIT', String(this.#replicas), String(this.#deadlineMs)]);
     // On a connection that was made again meanwhile, WAIT knows of no claim and is content at once.
     const sameConnection = String(await connection.command(['CLIENT', 'ID'])) === String(extra[0]);
@@ -125,83 +141,107 @@ class RedisReplayStore implements TolerantStore {
     if (!(Number(acknowledged) >= this.#replicas)) {
       throw refuseChallenge('ERR_STORE_REPLICAS', `${Number(acknowledged)} of ${this.#replicas}`);
     }
-    await this.#answer(connection, batch, replies, run);
+    await this.#answer(connection, batch, replies, taker);
   }
 
   async #answer(
     connection: RedisConnection,
     batch: readonly WaitingClaim[],
     replies: readonly unknown[],
-    run: ServerRun,
+    taker: Taker,
   ): Promise<void> {
-    if (!run.isPrimary) throw refuseChallenge('ERR_STORE_NOT_PRIMARY');
-    const look = await this.#lookAt(connection, run);
-    const remembersFrom = this.#remembersFrom(run, look);
+    if (!taker.isPrimary) throw refuseChallenge('ERR_STORE_NOT_PRIMARY');
+    const look = isOf(this.#look, taker) && isFresh(this.#look) ? this.#look : await this.#lookAt(connection, taker);
+    const remembersFrom = this.#remembersFrom(taker, look);
     batch.forEach((claim, index) => {
       const reply = replies[index];
-      if (reply instanceof Error) claim.reject(redisFailure(reply));
-      else if (reply === null) claim.resolve(false);
-      else if (String(reply) !== 'OK') claim.reject(refuseChallenge('ERR_STORE_UNAVAILABLE', 'SET was not answered'));
+      if (reply instanceof Error) claim.refuse(redisFailure(reply));
+      else if (reply === null) claim.answer(false);
+      else if (String(reply) !== 'OK') claim.refuse(refuseChallenge('ERR_STORE_UNAVAILABLE', 'SET was not answered'));
       else if (claim.issuedAt !== undefined && claim.issuedAt < remembersFrom) {
-        claim.reject(refuseChallenge('ERR_STORE_RESTARTED'));
-      } else claim.resolve(true);
+        claim.refuse(refuseChallenge('ERR_STORE_RESTARTED'));
+      } else claim.answer(true);
     });
   }
 
   /** Claims of what was issued before this time may have been forgotten. */
-  #remembersFrom(run: ServerRun, { durable, metAt }: Look): number {
+  #remembersFrom({ wasPromoted }: Reign, { durable, startedAt, metAt }: Look): number {
     let lost = Number.NEGATIVE_INFINITY;
-    if (!durable) lost = run.startedAt;
+    if (!durable) lost = startedAt;
     // A replica that was promoted lacks what its primary had not sent, or was emptied with a primary that had lost all. Its
     // own uptime does not tell when.
-    if (run.wasPromoted && !(durable && this.#replicas > 0)) lost = Math.max(lost, metAt);
+    if (wasPromoted && !(durable && this.#replicas > 0)) lost = Math.max(lost, metAt);
     // `issuedAt` is a tolerance early already: 2 × clockToleranceMs after the start by the clock that issued.
     return lost + (this.#toleranceMs ?? DEFAULT_TOLERANCE_MS) + UPTIME_ERROR_MS;
   }
 
-  /** What is known about this run, read again for another run and after a while. */
-  #lookAt(connection: RedisConnection, run: ServerRun): Promise<Look> | Look {
-    const known = this.#look;
-    const isCurrent = known?.identity === run.identity && performance.now() - known.lookedAt < LOOK_INTERVAL_MS;
-    if (isCurrent) return known;
-    this.#looking ??= this.#lookAgain(connection, run).finally(() => {
+  /** Finds out about a taker; callers that ask at the same time share it. */
+  async #lookAt(connection: RedisConnection, taker: Taker): Promise<Look> {
+    this.#looking ??= this.#lookAgain(connection).finally(() => {
       this.#looking = undefined;
     });
-    return this.#looking.then((look) => {
-      if (look.identity !== run.identity) throw refuseChallenge('ERR_STORE_RESTARTED');
-      return look;
-    });
+    const look = await this.#looking;
+    // The settings must be those of the server that has taken the claim.
+    if (!isOf(look, taker)) throw refuseChallenge('ERR_STORE_RESTARTED');
+    return look;
   }
 
-  async #lookAgain(connection: RedisConnection, run: ServerRun): Promise<Look> {
-    const durable = await isDurable(connection);
+  async #lookAgain(connection: RedisConnection): Promise<Look> {
+    const before = readRunId(await connection.command(['INFO', 'server']));
+    const durability = await readDurability(connection);
     const [memory, server, replication] = await connection.transaction([
       ['INFO', 'memory'],
       ['INFO', 'server'],
       ['INFO', 'replication'],
     ]);
-    // The settings must be those of the server that has taken the claim.
-    if (readServerRun(server, replication).identity !== run.identity) throw refuseChallenge('ERR_STORE_RESTARTED');
+    const run = readServerRun(server);
+    const { replicationId } = readReign(replication);
+    if (run.runId !== before) throw refuseChallenge('ERR_STORE_RESTARTED');
     const policy = infoMember(infoText(memory), 'maxmemory_policy');
     if (policy !== 'noeviction') {
       throw refuseChallenge('ERR_STORE_CONFIGURATION', `maxmemory-policy is ${policy ?? 'not readable'}`);
     }
-    const metAt = this.#look?.identity === run.identity ? this.#look.metAt : Date.now();
-    this.#look = { identity: run.identity, durable, metAt, lookedAt: performance.now() };
+    const known = this.#look;
+    const isSame = known?.runId === run.runId && known.replicationId === replicationId;
+    this.#look = {
+      ...run,
+      // What hides its settings may hide more.
+      drawsReplicationIds: run.drawsReplicationIds && durability !== undefined,
+      replicationId,
+      durable: durability === true,
+      metAt: isSame ? known.metAt : Date.now(),
+      lookedAt: performance.now(),
+    };
     return this.#look;
+  }
+
+  /** The claims of a batch, and who has taken them. */
+  async #transact(
+    connection: RedisConnection,
+    batch: readonly WaitingClaim[],
+    more: readonly RedisCommand[],
+  ): Promise<{ replies: unknown[]; taker: Taker; extra: unknown[] }> {
+    const asksRun = this.#look?.drawsReplicationIds !== true;
+    const commands = batch.map(({ key, ttlMs }): RedisCommand => ['SET', key, '1', 'NX', 'PX', String(ttlMs)]);
+    commands.push(REPLICATION);
+    if (asksRun) commands.push(SERVER);
+    const replies = await connection.transaction(more.length === 0 ? commands : [...commands, ...more]);
+    if (replies.length !== commands.length + more.length) {
+      throw refuseChallenge('ERR_STORE_UNAVAILABLE', 'replies are missing');
+    }
+    const reign = readReign(replies[batch.length]);
+    const runId = asksRun ? readRunId(replies[batch.length + 1]) : undefined;
+    return { replies, taker: { ...reign, runId }, extra: replies.slice(commands.length) };
   }
 }
 
-/** The claims of a batch, and which run of the server has taken them. */
-async function transact(
-  connection: RedisConnection,
-  batch: readonly WaitingClaim[],
-  more: readonly RedisCommand[],
-): Promise<{ replies: unknown[]; run: ServerRun; extra: unknown[] }> {
-  const claims = batch.map(({ key, ttlMs }): RedisCommand => ['SET', key, '1', 'NX', 'PX', String(ttlMs)]);
-  const commands = [...claims, ['INFO', 'server'], ['INFO', 'replication'], ...more];
-  const replies = await connection.transaction(commands);
-  if (replies.length !== commands.length) throw refuseChallenge('ERR_STORE_UNAVAILABLE', 'replies are missing');
-  const [server, replication, ...extra] = replies.slice(claims.length);
-  return { replies, run: readServerRun(server, replication), extra };
+const REPLICATION: RedisCommand = ['INFO', 'replication'];
+const SERVER: RedisCommand = ['INFO', 'server'];
+
+/** Whether a look is one at the very reign, of the very run, that has taken a claim. */
+function isOf(look: Look | undefined, { replicationId, runId }: Taker): look is Look {
+  if (look === undefined || look.replicationId !== replicationId) return false;
+  return runId === undefined ? look.drawsReplicationIds : look.runId === runId;
 }
+
+const isFresh = ({ lookedAt }: Look): boolean => performance.now() - lookedAt < LOOK_INTERVAL_MS;

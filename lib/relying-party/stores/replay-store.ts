@@ -33,19 +33,6 @@ export function checkClaim(key: string, ttlMs: number, issuedAt: number | undefi
   if (issuedAt !== undefined && !Number.isFinite(issuedAt)) throw invalid('issuedAt must be milliseconds');
 }
 
-/** Settles as `work` does, or rejects with `ERR_STORE_TIMEOUT`. What `work` does later changes nothing. */
-export async function withinDeadline<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(refuseChallenge('ERR_STORE_TIMEOUT')), deadlineMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** What a store's rejection is to whoever asked: a refusal with a code, whatever it was before. */
 export function storeFailure(error: unknown): VerificationError {
   if (error instanceof VerificationError) return error;
