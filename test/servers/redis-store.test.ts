@@ -31,6 +31,9 @@ const HOUR = 3_600_000;
 /** A time of issue that no fence reaches. */
 const later = (): number => Date.now() + HOUR;
 
+const replicationId = async (of: RedisServer): Promise<string> =>
+  /master_replid:(\w+)/.exec(await of.cli('INFO', 'replication'))?.[1] ?? '';
+
 describe.each(CLIENTS)('redisReplayStore with a client of the package %s', (_, connect) => {
   const servers: RedisServer[] = [];
   const clients: ConnectedClient[] = [];
@@ -132,6 +135,53 @@ describe.each(CLIENTS)('redisReplayStore with a client of the package %s', (_, c
       return codes.at(-1) === 'ERR_STORE_RESTARTED' || codes.at(-1) === undefined;
     });
     expect(codes.at(-1)).toBe('ERR_STORE_RESTARTED');
+  });
+
+  it.each([
+    ['a snapshot that was made while a replica was attached', ['--save', '3600 1'], ['SAVE']],
+    ['a snapshot, with a log that is not written to disk at once', ['--appendonly', 'yes', '--appendfsync', 'no'], []],
+  ])('refuses what it had claimed before a crash, after a restart from %s', async (__, settings, snapshot) => {
+    const port = String(20_000 + Math.floor(Math.random() * 20_000));
+    const primary = await server(...settings, '--port', port, '--bind', '127.0.0.1');
+    const replica = await server('--replicaof', `127.0.0.1 ${port}`);
+    await until(async () => (await replica.cli('INFO', 'replication')).includes('master_link_status:up'));
+    const store = redisReplayStore(await client(primary), { clockToleranceMs: 0 });
+    // The server tells its uptime to the second.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect(await store.claim(freshKey(), 60_000, Date.now())).toBe(true);
+    if (snapshot.length > 0) await primary.cli(...snapshot);
+    const key = freshKey();
+    const issuedAt = Date.now();
+    expect(await store.claim(key, 600_000, issuedAt)).toBe(true);
+    const before = await replicationId(primary);
+    await primary.crash();
+    await primary.start();
+    // What a primary remembers of its last run is not what it calls itself.
+    expect(await replicationId(primary)).not.toBe(before);
+    const codes: unknown[] = [];
+    await until(async () => {
+      codes.push(await outcome(store.claim(key, 600_000, issuedAt)));
+      return !/^ERR_STORE_(UNAVAILABLE|TIMEOUT)$/.test(String(codes.at(-1)));
+    });
+    expect([false, 'ERR_STORE_RESTARTED']).toContain(codes.at(-1));
+    expect(await outcome(store.claim(freshKey(), 600_000, issuedAt))).toBe('ERR_STORE_RESTARTED');
+  });
+
+  it('asks one INFO for each claim once it knows the server, and two of one that hides its settings', async () => {
+    const infos = async (of: RedisServer): Promise<number> =>
+      Number(/cmdstat_info:calls=(\d+)/.exec(await of.cli('INFO', 'commandstats'))?.[1] ?? 0);
+    const hidden = await server('--rename-command', 'CONFIG', '');
+    for (const [of, expected] of [
+      [durable, 1],
+      [hidden, 2],
+    ] as const) {
+      const store = redisReplayStore(await client(of));
+      await store.claim(freshKey(), 60_000, later());
+      const before = await infos(of);
+      for (let claim = 0; claim < 10; claim++) await store.claim(freshKey(), 60_000, later());
+      // The looking itself is one more.
+      expect((await infos(of)) - before - 1).toBe(10 * expected);
+    }
   });
 
   it.each(['allkeys-lru', 'volatile-ttl', 'allkeys-random'])('refuses a server that evicts: %s', async (policy) => {

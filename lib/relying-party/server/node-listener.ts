@@ -1,20 +1,34 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { type PlainHandler, type PlainWebHandler, plainHandler, type WebHandler } from './exchange.js';
 
-/** A handler of web `Request`s, as `createKeyBroker`, `createVerifierService` and `forwardAuth` return. */
-export type WebHandler = (request: Request) => Promise<Response>;
+export type { WebHandler } from './exchange.js';
 
 /**
  * A handler of web `Request`s as a listener of node:http and node:https. The handler bounds what it reads of a body; a body
  * that it does not read ends the connection.
  */
 export function nodeListener(handler: WebHandler): (request: IncomingMessage, response: ServerResponse) => void {
+  const plain = (handler as Partial<PlainWebHandler>)[plainHandler];
   return (request, response) => {
-    respond(handler, request, response).catch(() => {
+    const answered = plain ? respondPlainly(plain, request, response) : respond(handler, request, response);
+    answered.catch(() => {
       if (response.headersSent) response.destroy();
       else response.writeHead(500, { 'Content-Type': 'application/json' }).end('{"error":{"code":"ERR_INTERNAL"}}');
     });
   };
+}
+
+async function respondPlainly(handler: PlainHandler, request: IncomingMessage, response: ServerResponse) {
+  const { method = 'GET', url = '/' } = request;
+  const { status, headers, body } = await handler({
+    method,
+    path: url.split('?', 1)[0] as string,
+    body: (maxBytes) => readBody(request, maxBytes),
+  });
+  response.statusCode = status;
+  for (const name in headers) response.setHeader(name, headers[name] as string);
+  end(request, response, body);
 }
 
 async function respond(handler: WebHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -23,11 +37,34 @@ async function respond(handler: WebHandler, request: IncomingMessage, response: 
   for (const [name, value] of answer.headers) if (name !== 'set-cookie') response.setHeader(name, value);
   const cookies = answer.headers.getSetCookie();
   if (cookies.length > 0) response.setHeader('Set-Cookie', cookies);
+  end(request, response, Buffer.from(await answer.arrayBuffer()));
+}
+
+function end(request: IncomingMessage, response: ServerResponse, body: string | Buffer): void {
   if (!request.complete) response.setHeader('Connection', 'close');
-  const body = Buffer.from(await answer.arrayBuffer());
   response.end(body);
   // What is left of a refused body is not read for long.
   if (!request.complete) response.once('finish', () => request.destroy());
+}
+
+function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const take = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size <= maxBytes) chunks.push(chunk);
+      else {
+        request.off('data', take).pause();
+        resolve(undefined);
+      }
+    };
+    request.on('data', take);
+    request.once('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
+    request.once('error', reject);
+    // After `end` it changes nothing.
+    request.once('close', () => reject(new Error('the request was not sent to its end')));
+  });
 }
 
 function webRequest(request: IncomingMessage): Request {

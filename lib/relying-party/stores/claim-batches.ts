@@ -52,6 +52,8 @@ export class WaitingClaim {
 }
 
 const MAXIMUM_BATCH = 128;
+/** As queueMicrotask, which makes an object for async_hooks each time. */
+const AFTER_THIS_TURN = Promise.resolve();
 /** While the server is away, commands wait in the client: more than these are refused at once. */
 const MAXIMUM_WAITING = 10_000;
 
@@ -85,13 +87,17 @@ export class ClaimBatches {
   #schedule(): void {
     if (this.#scheduled || this.#collected.length === 0) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      while (this.#collected.length > 0 && this.#inProgress < this.#maxInProgress) {
-        void this.#flush(this.#collected.splice(0, MAXIMUM_BATCH));
-      }
-    });
+    void AFTER_THIS_TURN.then(this.#flushAll);
   }
+
+  readonly #flushAll = (): void => {
+    this.#scheduled = false;
+    while (this.#collected.length > 0 && this.#inProgress < this.#maxInProgress) {
+      const isAll = this.#collected.length <= MAXIMUM_BATCH;
+      void this.#flush(isAll ? this.#collected : this.#collected.slice(0, MAXIMUM_BATCH));
+      this.#collected = isAll ? [] : this.#collected.slice(MAXIMUM_BATCH);
+    }
+  };
 
   async #flush(batch: readonly WaitingClaim[]): Promise<void> {
     this.#inProgress++;

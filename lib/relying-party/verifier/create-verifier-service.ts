@@ -7,6 +7,7 @@ import { type Challenges, type CheckedChallenge, createChallenges } from '../cha
 import { publishedVerification } from '../diagnostics.js';
 import { digestOf, type EvidenceDemands, requireNamedMachines } from '../evidence-examination.js';
 import { isStoreFailure } from '../refusals.js';
+import { type PlainAnswer, type PlainRequest, webHandler } from '../server/exchange.js';
 import { type Appraisal, type AppraisalInput, appraiseEvidence, publicCheck } from './appraise.js';
 import { EAR_PROFILE, type EarSubmodule, evidenceSubmodule, tokenSubmodule } from './attestation-result.js';
 import { ServiceMetrics } from './metrics.js';
@@ -42,14 +43,14 @@ export function createVerifierService(options: VerifierServiceOptions): Verifier
   requireNamedMachines('createVerifierService', checked.policy, checked.allowAnyMachine === true);
   const service = new Verifier(checked);
   const { logger = silentLogger } = checked;
-  const handler = async (request: Request): Promise<Response> => {
+  const handler = async (request: PlainRequest): Promise<PlainAnswer> => {
     try {
       return await service.answer(request);
     } catch (error) {
-      return serviceRefusal(error, (message) => logger.error(message)).toResponse();
+      return serviceRefusal(error, (message) => logger.error(message)).toAnswer();
     }
   };
-  return Object.assign(handler, { close: () => service.close() });
+  return Object.assign(webHandler(handler), { close: () => service.close() });
 }
 
 class Verifier {
@@ -99,9 +100,8 @@ class Verifier {
     await this.#workers?.close();
   }
 
-  async answer(request: Request): Promise<Response> {
-    const { pathname } = new URL(request.url);
-    switch (`${request.method} ${pathname}`) {
+  async answer(request: PlainRequest): Promise<PlainAnswer> {
+    switch (`${request.method} ${request.path}`) {
       case 'POST /v1/challenge':
         return json({ challenge: this.#challenges.issue(CHALLENGE_CONTEXT) });
       case 'POST /v1/evidence':
@@ -116,18 +116,20 @@ class Verifier {
         return json({ status: 'ok' });
       case 'GET /readyz':
         return this.#closed
-          ? new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing').toResponse()
+          ? new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing').toAnswer()
           : json({ status: 'ok' });
       case 'GET /metrics':
-        return new Response(this.#metrics.text(), {
+        return {
+          status: 200,
           headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8', 'Cache-Control': 'no-store' },
-        });
+          body: this.#metrics.text(),
+        };
       default:
         throw new ServiceRefusal(404, 'ERR_NOT_FOUND', 'there is nothing here: see /openapi.json');
     }
   }
 
-  #measured(request: Request, work: (text: string) => Promise<VerifierAnswer>): Promise<Response> {
+  #measured(request: PlainRequest, work: (text: string) => Promise<VerifierAnswer>): Promise<PlainAnswer> {
     const { maxConcurrent = 64, maxBodyBytes = DEFAULT_BODY_BYTES } = this.#options;
     if (this.#closed) throw new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing');
     if (this.#metrics.inProgress >= maxConcurrent)
@@ -224,8 +226,8 @@ function appraisalInput({ evidence, nonce }: EvidenceRequest, challenge: Checked
     : { evidence, nonce: { bytes: nonce.bytes, context: nonce.context, isOwnProtocol: false } };
 }
 
-function json(body: object, headers: Record<string, string> = { 'Cache-Control': 'no-store' }): Response {
-  return new Response(JSON.stringify(body), { headers: { 'Content-Type': 'application/json', ...headers } });
+function json(body: object, headers: Record<string, string> = { 'Cache-Control': 'no-store' }): PlainAnswer {
+  return { status: 200, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) };
 }
 
 function codeOf(error: unknown): string {

@@ -2,6 +2,7 @@ import { EVIDENCE_JSON_LIMITS } from '../../abi/evidence-json.js';
 import { decodeBase64url } from '../../base/base64url.js';
 import { utf8Text } from '../../base/bytes.js';
 import { isJsonObject, parseStrictJson } from '../../base/strict-json.js';
+import type { PlainAnswer, PlainRequest } from '../server/exchange.js';
 
 /** Why the service answers no, besides what verification says. */
 export class ServiceRefusal extends Error {
@@ -15,11 +16,14 @@ export class ServiceRefusal extends Error {
     this.code = code;
   }
 
-  toResponse(): Response {
+  toAnswer(): PlainAnswer {
     const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
     if (this.status === 503 || this.status === 429) headers['Retry-After'] = '1';
-    const body = JSON.stringify({ error: { code: this.code, message: this.message } });
-    return new Response(body, { status: this.status, headers });
+    return {
+      status: this.status,
+      headers,
+      body: JSON.stringify({ error: { code: this.code, message: this.message } }),
+    };
   }
 }
 
@@ -99,21 +103,17 @@ function audienceOf({ aud }: Record<string, unknown>, audiences: readonly string
 }
 
 /** The text of a request, bounded. */
-export async function readText(request: Request, maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  const reader = request.body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > maxBytes) {
-      await reader.cancel().catch(() => {});
-      throw new ServiceRefusal(413, 'ERR_REQUEST_TOO_LARGE', `the request is larger than ${maxBytes} bytes`);
-    }
-    chunks.push(value);
+export async function readText(request: PlainRequest, maxBytes: number): Promise<string> {
+  let body: Uint8Array | undefined;
+  try {
+    body = await request.body(maxBytes);
+  } catch {
+    throw malformed('the request was not sent to its end');
   }
-  const text = utf8Text(Buffer.concat(chunks));
+  if (body === undefined) {
+    throw new ServiceRefusal(413, 'ERR_REQUEST_TOO_LARGE', `the request is larger than ${maxBytes} bytes`);
+  }
+  const text = utf8Text(body);
   if (text === undefined) throw malformed('the request must be JSON in UTF-8, with no member twice');
   return text;
 }

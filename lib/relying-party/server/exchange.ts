@@ -1,0 +1,55 @@
+/** A handler of web `Request`s, as `createKeyBroker`, `createVerifierService` and `forwardAuth` return. */
+export type WebHandler = (request: Request) => Promise<Response>;
+
+/** A request as far as a service needs it, whatever brought it. */
+export interface PlainRequest {
+  readonly method: string;
+  /** Without its query. */
+  readonly path: string;
+  /** The whole body, at most `maxBytes`; undefined for more. Called once. Rejects when the rest does not come. */
+  body(maxBytes: number): Promise<Uint8Array | undefined>;
+}
+
+export interface PlainAnswer {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+}
+
+export type PlainHandler = (request: PlainRequest) => Promise<PlainAnswer>;
+
+/** Internal: what a handler of web `Request`s is made of, for servers that have none: making one costs more than a signature. */
+export const plainHandler = Symbol('plain handler');
+
+export interface PlainWebHandler extends WebHandler {
+  readonly [plainHandler]: PlainHandler;
+}
+
+export function webHandler(handler: PlainHandler): PlainWebHandler {
+  const web: WebHandler = async (request) => {
+    const { status, headers, body } = await handler({
+      method: request.method,
+      path: new URL(request.url).pathname,
+      body: (maxBytes) => bodyOf(request, maxBytes),
+    });
+    return new Response(body, { status, headers });
+  };
+  return Object.assign(web, { [plainHandler]: handler });
+}
+
+async function bodyOf(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = request.body?.getReader();
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > maxBytes) {
+      await reader.cancel().catch(() => {});
+      return undefined;
+    }
+    chunks.push(value);
+  }
+  return Buffer.concat(chunks);
+}
