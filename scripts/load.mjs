@@ -2,6 +2,8 @@
 // times each by 8 processes whose clocks are up to 30 s apart, on one Redis; in the middle of batches the Redis and the processes are
 // killed with SIGKILL and started again. Each challenge may be won once. Three runs: Redis as Debian configures it, Redis that
 // writes every claim to disk first, and Redis as Debian configures it without the fence, which must let replays through.
+// `npm run load -- memory [MINUTES]` and `npm run load -- idle [CONNECTIONS]`: the verifier service under load (load-memory.mjs,
+// load-idle.mjs).
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -158,6 +160,9 @@ async function fencePassed(redis, secret, issuer) {
 }
 
 async function main() {
+  const [mode, amount] = process.argv.slice(2);
+  if (mode === 'memory') return (await import('./load-memory.mjs')).memoryUnderLoad(Number(amount ?? 30));
+  if (mode === 'idle') return (await import('./load-idle.mjs')).idleConnections(Number(amount ?? 10_000));
   const missing = redisMissing();
   if (missing !== undefined) {
     console.error(missing);

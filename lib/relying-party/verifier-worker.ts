@@ -1,17 +1,22 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import type { EvidenceDemands } from './evidence-examination.js';
-import { type AppraisalInput, appraiseEvidence } from './verifier/appraise.js';
+import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
+import { type AppraisalTerms, appraiseRequest } from './verifier/appraise.js';
+import { ServiceRefusal } from './verifier/requests.js';
 import type { WorkerAnswer } from './verifier/worker-pool.js';
 
-/** A thread of the verifier service: evidence in, appraisal out. */
-parentPort?.on('message', async ({ id, input }: { id: number; input: AppraisalInput }) => {
-  let answer: WorkerAnswer;
-  try {
-    answer = { id, appraisal: await appraiseEvidence(input, workerData as EvidenceDemands) };
-  } catch (error) {
-    const code = error instanceof AttestationError ? error.code : ErrorCode.FAILED_MEMORY_ALLOCATION;
-    answer = { id, error: { code, message: error instanceof Error ? error.message : String(error) } };
-  }
-  parentPort?.postMessage(answer);
+/** A thread of the verifier service: the body of a request in, appraisal out. */
+parentPort?.on('message', async ({ id, body }: { id: number; body: string }) => {
+  parentPort?.postMessage(await answer(id, body));
 });
+
+async function answer(id: number, body: string): Promise<WorkerAnswer> {
+  try {
+    return { id, appraised: await appraiseRequest(body, workerData as AppraisalTerms) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof ServiceRefusal) return { id, refusal: { status: error.status, code: error.code, message } };
+    if (error instanceof VerificationError) return { id, verification: { code: error.code, message } };
+    const code = error instanceof AttestationError ? error.code : ErrorCode.FAILED_MEMORY_ALLOCATION;
+    return { id, failure: { code, message } };
+  }
+}

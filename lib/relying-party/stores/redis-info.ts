@@ -65,7 +65,7 @@ export function readRunId(server: RedisReply): string {
 
 const unreadable = () => refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO does not say which server this is');
 
-/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` for a reply that is no text. */
+/** @throws {VerificationError} `ERR_STORE_CONFIGURATION` for a reply that is not a string. */
 export function infoText(reply: RedisReply): string {
   const text = reply instanceof Uint8Array ? readableText(reply) : reply;
   if (typeof text !== 'string') throw refuseChallenge('ERR_STORE_CONFIGURATION', 'INFO is not answered');

@@ -59,7 +59,7 @@ interface Taker extends Reign {
  * Remembers in Redis or Valkey, by the caller's own client (package `redis` or `ioredis`). One primary, with or without
  * replicas; no cluster. Claims made at the same time share one `MULTI` of `SET key 1 NX PX ttl` each and of `INFO`, which
  * says who has taken them. Of Redis 5 and newer and of Valkey, whose settings can be read, `INFO replication` is enough: a
- * primary draws its replication ID anew when it starts and when it is promoted. Of any other, `INFO server` is asked too.
+ * primary draws a new replication ID when it starts and when it is promoted. Of any other, `INFO server` is asked too.
  *
  * **Fence.** A server that may have forgotten refuses challenges that were issued before it began to remember, with
  * `ERR_STORE_RESTARTED`: for `2 × clockToleranceMs + 1 s` (121 s by default) after a start, unless `appendonly yes`,

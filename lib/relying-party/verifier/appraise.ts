@@ -1,17 +1,16 @@
+import { createHash } from 'node:crypto';
 import { evidenceFromJson } from '../../abi/evidence-json.js';
-import { encodeBase64url } from '../../base/base64url.js';
-import { utf8Bytes } from '../../base/bytes.js';
 import type { Check } from '../../base/errors.js';
-import { sha2 } from '../../base/sha2.js';
 import type { VerificationResult } from '../../verify/result.js';
+import { challengeBytes } from '../challenge-format.js';
 import { type EvidenceDemands, examineEvidence } from '../evidence-examination.js';
+import { parseEvidenceRequest } from './requests.js';
 
-/** What evidence is appraised with, besides the demands of the service. */
-export interface AppraisalInput {
-  /** JSON of evidence, parsed strictly, as `evidenceToJson` writes it. */
-  evidence: object;
-  /** What the quote must be over. */
-  nonce?: { bytes: Uint8Array; context: string; isOwnProtocol: boolean };
+/** What is the same for every request of a service, and may be passed between threads. */
+export interface AppraisalTerms {
+  demands: EvidenceDemands;
+  audiences: readonly string[];
+  contexts: readonly string[];
 }
 
 /** The part of a check that anybody may read: what was expected would tell the policy. */
@@ -32,21 +31,44 @@ export interface Appraisal {
   notAfter?: number;
 }
 
+/** What a request asked for, as it stands in it: whether its challenge was issued here is not known yet. */
+export interface AppraisedRequest {
+  audience: string;
+  challenge?: string;
+  /** A relying party's own. */
+  nonce?: string;
+  appraisal: Appraisal;
+}
+
+/** Context of this service's own challenges. */
+export const CHALLENGE_CONTEXT = 'verifier-v1';
+
 /**
- * Appraises evidence; the same in the service's thread and in a worker.
+ * Appraises the body of `POST /v1/evidence`; the same in the service's thread and in a worker.
  *
+ * @throws {ServiceRefusal} for a request that is malformed.
+ * @throws {VerificationError} `ERR_CHALLENGE_FORMAT`
  * @throws {AttestationError} 20 or 21 for JSON that is not evidence.
  */
-export async function appraiseEvidence(input: AppraisalInput, demands: EvidenceDemands): Promise<Appraisal> {
-  const { nonce } = input;
-  const evidence = evidenceFromJson(input.evidence);
+export async function appraiseRequest(
+  body: string,
+  { demands, audiences, contexts }: AppraisalTerms,
+): Promise<AppraisedRequest> {
+  const { audience, challenge, nonce, evidence } = parseEvidenceRequest(body, audiences, contexts);
+  const asked = challenge === undefined ? nonce?.bytes : challengeBytes(challenge);
   const options = {
     ...demands,
-    ...(nonce && { nonce: nonce.bytes }),
-    ...(nonce && !nonce.isOwnProtocol && { context: nonce.context }),
+    ...(asked && { nonce: asked }),
+    ...(nonce && { context: nonce.context }),
   };
-  const result = await examineEvidence(evidence, options, nonce?.isOwnProtocol ? nonce.context : undefined);
-  return appraisalOf(result, nonce !== undefined);
+  const protocol = challenge === undefined ? undefined : CHALLENGE_CONTEXT;
+  const result = await examineEvidence(evidenceFromJson(evidence), options, protocol);
+  return {
+    audience,
+    ...(challenge !== undefined && { challenge }),
+    ...(nonce && { nonce: nonce.text }),
+    appraisal: appraisalOf(result, asked !== undefined),
+  };
 }
 
 function appraisalOf(result: VerificationResult, isNonceAsked: boolean): Appraisal {
@@ -85,7 +107,7 @@ function attestationKeyThumbprint({ claims }: VerificationResult): string | unde
   if (keys.length !== 1 || key === undefined) return undefined;
   const { n, e } = key as { n?: unknown; e?: unknown };
   if (typeof n !== 'string' || typeof e !== 'string') return undefined;
-  return encodeBase64url(sha2('SHA-256', utf8Bytes(`{"e":"${e}","kty":"RSA","n":"${n}"}`)));
+  return createHash('sha256').update(`{"e":"${e}","kty":"RSA","n":"${n}"}`).digest('base64url');
 }
 
 function firstEnd(result: VerificationResult): number | undefined {

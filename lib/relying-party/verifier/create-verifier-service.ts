@@ -3,17 +3,23 @@ import { AttestationError, ErrorCode, VerificationError } from '../../base/error
 import { silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
 import { explainToken } from '../../node/token.js';
-import { type Challenges, type CheckedChallenge, createChallenges } from '../challenges.js';
+import { type Challenges, createChallenges } from '../challenges.js';
 import { publishedVerification } from '../diagnostics.js';
-import { digestOf, type EvidenceDemands, requireNamedMachines } from '../evidence-examination.js';
+import { digestOf, requireNamedMachines } from '../evidence-examination.js';
 import { isStoreFailure } from '../refusals.js';
 import { type PlainAnswer, type PlainRequest, webHandler } from '../server/exchange.js';
-import { type Appraisal, type AppraisalInput, appraiseEvidence, publicCheck } from './appraise.js';
+import {
+  type AppraisalTerms,
+  type AppraisedRequest,
+  appraiseRequest,
+  CHALLENGE_CONTEXT,
+  publicCheck,
+} from './appraise.js';
 import { EAR_PROFILE, type EarSubmodule, evidenceSubmodule, tokenSubmodule } from './attestation-result.js';
 import { ServiceMetrics } from './metrics.js';
 import { openApiDocument } from './openapi.js';
 import { VERIFIER_SERVICE, type VerifierServiceOptions } from './options.js';
-import { type EvidenceRequest, parseEvidenceRequest, parseTokenRequest, readText, ServiceRefusal } from './requests.js';
+import { parseTokenRequest, readText, ServiceRefusal } from './requests.js';
 import { publicKeySet, type SigningKey, signResult } from './signing-keys.js';
 import { WorkerPool } from './worker-pool.js';
 
@@ -23,7 +29,6 @@ export interface VerifierService {
   close(): Promise<void>;
 }
 
-const CHALLENGE_CONTEXT = 'verifier-v1';
 /** What evidence may have as JSON, and the request's own members. */
 const DEFAULT_BODY_BYTES = EVIDENCE_JSON_LIMITS.bytes + 64 * 1024;
 const DEVELOPER = 'cvm-guest-attestation';
@@ -57,7 +62,7 @@ class Verifier {
   readonly #options: VerifierServiceOptions;
   readonly #issuer: string;
   readonly #keys: readonly SigningKey[];
-  readonly #demands: EvidenceDemands;
+  readonly #terms: AppraisalTerms;
   readonly #policyId: string;
   readonly #challenges: Challenges;
   readonly #metrics = new ServiceMetrics();
@@ -79,12 +84,16 @@ class Verifier {
     this.#options = options;
     this.#issuer = (options.issuer as URL).href.replace(/\/$/, '');
     this.#keys = options.signingKeys as unknown as SigningKey[];
-    this.#demands = {
-      ...(policy && { policy }),
-      ...(trustedRoots && { trustedRoots }),
-      ...(crls && { crls }),
-      ...(now && { now }),
-      ...(collateral && { collateral }),
+    this.#terms = {
+      audiences: options.audiences,
+      contexts: options.contexts ?? [],
+      demands: {
+        ...(policy && { policy }),
+        ...(trustedRoots && { trustedRoots }),
+        ...(crls && { crls }),
+        ...(now && { now }),
+        ...(collateral && { collateral }),
+      },
     };
     this.#policyId = `sha-256:${digestOf({ policy, trustedRoots, crls, allowAnyMachine }).toString('base64url')}`;
     this.#challenges = createChallenges({
@@ -92,7 +101,7 @@ class Verifier {
       store,
       ...(clockToleranceMs !== undefined && { clockToleranceMs }),
     });
-    this.#workers = workers > 0 ? new WorkerPool(workers, this.#demands) : undefined;
+    this.#workers = workers > 0 ? new WorkerPool(workers, this.#terms) : undefined;
   }
 
   async close(): Promise<void> {
@@ -145,24 +154,20 @@ class Verifier {
   }
 
   async #evidence(text: string): Promise<VerifierAnswer> {
-    const { audiences, contexts = [] } = this.#options;
-    const asked = parseEvidenceRequest(text, audiences, contexts);
-    const challenge =
-      asked.challenge === undefined ? undefined : this.#challenges.check(asked.challenge, CHALLENGE_CONTEXT);
-    const appraisal = await this.#appraise(appraisalInput(asked, challenge));
+    const { audience, challenge, nonce, appraisal } = await this.#appraise(text);
+    const issued = challenge === undefined ? undefined : this.#challenges.check(challenge, CHALLENGE_CONTEXT);
     // After everything else is verified, and before a result says so.
-    if (appraisal.nonceProven) await challenge?.claim();
-    const nonce = appraisal.nonceProven ? (asked.challenge ?? asked.nonce?.text) : undefined;
+    if (appraisal.nonceProven) await issued?.claim();
     return this.#result(evidenceSubmodule(appraisal), {
-      audience: asked.audience,
-      nonce,
+      audience,
+      nonce: appraisal.nonceProven ? (challenge ?? nonce) : undefined,
       notAfter: appraisal.notAfter,
       thumbprint: appraisal.nonceProven ? appraisal.akThumbprint : undefined,
     });
   }
 
-  #appraise(input: AppraisalInput): Promise<Appraisal> {
-    return this.#workers === undefined ? appraiseEvidence(input, this.#demands) : this.#workers.appraise(input);
+  #appraise(text: string): Promise<AppraisedRequest> {
+    return this.#workers === undefined ? appraiseRequest(text, this.#terms) : this.#workers.appraise(text);
   }
 
   async #token(text: string): Promise<VerifierAnswer> {
@@ -215,15 +220,6 @@ interface ResultFacts {
   nonce?: string | undefined;
   notAfter?: number | undefined;
   thumbprint?: string | undefined;
-}
-
-function appraisalInput({ evidence, nonce }: EvidenceRequest, challenge: CheckedChallenge | undefined): AppraisalInput {
-  if (challenge !== undefined) {
-    return { evidence, nonce: { bytes: challenge.bytes, context: CHALLENGE_CONTEXT, isOwnProtocol: true } };
-  }
-  return nonce === undefined
-    ? { evidence }
-    : { evidence, nonce: { bytes: nonce.bytes, context: nonce.context, isOwnProtocol: false } };
 }
 
 function json(body: object, headers: Record<string, string> = { 'Cache-Control': 'no-store' }): PlainAnswer {

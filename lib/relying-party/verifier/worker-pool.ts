@@ -1,17 +1,20 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { AttestationError, ErrorCode } from '../../base/errors.js';
-import type { EvidenceDemands } from '../evidence-examination.js';
-import type { Appraisal, AppraisalInput } from './appraise.js';
+import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
+import type { AppraisalTerms, AppraisedRequest } from './appraise.js';
+import { ServiceRefusal } from './requests.js';
 
-/** What a worker answers to one appraisal. */
-export type WorkerAnswer =
-  | { id: number; appraisal: Appraisal }
-  | { id: number; error: { code: number; message: string } };
+/** What a worker answers to one request: an error is a member of its kind, because a clone would lose its class. */
+export type WorkerAnswer = { id: number } & (
+  | { appraised: AppraisedRequest }
+  | { refusal: Pick<ServiceRefusal, 'status' | 'code' | 'message'> }
+  | { verification: Pick<VerificationError, 'code' | 'message'> }
+  | { failure: { code: number; message: string } }
+);
 
 interface Task {
-  resolve(appraisal: Appraisal): void;
+  resolve(appraised: AppraisedRequest): void;
   reject(error: Error): void;
 }
 
@@ -22,24 +25,24 @@ interface PooledWorker {
 
 /** Threads that verify evidence, one for each core. State and secrets stay in the service's own thread. */
 export class WorkerPool {
-  readonly #demands: EvidenceDemands;
+  readonly #terms: AppraisalTerms;
   readonly #workers: PooledWorker[];
   #next = 0;
   #closed = false;
 
-  constructor(size: number, demands: EvidenceDemands) {
-    this.#demands = demands;
+  constructor(size: number, terms: AppraisalTerms) {
+    this.#terms = terms;
     this.#workers = Array.from({ length: size }, () => this.#start());
   }
 
-  appraise(input: AppraisalInput): Promise<Appraisal> {
+  appraise(body: string): Promise<AppraisedRequest> {
     const [first, ...others] = this.#workers;
     if (this.#closed || first === undefined) return Promise.reject(unavailable());
     const idlest = others.reduce((best, one) => (one.tasks.size < best.tasks.size ? one : best), first);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       idlest.tasks.set(id, { resolve, reject });
-      idlest.thread.postMessage({ id, input });
+      idlest.thread.postMessage({ id, body });
     });
   }
 
@@ -51,14 +54,14 @@ export class WorkerPool {
   #start(): PooledWorker {
     // Loaded with the first pool: most programs import this package and start none.
     const thread = new (process.getBuiltinModule('node:worker_threads').Worker)(workerFile(), {
-      workerData: this.#demands,
+      workerData: this.#terms,
     });
     const worker: PooledWorker = { thread, tasks: new Map() };
     thread.on('message', (answer: WorkerAnswer) => {
       const task = worker.tasks.get(answer.id);
       worker.tasks.delete(answer.id);
-      if ('appraisal' in answer) task?.resolve(answer.appraisal);
-      else task?.reject(new AttestationError(answer.error.code as ErrorCode, answer.error.message));
+      if ('appraised' in answer) task?.resolve(answer.appraised);
+      else task?.reject(errorOf(answer));
     });
     thread.on('error', () => {});
     thread.on('exit', () => {
@@ -77,6 +80,15 @@ function workerFile(): string {
   // Here and not above: what bundles this as CommonJS leaves import.meta empty.
   const require = createRequire(import.meta.url);
   return join(dirname(require.resolve('cvm-guest-attestation/package.json')), 'dist/relying-party/verifier-worker.js');
+}
+
+function errorOf(answer: Exclude<WorkerAnswer, { appraised: AppraisedRequest }>): Error {
+  if ('refusal' in answer) {
+    const { status, code, message } = answer.refusal;
+    return new ServiceRefusal(status, code, message);
+  }
+  if ('verification' in answer) return new VerificationError(answer.verification.code, answer.verification.message, []);
+  return new AttestationError(answer.failure.code as ErrorCode, answer.failure.message);
 }
 
 const unavailable = (): AttestationError =>
