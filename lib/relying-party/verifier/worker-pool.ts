@@ -57,7 +57,8 @@ export class WorkerPool {
       workerData: this.#terms,
     });
     const worker: PooledWorker = { thread, tasks: new Map() };
-    thread.on('message', (answer: WorkerAnswer) => {
+    thread.on('message', (text: string) => {
+      const answer = JSON.parse(text) as WorkerAnswer;
       const task = worker.tasks.get(answer.id);
       worker.tasks.delete(answer.id);
       if ('appraised' in answer) task?.resolve(answer.appraised);
