@@ -1,5 +1,5 @@
 import type { QeIdentity } from '../../abi/qe-identity.js';
-import type { TcbInfo, TdxModule } from '../../abi/tcb-info.js';
+import type { TcbInfo, TdxModule, TdxModuleIdentity } from '../../abi/tcb-info.js';
 import type { TdQuote } from '../../abi/td-quote.js';
 import { equalBytes, isZero } from '../../base/bytes.js';
 import type { CheckSubject } from '../../base/errors.js';
@@ -70,8 +70,13 @@ export function moduleVersion(teeTcbSvn: Uint8Array): number {
   return teeTcbSvn[1] ?? 0;
 }
 
-/** Id of the module's identity in the TCB info. */
-export function moduleId(teeTcbSvn: Uint8Array): string {
+/** What the TCB info says of the module of a version. */
+export function moduleIdentity({ moduleIdentities }: TcbInfo, teeTcbSvn: Uint8Array): TdxModuleIdentity | undefined {
+  const id = moduleId(teeTcbSvn);
+  return moduleIdentities.find((identity) => identity.id === id);
+}
+
+function moduleId(teeTcbSvn: Uint8Array): string {
   return `TDX_${moduleVersion(teeTcbSvn).toString(16).padStart(2, '0').toUpperCase()}`;
 }
 
@@ -98,17 +103,19 @@ export function checkModule(list: CheckList, quote: TdQuote, tcbInfo: TcbInfo | 
 }
 
 function identityOf(list: CheckList, { teeTcbSvn, teeTcbSvn2 }: TdQuote, tcbInfo: TcbInfo): TdxModule | undefined {
-  const svns = teeTcbSvn2 === undefined ? [teeTcbSvn] : [teeTcbSvn, teeTcbSvn2];
-  const wanted = svns.filter((svn) => moduleVersion(svn) > 0).map(moduleId);
-  const missing = wanted.filter((id) => !tcbInfo.moduleIdentities.some((identity) => identity.id === id));
+  const wanted: string[] = [];
+  const missing: string[] = [];
+  for (const svn of [teeTcbSvn, teeTcbSvn2]) {
+    if (svn === undefined || moduleVersion(svn) === 0) continue;
+    wanted.push(moduleId(svn));
+    if (moduleIdentity(tcbInfo, svn) === undefined) missing.push(moduleId(svn));
+  }
   const found = list.add('tcb', 'TDX module identity', 'ERR_TDX_MODULE', missing.length === 0, {
-    expected: wanted.join(' and ') || 'none, for a module without a version',
+    expected: () => wanted.join(' and ') || 'none, for a module without a version',
     actual: missing.length === 0 ? 'present' : `${missing.join(' and ')} is not in the TCB info`,
   });
   if (!found) return undefined;
-  if (moduleVersion(teeTcbSvn) === 0) return tcbInfo.module;
-  const id = moduleId(teeTcbSvn);
-  return tcbInfo.moduleIdentities.find((identity) => identity.id === id);
+  return moduleVersion(teeTcbSvn) === 0 ? tcbInfo.module : moduleIdentity(tcbInfo, teeTcbSvn);
 }
 
 function equalUnder(mask: Uint8Array, one: Uint8Array, other: Uint8Array): boolean {

@@ -48,7 +48,7 @@ export function checkTcb(list: CheckList, inputs: TcbInputs | Absence, policy: T
     ...(launch.tcbDate === undefined ? {} : { tcbDate: new Date(launch.tcbDate) }),
     advisoryIds: [...launch.advisoryIds],
     evaluationDataNumber: Math.min(tcbInfo.tcbEvaluationDataNumber, identity.tcbEvaluationDataNumber),
-    collateralExpires: expiryOf(collateral, tcbInfo, identity),
+    collateralExpires: new Date(collateral.expires),
     fmspc: hex(extension.fmspc),
     pceId: Number.parseInt(hex(extension.pceId), 16),
     sgxTcb: [...extension.sgxComponents],
@@ -80,15 +80,4 @@ function checkStatus(list: CheckList, name: string, status: TcbStatus | undefine
     expected: accepted.join(' or '),
     actual: status ?? 'not in a quote of TDX 1.0',
   });
-}
-
-/** The earliest end of both documents, both lists and both signing certificates. */
-function expiryOf({ rootCrl, pckCrl, ...documents }: OpenedCollateral, tcbInfo: TcbInfo, identity: QeIdentity): Date {
-  const ends = [tcbInfo.nextUpdate, identity.nextUpdate];
-  for (const crl of [rootCrl, pckCrl])
-    if (crl.fault === undefined && crl.value.nextUpdate) ends.push(crl.value.nextUpdate);
-  for (const { signer } of [documents.tcbInfo, documents.qeIdentity]) {
-    if (signer.fault === undefined) ends.push(signer.value.certificate.notAfter);
-  }
-  return new Date(Math.min(...ends.map((end) => end.getTime())));
 }

@@ -41,6 +41,8 @@ export interface OpenedCollateral {
   readonly pckCrl: Opened<RevocationList>;
   readonly tcbInfo: SignedDocument<TcbInfo>;
   readonly qeIdentity: SignedDocument<QeIdentity>;
+  /** The earliest end of both documents, both lists and both signing certificates, as far as they can be read. */
+  readonly expires: number;
 }
 
 /** Id and version that each document must have. */
@@ -73,7 +75,7 @@ async function openNew(engine: SignatureEngine, given: TdxCollateral, chain: Pck
   const { tcbInfoIssuerChain, qeIdentityIssuerChain } = collateral;
   const infoSigner = await openSigner(engine, tcbInfoIssuerChain, chain);
   const sameSigner = qeIdentityIssuerChain === tcbInfoIssuerChain;
-  const opened: OpenedCollateral = {
+  const parts = {
     rootCrl: await openList(engine, collateral.rootCaCrl, chain.root),
     pckCrl: await openList(engine, collateral.pckCrl, chain.ca),
     tcbInfo: await openDocument(engine, {
@@ -93,9 +95,21 @@ async function openNew(engine: SignatureEngine, given: TdxCollateral, chain: Pck
       read: readQeIdentity,
     }),
   };
-  const parts = [opened.rootCrl, opened.pckCrl, ...[opened.tcbInfo, opened.qeIdentity].map(({ signed }) => signed)];
-  if (parts.every(({ fault }) => fault === undefined)) known.add(engine, inputs, opened);
+  const opened = { ...parts, expires: expiryOf(parts) };
+  const { rootCrl, pckCrl, tcbInfo, qeIdentity } = parts;
+  const isSigned = [rootCrl, pckCrl, tcbInfo.signed, qeIdentity.signed].every(({ fault }) => fault === undefined);
+  if (isSigned) known.add(engine, inputs, opened);
   return opened;
+}
+
+function expiryOf({ rootCrl, pckCrl, tcbInfo, qeIdentity }: Omit<OpenedCollateral, 'expires'>): number {
+  const ends: (Date | undefined)[] = [];
+  for (const list of [rootCrl, pckCrl]) if (list.fault === undefined) ends.push(list.value.nextUpdate);
+  for (const { signer, head } of [tcbInfo, qeIdentity]) {
+    if (signer.fault === undefined) ends.push(signer.value.certificate.notAfter);
+    if (head !== undefined && head.fault === undefined) ends.push(head.value.nextUpdate);
+  }
+  return ends.reduce((least, end) => Math.min(least, end?.getTime() ?? least), Number.POSITIVE_INFINITY);
 }
 
 function inputsOf(collateral: TdxCollateral, chain: PckChain): (Uint8Array | string)[] {

@@ -1,7 +1,7 @@
 import type { PckExtension } from '../../abi/pck-extension.js';
 import type { QeIdentity } from '../../abi/qe-identity.js';
 import type { IsvLevel, ModuleStatus, PlatformStatus, TcbInfo, TcbLevel } from '../../abi/tcb-info.js';
-import { moduleId, moduleVersion } from './check-identity.js';
+import { moduleIdentity, moduleVersion } from './check-identity.js';
 
 /** Status of a platform's TCB, as Intel's library says it. */
 export type TcbStatus = PlatformStatus | 'TDRelaunchAdvised' | 'TDRelaunchAdvisedConfigurationNeeded' | 'NotSupported';
@@ -52,8 +52,7 @@ export function evaluateTcb(tcb: PlatformTcb, tcbInfo: TcbInfo, identity: QeIden
   const { teeTcbSvn, qeIsvsvn } = tcb;
   const platform = tcbInfo.levels.find((level) => shortfallOf(tcb, level).length === 0);
   const versioned = moduleVersion(teeTcbSvn) > 0;
-  const idOfModule = moduleId(teeTcbSvn);
-  const moduleLevels = tcbInfo.moduleIdentities.find(({ id }) => id === idOfModule)?.levels ?? [];
+  const moduleLevels = moduleIdentity(tcbInfo, teeTcbSvn)?.levels ?? [];
   const module = versioned ? moduleLevels.find(({ isvsvn }) => (teeTcbSvn[0] ?? 0) >= isvsvn) : undefined;
   const qe = identity.levels.find(({ isvsvn }) => qeIsvsvn >= isvsvn);
   const shortfall: TcbShortfall[] = [];
