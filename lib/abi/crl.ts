@@ -101,20 +101,33 @@ function readTbs(tbs: DerReader) {
 
 function readEntries(entries: DerReader, unknownCritical: Set<string>): Set<string> {
   const revoked = new Set<string>();
+  // Most entries say the same of their certificate as the one before, a reason: that is read once.
+  let seen: Uint8Array | undefined;
   while (!entries.done) {
     const entry = entries.enter();
-    const serial = hex(entry.unsigned(MAXIMUM_SERIAL));
+    const serial = entry.unsigned(MAXIMUM_SERIAL);
     // When it was revoked makes no difference.
-    if (!isTime(entry.read().tag)) throw entry.fault('a time');
-    const extensions = entry.done ? new Map<string, Extension>() : readExtensions(entry.enter());
-    entry.end();
-    for (const [oid, { critical }] of extensions) if (critical && oid !== REASON_CODE) unknownCritical.add(oid);
-    const reason = extensions.get(REASON_CODE);
-    // Only delta lists may take a revocation back; entered in a whole list it must not hide one.
-    if (reason !== undefined && new DerReader(reason.value, STRUCTURE).small(10, Tag.ENUMERATED) === REMOVE_FROM_CRL) {
-      throw entries.fault('removeFromCRL outside a delta list');
+    if (!isTime(entry.skip())) throw entry.fault('a time');
+    if (!entry.done) {
+      const extensions = entry.read(Tag.SEQUENCE);
+      const { encoded } = extensions;
+      if (seen === undefined || !equalBytes(seen, encoded)) {
+        readEntryExtensions(entry.inside(extensions), unknownCritical);
+        seen = encoded;
+      }
     }
-    revoked.add(serial);
+    entry.end();
+    revoked.add(hex(serial));
   }
   return revoked;
+}
+
+function readEntryExtensions(reader: DerReader, unknownCritical: Set<string>): void {
+  const extensions = readExtensions(reader);
+  for (const [oid, { critical }] of extensions) if (critical && oid !== REASON_CODE) unknownCritical.add(oid);
+  const reason = extensions.get(REASON_CODE);
+  // Only delta lists may take a revocation back; entered in a whole list it must not hide one.
+  if (reason !== undefined && new DerReader(reason.value, STRUCTURE).small(10, Tag.ENUMERATED) === REMOVE_FROM_CRL) {
+    throw reader.fault('removeFromCRL outside a delta list');
+  }
 }

@@ -1,3 +1,4 @@
+import { copyBytes } from '../base/bytes.js';
 import type { AttestationError } from '../base/errors.js';
 import { malformed } from './input.js';
 
@@ -130,6 +131,19 @@ export class DerReader {
     return at;
   }
 
+  /** Passes the next element; gives its tag. */
+  skip(): number | undefined {
+    const tag = this.nextTag;
+    this.#head(undefined);
+    return tag;
+  }
+
+  /** The content of the next element, which has this tag. */
+  content(tag: number): Uint8Array {
+    const start = this.#head(tag);
+    return this.#bytes.subarray(start, this.#at);
+  }
+
   /** The next element when it has this tag. */
   optional(tag: number): DerElement | undefined {
     return this.nextTag === tag ? this.read(tag) : undefined;
@@ -199,7 +213,7 @@ export class DerReader {
   /** OBJECT IDENTIFIER, dotted. */
   oid(): string {
     const start = this.#head(Tag.OID);
-    return oidText(this.#bytes, start, this.#at, this);
+    return knownOid(this.#bytes, start, this.#at) ?? newOid(this.#bytes, start, this.#at, this);
   }
 }
 
@@ -209,6 +223,33 @@ export function firstElementSize(bytes: Uint8Array, structure: string): number {
 }
 
 const MAXIMUM_OID_SIZE = 64;
+
+interface KnownOid {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
+/** Object identifiers read lately, one at each place: certificates repeat the same few dozen, and their text is costly. */
+const oids: (KnownOid | undefined)[] = /* @__PURE__ */ Array.from({ length: 1024 }, () => undefined);
+
+function placeOf(bytes: Uint8Array, start: number, end: number): number {
+  let place = 0;
+  for (let at = start; at < end; at++) place = (place * 33 + (bytes[at] as number)) & 0x3ff;
+  return place;
+}
+
+function knownOid(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const known = oids[placeOf(bytes, start, end)];
+  if (known === undefined || known.bytes.length !== end - start) return undefined;
+  for (let at = start; at < end; at++) if (bytes[at] !== known.bytes[at - start]) return undefined;
+  return known.text;
+}
+
+function newOid(bytes: Uint8Array, start: number, end: number, reader: DerReader): string {
+  const text = oidText(bytes, start, end, reader);
+  oids[placeOf(bytes, start, end)] = { bytes: copyBytes(bytes.subarray(start, end)), text };
+  return text;
+}
 
 function oidText(bytes: Uint8Array, start: number, end: number, reader: DerReader): string {
   const last = bytes[end - 1] ?? 0;

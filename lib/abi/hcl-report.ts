@@ -1,4 +1,4 @@
-import { sha2 } from '../base/sha2.js';
+import { type HashName, sha2 } from '../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 import { parseRuntimeClaims, type RuntimeClaims } from './runtime-claims.js';
 
@@ -76,8 +76,11 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   return Object.assign(report, { claims: parseRuntimeClaims(report.variableData) });
 }
 
+/** Computes a digest; verification hands in that of its engine. */
+type Digest = (hash: HashName, data: Uint8Array) => Uint8Array;
+
 /** The report without a look into its claims; throws as {@link parseHclReport}. */
-export function parseHclStructure(bytes: Uint8Array): HclStructure {
+export function parseHclStructure(bytes: Uint8Array, digest: Digest = sha2): HclStructure {
   const raw = plainBytes(bytes);
   if (raw.length === 0) throw emptyInput('the HCL report');
   if (raw.length > HCL_REPORT_LIMIT) throw refused('larger than 64 KiB');
@@ -127,7 +130,7 @@ export function parseHclStructure(bytes: Uint8Array): HclStructure {
   if (headerSize === 24) report.capabilities = u32(RUNTIME_DATA + 20);
   if (offset !== undefined) {
     report.reportData = hardwareReport.subarray(offset, offset + REPORT_DATA_SIZE);
-    report.bound = isBound(hashType, variableData, report.reportData);
+    report.bound = isBound(digest(SHA2_NAMES[hashType], variableData), report.reportData);
   }
   if (status !== 0) report.warnings.push(`the HCL header's status is ${status}`);
   if (!isZero(raw, 20, HARDWARE_AREA)) report.warnings.push("the HCL header's reserved bytes are not zero");
@@ -135,8 +138,7 @@ export function parseHclStructure(bytes: Uint8Array): HclStructure {
   return report;
 }
 
-function isBound(hash: HclHash, data: Uint8Array, reportData: Uint8Array): boolean {
-  const digest = sha2(SHA2_NAMES[hash], data);
+function isBound(digest: Uint8Array, reportData: Uint8Array): boolean {
   return digest.every((byte, index) => reportData[index] === byte) && isZero(reportData, digest.length, 64);
 }
 

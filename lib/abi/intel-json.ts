@@ -1,6 +1,9 @@
 import { bytesFromHex } from '../base/hex.js';
 import { isJsonObject } from '../base/strict-json.js';
+import { utcDate } from '../base/utc-date.js';
 import { malformed } from './input.js';
+
+const DATE = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z$/;
 
 /**
  * Members of Intel's signed documents. Members that are not known are left alone, since Intel adds some from time to time;
@@ -8,12 +11,20 @@ import { malformed } from './input.js';
  */
 export class IntelJson {
   readonly #members: Readonly<Record<string, unknown>>;
-  readonly #path: string;
+  readonly #name: string;
+  readonly #parent: IntelJson | undefined;
 
-  constructor(value: unknown, path: string) {
-    if (!isJsonObject(value)) throw malformed(path, 'not an object');
+  /** `name` names the object for messages, inside of `parent` where there is one. */
+  constructor(value: unknown, name: string, parent?: IntelJson) {
+    this.#name = name;
+    this.#parent = parent;
+    if (!isJsonObject(value)) throw malformed(this.#path, 'not an object');
     this.#members = value;
-    this.#path = path;
+  }
+
+  /** Only for messages: hundreds of objects are read, and few are refused. */
+  get #path(): string {
+    return this.#parent === undefined ? this.#name : `${this.#parent.#path}.${this.#name}`;
   }
 
   has(name: string): boolean {
@@ -51,10 +62,9 @@ export class IntelJson {
   /** ISO 8601 with seconds and Z, as Intel writes it. */
   date(name: string): Date {
     const text = this.text(name);
-    const date = new Date(text);
-    const canonical = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && !Number.isNaN(date.getTime());
-    if (!canonical || date.toISOString() !== text.replace('Z', '.000Z'))
-      throw this.#fault(name, 'a time with seconds and Z');
+    const [, year, month, day, hour, minute, second] = DATE.exec(text) ?? [];
+    const date = utcDate([Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second)]);
+    if (date === undefined) throw this.#fault(name, 'a time with seconds and Z');
     return date;
   }
 
@@ -66,14 +76,12 @@ export class IntelJson {
   }
 
   object(name: string): IntelJson {
-    return new IntelJson(this.#take(name), `${this.#path}.${name}`);
+    return new IntelJson(this.#take(name), name, this);
   }
 
   /** A list of objects. */
   objects(name: string, minimum: number, maximum: number): IntelJson[] {
-    return this.#list(name, minimum, maximum).map(
-      (value, index) => new IntelJson(value, `${this.#path}.${name}[${index}]`),
-    );
+    return this.#list(name, minimum, maximum).map((value, index) => new IntelJson(value, `${name}[${index}]`, this));
   }
 
   /** A list of texts; none when it is not there. */

@@ -1,6 +1,6 @@
 import { decodeBase64, encodeBase64 } from '../base/base64url.js';
-import { copyBytes } from '../base/bytes.js';
-import { malformed } from './input.js';
+import { copyBytes, utf8Bytes } from '../base/bytes.js';
+import { malformed, plainBytes } from './input.js';
 
 /**
  * PEM (RFC 7468): text with blocks of base64. Lines before and between blocks are skipped, as RFC 7468 section 2 has it; a
@@ -35,7 +35,9 @@ export function splitPem(text: string | Uint8Array, label: string, limit: number
 /** The blocks of a PEM text with their labels, 1 to 16 of them. */
 export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TEXT): PemBlock[] {
   if (input.length > limit) throw malformed('PEM text', `larger than ${limit} bytes`);
-  const text = typeof input === 'string' ? input : textOf(input);
+  const bytes = typeof input === 'string' ? utf8Bytes(input) : plainBytes(input);
+  // One character a byte, so that an index of the text is one of the bytes.
+  const text = textOf(bytes);
   const blocks: PemBlock[] = [];
   for (let at = text.indexOf(BEGIN); at !== -1; at = text.indexOf(BEGIN, at)) {
     if (blocks.length === MAXIMUM_BLOCKS) throw malformed('PEM text', `more than ${MAXIMUM_BLOCKS} blocks`);
@@ -46,7 +48,7 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
     const bodyEnd = text.indexOf(DASHES, labelEnd + DASHES.length);
     const trailer = `${END}${label}${DASHES}`;
     if (bodyEnd === -1 || !text.startsWith(trailer, bodyEnd)) throw malformed('PEM text', 'a block without its end');
-    blocks.push({ label, der: decodeBody(text.slice(labelEnd + DASHES.length, bodyEnd)) });
+    blocks.push({ label, der: decodeBody(bytes.subarray(labelEnd + DASHES.length, bodyEnd)) });
     at = bodyEnd + trailer.length;
     if (at < text.length && !/[\s\0]/.test(text[at] as string))
       throw malformed('PEM text', 'text behind the end of a block');
@@ -77,8 +79,14 @@ function textOf(bytes: Uint8Array): string {
   return latin1.decode(bytes.buffer instanceof ArrayBuffer ? bytes : copyBytes(bytes));
 }
 
-function decodeBody(text: string): Uint8Array {
-  const der = decodeBase64(text.replace(/[\r\n\t ]+/g, ''));
+function decodeBody(body: Uint8Array): Uint8Array {
+  const codes = new Uint8Array(body.length);
+  let length = 0;
+  for (let at = 0; at < body.length; at++) {
+    const code = body[at] as number;
+    if (code !== 0x0a && code !== 0x0d && code !== 0x20 && code !== 0x09) codes[length++] = code;
+  }
+  const der = decodeBase64(codes.subarray(0, length));
   if (der === undefined || der.length === 0) throw malformed('PEM text', 'a block that is not base64');
   return der;
 }

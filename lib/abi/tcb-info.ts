@@ -163,11 +163,9 @@ function readTcbLevel(json: IntelJson): TcbLevel {
 function readComponent(json: IntelJson): TcbComponent {
   const category = json.optionalText('category');
   const type = json.optionalText('type');
-  return {
-    svn: json.number('svn', 255),
-    ...(category === undefined ? {} : { category }),
-    ...(type === undefined ? {} : { type }),
-  };
+  const svn = json.number('svn', 255);
+  if (category === undefined) return type === undefined ? { svn } : { svn, type };
+  return type === undefined ? { svn, category } : { svn, category, type };
 }
 
 /** Intel's order: SGX components first, then PCESVN, then TDX components. */
@@ -176,8 +174,8 @@ function compareLevels(one: TcbLevel, other: TcbLevel): number {
 }
 
 function compareSvns(one: readonly TcbComponent[], other: readonly TcbComponent[]): number {
-  for (const [index, { svn }] of one.entries()) {
-    const difference = svn - (other[index]?.svn ?? 0);
+  for (let index = 0; index < one.length; index++) {
+    const difference = (one[index]?.svn ?? 0) - (other[index]?.svn ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;

@@ -1,3 +1,4 @@
+import { latin1Text } from '../base/bytes.js';
 import { contextTag, type DerReader, DerReader as Reader, Tag } from './der.js';
 import { readName } from './x509-name.js';
 
@@ -47,11 +48,11 @@ export function readExtensions(reader: DerReader): Map<string, Extension> {
     const extension = reader.enter();
     const oid = extension.oid();
     const critical = extension.nextTag === Tag.BOOLEAN && extension.boolean();
-    const { content } = extension.read(Tag.OCTET_STRING);
+    const value = extension.content(Tag.OCTET_STRING);
     extension.end();
     if (extensions.has(oid)) throw reader.fault(`extension ${oid} twice`);
     if (extensions.size === MAXIMUM_EXTENSIONS) throw reader.fault('too many extensions');
-    extensions.set(oid, { critical, value: content });
+    extensions.set(oid, { critical, value });
   } while (!reader.done);
   return extensions;
 }
@@ -172,8 +173,8 @@ function sequenceOf(value: Uint8Array, structure: string): DerReader {
 
 // Printable ASCII only: a NUL inside a host name once passed for the name before it.
 function ascii(content: Uint8Array, reader: DerReader): string {
-  if (content.length > 2048 || content.some((byte) => byte < 0x20 || byte > 0x7e)) {
+  const text = content.length > 2048 ? '' : latin1Text(content);
+  if (text.length !== content.length || !/^[ -~]*$/.test(text))
     throw reader.fault('a name that is not printable ASCII');
-  }
-  return String.fromCharCode(...content);
+  return text;
 }

@@ -23,6 +23,8 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   '2.5.4.11': 'OU',
   '0.9.2342.19200300.100.1.25': 'DC',
 };
+const SPECIAL = /[\\,+"<>;=]/;
+const SPECIALS = /[\\,+"<>;=]/g;
 const MAXIMUM_ATTRIBUTES = 32;
 const MAXIMUM_VALUE = 1024;
 
@@ -50,7 +52,7 @@ export function readName(reader: DerReader): DistinguishedName {
 }
 
 function escaped(value: string): string {
-  return value.replace(/[\\,+"<>;=]/g, '\\$&');
+  return SPECIAL.test(value) ? value.replace(SPECIALS, '\\$&') : value;
 }
 
 // A NUL or another control character makes two readers see two names.
@@ -65,13 +67,13 @@ function decodeText(tag: number, content: Uint8Array, reader: DerReader): string
   if (content.length > MAXIMUM_VALUE) throw reader.fault('a name that is too long');
   switch (tag) {
     case Tag.UTF8_STRING: {
-      const text = content.every((byte) => byte < 0x80) ? latin1Text(content) : utf8Text(content);
+      const text = isBelow(0x80, content) ? latin1Text(content) : utf8Text(content);
       if (text === undefined) throw reader.fault('a name that is not UTF-8');
       return text;
     }
     case Tag.PRINTABLE_STRING:
     case Tag.IA5_STRING:
-      if (content.some((byte) => byte > 0x7e)) throw reader.fault('a name that is not ASCII');
+      if (!isBelow(0x7f, content)) throw reader.fault('a name that is not ASCII');
       return latin1Text(content);
     case Tag.BMP_STRING:
       if (content.length % 2 !== 0) throw reader.fault('a name of half a character');
@@ -83,4 +85,9 @@ function decodeText(tag: number, content: Uint8Array, reader: DerReader): string
     default:
       throw reader.fault('a name that is not text');
   }
+}
+
+function isBelow(limit: number, bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if ((bytes[at] as number) >= limit) return false;
+  return true;
 }

@@ -162,6 +162,8 @@ function understood(extensions: ReadonlyMap<string, Extension>) {
     const extension = extensions.get(oid);
     return extension === undefined ? undefined : read(extension.value, STRUCTURE);
   };
+  const unknownCritical: string[] = [];
+  for (const [oid, { critical }] of extensions) if (critical && !UNDERSTOOD.has(oid)) unknownCritical.push(oid);
   return defined({
     basicConstraints: value(ExtensionOid.BASIC_CONSTRAINTS, readBasicConstraints),
     keyUsage: value(ExtensionOid.KEY_USAGE, readKeyUsage),
@@ -172,9 +174,7 @@ function understood(extensions: ReadonlyMap<string, Extension>) {
     crlDistributionPoints: value(ExtensionOid.CRL_DISTRIBUTION_POINTS, readDistributionPoints) ?? [],
     authorityInformation: value(ExtensionOid.AUTHORITY_INFORMATION_ACCESS, readAuthorityInformation),
     hasNameConstraints: extensions.has(ExtensionOid.NAME_CONSTRAINTS),
-    unknownCritical: [...extensions]
-      .filter(([oid, { critical }]) => critical && !UNDERSTOOD.has(oid))
-      .map(([oid]) => oid),
+    unknownCritical,
   });
 }
 
@@ -184,7 +184,11 @@ type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
 
 /** The members that are not undefined: `exactOptionalPropertyTypes` has no undefined in optional members. */
 function defined<T extends object>(members: T): Defined<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>;
+  const found: Partial<T> = {};
+  for (const name of Object.keys(members) as (keyof T)[]) {
+    if (members[name] !== undefined) found[name] = members[name];
+  }
+  return found as unknown as Defined<T>;
 }
 
 /** CA:TRUE and, where key usage is there, keyCertSign. Version 1 certificates, which say nothing, are not CAs. */

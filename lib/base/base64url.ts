@@ -39,14 +39,19 @@ export function encodeBase64(bytes: Uint8Array): string {
 
 /** Bytes of base64url without padding; undefined for anything else. */
 export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  return decode(text, text.length, URL_TABLES);
+  const codes = utf8Bytes(text);
+  return decode(codes, codes.length, URL_TABLES);
 }
 
-/** Bytes of base64 with padding; undefined for anything else. */
-export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (text.length % 4 !== 0) return undefined;
-  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  return decode(text, text.length - padding, STANDARD_TABLES);
+const PAD = 0x3d;
+
+/** Bytes of base64 with padding, as text or as its ASCII; undefined for anything else. */
+export function decodeBase64(text: string | Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  const codes = typeof text === 'string' ? utf8Bytes(text) : text;
+  const { length } = codes;
+  if (length % 4 !== 0) return undefined;
+  const padding = codes[length - 1] !== PAD ? 0 : codes[length - 2] === PAD ? 2 : 1;
+  return decode(codes, length - padding, STANDARD_TABLES);
 }
 
 function encode(bytes: Uint8Array, alphabet: string): string {
@@ -63,15 +68,12 @@ function encode(bytes: Uint8Array, alphabet: string): string {
 }
 
 function decode(
-  text: string,
+  codes: Uint8Array,
   length: number,
   [first, second, third, fourth]: readonly [Int32Array, Int32Array, Int32Array, Int32Array],
 ): Uint8Array<ArrayBuffer> | undefined {
   const rest = length % 4;
   if (rest === 1) return undefined;
-  // What is not ASCII takes more bytes than it has characters; every byte of it is refused.
-  const codes = utf8Bytes(length === text.length ? text : text.slice(0, length));
-  if (codes.length !== length) return undefined;
   const whole = length - rest;
   const bytes = new Uint8Array(whole * 0.75 + (rest === 0 ? 0 : rest - 1));
   // One bad character sets the bit that no three bytes have in what all groups are collected in.

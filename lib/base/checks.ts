@@ -19,7 +19,7 @@ interface Finding<Code extends string> {
   readonly values: CheckedValues | undefined;
 }
 
-const LIST = Symbol('list of checks');
+const LIST = /* @__PURE__ */ Symbol('list of checks');
 
 /**
  * `checks` of a result. One getter for all results: with a getter of its own each would be an object of another shape, and

@@ -50,7 +50,10 @@ export function rsaPublicKey(n: Uint8Array, e: Uint8Array, bounds: RsaBounds = {
 export function ecPublicKey(curve: EcCurve, x: Uint8Array, y: Uint8Array): PublicKey | undefined {
   const { size } = CURVES[curve];
   if (x.length !== size || y.length !== size || !isOnCurve(curve, x, y)) return undefined;
-  return { type: 'ec', curve, x: copyBytes(x), y: copyBytes(y) };
+  const key: PublicKey = { type: 'ec', curve, x: copyBytes(x), y: copyBytes(y) };
+  // Of its own bytes: whether they are on the curve need not be worked out again.
+  usable.set(key, true);
+  return key;
 }
 
 /** An EC key of an uncompressed point, 04 ‖ x ‖ y (SEC 1 section 2.3.3), as a SubjectPublicKeyInfo holds it. */

@@ -84,8 +84,8 @@ function checkNonce(list: CheckList, nonce: Uint8Array | undefined, { extraData 
     return true;
   }
   return list.add('quote', 'nonce', 'ERR_QUOTE_NONCE', equalBytes(nonce, extraData), {
-    expected: hex(nonce),
-    actual: hex(extraData),
+    expected: nonce,
+    actual: extraData,
   });
 }
 
@@ -112,11 +112,14 @@ function checkPcrs(
     selected.join() === shown.join() &&
     [...values.values()].every((value) => value.length === DIGEST_SIZE);
   list.add('pcrs', 'PCR selection', 'ERR_PCR_SELECTION', ok, {
-    expected: `SHA-256 values of PCRs ${shown.join(', ') || 'none'}`,
-    actual: selected === undefined ? 'not one SHA-256 bank' : `PCRs ${selected.join(', ') || 'none'}`,
+    expected: () => `SHA-256 values of PCRs ${shown.join(', ') || 'none'}`,
+    actual: () => (selected === undefined ? 'not one SHA-256 bank' : `PCRs ${selected.join(', ') || 'none'}`),
   });
   const digest = engine.digest('SHA-256', concatBytes(...values.values()));
-  const same = list.equal('pcrs', 'PCR digest', 'ERR_PCR_DIGEST', hex(pcrDigest), hex(digest));
+  const same = list.add('pcrs', 'PCR digest', 'ERR_PCR_DIGEST', equalBytes(pcrDigest, digest), {
+    expected: pcrDigest,
+    actual: digest,
+  });
   return { values, covered: ok && same };
 }
 

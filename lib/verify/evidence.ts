@@ -94,7 +94,7 @@ async function explain(
   const evidence = copyEvidence(given);
   const { policy } = options;
   const list = new CheckList();
-  const hcl = checkHclReport(list, evidence.hclReport);
+  const hcl = checkHclReport(engine, list, evidence.hclReport);
   const claims = checkClaims(list, hcl);
   const hardware = await checkHardware(engine, list, hcl, evidence, options);
   checkTeePolicy(list, policy, hardware.tee);
@@ -124,10 +124,10 @@ async function explain(
   return list.shownIn(hardware.result(facts, list.ok));
 }
 
-function checkHclReport(list: CheckList, bytes: Uint8Array): HclStructure | undefined {
+function checkHclReport(engine: SignatureEngine, list: CheckList, bytes: Uint8Array): HclStructure | undefined {
   let hcl: HclStructure;
   try {
-    hcl = parseHclStructure(bytes);
+    hcl = parseHclStructure(bytes, (hash, data) => engine.digest(hash, data));
   } catch (error) {
     list.add('runtime-data', 'HCL report can be read', 'ERR_HCL_REPORT', false, { actual: messageOf(error) });
     return undefined;
@@ -161,9 +161,10 @@ function checkBinding(list: CheckList, hcl: HclStructure | undefined): boolean {
     list.notChecked('runtime-data', name, 'the HCL report cannot be read');
     return false;
   }
-  const expected = `${hcl.hashType} of ${hcl.variableData.length} bytes, then zeros`;
-  const actual = hcl.reportData === undefined ? 'no report_data' : hex(hcl.reportData);
-  return list.add('runtime-data', name, 'ERR_REPORT_DATA_MISMATCH', hcl.bound, { expected, actual });
+  return list.add('runtime-data', name, 'ERR_REPORT_DATA_MISMATCH', hcl.bound, {
+    expected: () => `${hcl.hashType} of ${hcl.variableData.length} bytes, then zeros`,
+    actual: hcl.reportData ?? 'no report_data',
+  });
 }
 
 /** What the vTPM says: with the key that the hardware report binds. */

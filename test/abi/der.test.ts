@@ -10,6 +10,16 @@ const reader = (hex: string): DerReader => new DerReader(bytes(hex), 'structure'
 const refusal = expect.objectContaining({ name: 'AttestationError', code: 20 });
 
 describe('DerReader', () => {
+  it('DerReader tells object identifiers apart, however often and in whatever order they are read', () => {
+    const encoded = Array.from({ length: 1000 }, (_, at) => [0x2a, 0x80 | (1 + (at >> 7)), at & 0x7f, at % 7]);
+    for (let round = 0; round < 2; round++) {
+      for (const [first, second, third, fourth] of encoded as [number, number, number, number][]) {
+        const text = reader(`0604 ${Buffer.from([first, second, third, fourth]).toString('hex')}`).oid();
+        expect(text).toBe(`1.2.${(second & 0x7f) * 128 + third}.${fourth}`);
+      }
+    }
+  });
+
   it.each([
     ['an indefinite length', '30 80 00 00'],
     ['a one-byte length in two bytes', '04 81 05 0102030405'],

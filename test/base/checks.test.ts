@@ -27,4 +27,30 @@ describe('CheckList', () => {
     list.add('ak', 'array', 'ERR', false, { expected: 1, actual: ['secret'] });
     expect(list.checks.map(({ actual }) => actual)).toEqual([`${'x'.repeat(256)}…`, 'an object', 'an array']);
   });
+
+  it('gives a result its checks, put into words when they are first read', () => {
+    let asked = 0;
+    const list = new CheckList();
+    list.add('ak', 'costly', 'ERR', true, { expected: () => `words ${++asked}`, actual: 'a' });
+    const result = list.shownIn({ ok: true });
+    expect(asked).toBe(0);
+    const words = [{ name: 'costly', ok: true, subject: 'ak', expected: 'words 1', actual: 'a' }];
+    expect(result.checks).toEqual(words);
+    expect(result.checks).toBe(result.checks);
+    expect({ ...result }).toEqual({ ok: true, checks: words });
+    expect(structuredClone(result)).toEqual({ ok: true, checks: words });
+    expect(JSON.parse(JSON.stringify(result))).toEqual({ ok: true, checks: words });
+    expect(new Proxy(result, {}).checks).toBe(result.checks);
+    expect(Object.keys(result)).toEqual(['ok', 'checks']);
+    expect(asked).toBe(1);
+  });
+
+  it('shows the checks of each result, not those of another', () => {
+    const results = ['one', 'other'].map((name) => {
+      const list = new CheckList();
+      list.add('ak', name, 'ERR', true);
+      return list.shownIn({ name });
+    });
+    expect(results.map(({ checks }) => checks[0]?.name)).toEqual(['one', 'other']);
+  });
 });

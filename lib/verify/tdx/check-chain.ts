@@ -107,12 +107,17 @@ export function checkValidity(
   now: Date,
   issuer: Certificate = certificate,
 ): void {
-  const { notBefore, notAfter } = isWithin(now, certificate.notBefore, certificate.notAfter) ? issuer : certificate;
+  const isGood = isValid(certificate, now);
+  const { notBefore, notAfter } = isGood && !isValid(issuer, now) ? issuer : certificate;
   const code = now.getTime() < notBefore.getTime() ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED';
   list.add(subject, name, code, isWithin(now, notBefore, notAfter), {
     expected: () => `${notBefore.toISOString()} to ${notAfter.toISOString()}`,
     actual: now,
   });
+}
+
+function isValid({ notBefore, notAfter }: Certificate, now: Date): boolean {
+  return isWithin(now, notBefore, notAfter);
 }
 
 export function isWithin(now: Date, from: Date, to: Date): boolean {

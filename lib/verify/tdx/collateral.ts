@@ -1,10 +1,11 @@
 import type { RevocationList } from '../../abi/crl.js';
 import { IntelJson } from '../../abi/intel-json.js';
+import { certificateInputs } from '../../abi/pem.js';
 import { type QeIdentity, readQeIdentity } from '../../abi/qe-identity.js';
 import { readSignedJson } from '../../abi/signed-json.js';
 import { type DocumentHead, readDocumentHead, readTcbInfo, type TcbInfo } from '../../abi/tcb-info.js';
 import { parseIntelCrl, type TdxCollateral } from '../../abi/tdx-collateral.js';
-import { type Certificate, namesIssuer, parseCertificates } from '../../abi/x509.js';
+import { type Certificate, namesIssuer, parseCertificate } from '../../abi/x509.js';
 import { copyBytes, equalBytes, utf8Bytes } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
@@ -154,7 +155,11 @@ async function openList(
 
 /** PEM of the TCB signing certificate and its root. */
 async function openSigner(engine: SignatureEngine, pem: string, chain: PckChain): Promise<Opened<DocumentSigner>> {
-  const certificates = attempt(() => parseCertificates(pem));
+  // Of the root that is in the quote everything is known.
+  const isRoot = (der: Uint8Array): boolean => equalBytes(der, chain.root.der);
+  const certificates = attempt(() =>
+    certificateInputs(pem).map((der) => (isRoot(der) ? chain.root : parseCertificate(der))),
+  );
   if (certificates.fault !== undefined) return certificates;
   const [certificate, root] = certificates.value;
   if (certificate === undefined || root === undefined || certificates.value.length > 2) {
@@ -163,10 +168,12 @@ async function openSigner(engine: SignatureEngine, pem: string, chain: PckChain)
   if (!isNamed(certificate, /SGX TCB Signing$/) || !isNamed(root, /SGX Root CA$/) || !namesIssuer(certificate, root)) {
     return { fault: 'not the TCB signing certificate and its root' };
   }
-  const isKnownRoot = equalBytes(root.der, chain.root.der);
-  const rootFaults = isKnownRoot ? chain.rootFaults : await certificateFaults(engine, root, root);
+  const rootKey = root === chain.root ? chain.rootKey : publicKeyDigest(engine, root);
+  const rootFaults = root === chain.root ? chain.rootFaults : await certificateFaults(engine, root, root);
   const faults = [...(await certificateFaults(engine, certificate, root)), ...rootFaults];
-  return { value: { certificate, root, rootKey: publicKeyDigest(root), faults, facts: factsOf(certificate) } };
+  return {
+    value: { certificate, root, rootKey, faults, facts: factsOf(engine, certificate) },
+  };
 }
 
 interface DocumentInput<Content> {

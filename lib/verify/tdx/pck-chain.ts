@@ -2,7 +2,6 @@ import { malformed } from '../../abi/input.js';
 import { type PckExtension, parsePckExtension } from '../../abi/pck-extension.js';
 import { type Certificate, isCertificateAuthority, namesIssuer, parseCertificates } from '../../abi/x509.js';
 import { hex } from '../../base/hex.js';
-import { sha2 } from '../../base/sha2.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { isIssuedBy } from '../certificate-signature.js';
 import type { CertificateFacts } from '../result.js';
@@ -58,12 +57,12 @@ async function openNew(engine: SignatureEngine, pem: Uint8Array | string): Promi
     leaf,
     ca,
     root,
-    rootKey: publicKeyDigest(root),
+    rootKey: publicKeyDigest(engine, root),
     leafFaults: await certificateFaults(engine, leaf, ca),
     caFaults: await certificateFaults(engine, ca, root),
     rootFaults: await certificateFaults(engine, root, root),
     ...readExtension(leaf),
-    facts: { pck: factsOf(leaf), ca: factsOf(ca), root: factsOf(root) },
+    facts: { pck: factsOf(engine, leaf), ca: factsOf(engine, ca), root: factsOf(engine, root) },
   };
   if (![...chain.leafFaults, ...chain.caFaults, ...chain.rootFaults].length) known.add(engine, [pem], chain);
   return chain;
@@ -74,18 +73,19 @@ export function isNamed({ subject }: Certificate, name: RegExp): boolean {
 }
 
 /** SHA-256 of the DER SubjectPublicKeyInfo, hex: what roots are pinned by. */
-export function publicKeyDigest({ spki }: Certificate): string {
-  return hex(sha2('SHA-256', spki));
+export function publicKeyDigest(engine: SignatureEngine, { spki }: Certificate): string {
+  return hex(engine.digest('SHA-256', spki));
 }
 
-export function factsOf({ subject, issuer, serial, notBefore, notAfter, der }: Certificate): CertificateFacts {
+export function factsOf(engine: SignatureEngine, certificate: Certificate): CertificateFacts {
+  const { subject, issuer, serial, notBefore, notAfter, der } = certificate;
   return {
     subject: subject.commonName ?? '',
     issuer: issuer.commonName ?? '',
     serial: hex(serial),
     notBefore,
     notAfter,
-    fingerprint: hex(sha2('SHA-256', der)),
+    fingerprint: hex(engine.digest('SHA-256', der)),
   };
 }
 
