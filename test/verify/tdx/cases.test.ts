@@ -56,6 +56,16 @@ describe.skipIf(!withFixtures)('verifyTdQuote on genuine quotes', () => {
     );
   });
 
+  it('explainTdQuote shows the dates of the certificate that signed a document, not those of its root', async () => {
+    const { certificates, checks } = await explainTdQuote(
+      genuineQuote('azure-emr-v4-2026'),
+      genuineOptions('azure-emr-v4-2026'),
+    );
+    const { notBefore, notAfter } = certificates?.tcbSigning ?? {};
+    const shown = checks.find(({ name }) => name === 'TCB info signing certificate is valid now')?.expected;
+    expect(shown).toBe(`${notBefore?.toISOString()} to ${notAfter?.toISOString()}`);
+  });
+
   it('explainTdQuote names every component that falls short', async () => {
     const options = genuineOptions('spr-v4-no-level');
     const { tcb } = await explainTdQuote(genuineQuote('spr-v4-no-level'), options);
