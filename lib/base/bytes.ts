@@ -83,17 +83,12 @@ export function readableText(bytes: Uint8Array): string {
 
 /** One character a byte, U+0000 to U+00FF: for texts that are ASCII and for PEM. */
 export function latin1Text(bytes: Uint8Array): string {
-  if (bytes.length <= MAX_ARGUMENTS) return characters(bytes);
   let text = '';
-  for (let at = 0; at < bytes.length; at += MAX_ARGUMENTS) text += characters(bytes.subarray(at, at + MAX_ARGUMENTS));
+  for (let at = 0; at < bytes.length; at += 4096) {
+    // By `apply`, which takes any list: to spread one costs five times as much.
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + 4096) as unknown as number[]);
+  }
   return text;
-}
-
-const MAX_ARGUMENTS = 4096;
-
-/** By `apply`, which takes any list: to spread an array costs five times as much. */
-function characters(codes: Uint8Array): string {
-  return String.fromCharCode.apply(null, codes as unknown as number[]);
 }
 
 /** A whole number from 0 to 2^53 − 1 as big-endian bytes of a fixed size. */

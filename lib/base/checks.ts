@@ -19,20 +19,6 @@ interface Finding<Code extends string> {
   readonly values: CheckedValues | undefined;
 }
 
-const LIST = /* @__PURE__ */ Symbol('list of checks');
-
-/**
- * `checks` of a result. One getter for all results: with a getter of its own each would be an object of another shape, and
- * shapes are kept until the next full garbage collection.
- */
-const SHOWN: PropertyDescriptor & ThisType<{ readonly [LIST]: CheckList }> = {
-  get: function () {
-    return this[LIST].checks;
-  },
-  enumerable: true,
-  configurable: true,
-};
-
 /**
  * Collects the checks of one verification, of tokens and of evidence alike, in the order in which they are made. A verifier
  * adds every one, whatever the outcome of those before. Checks of tokens have no subject. `Code` is the union of the codes that it may give.
@@ -101,17 +87,31 @@ export class CheckList<Code extends string = string> {
     return this.#words;
   }
 
-  /** Gives a result its `checks`, put into words when they are first read: most who verify never do. */
-  shownIn<Result extends object>(result: Result): Result & { checks: Check[] } {
-    Object.defineProperty(result, LIST, { value: this });
-    return Object.defineProperty(result, 'checks', SHOWN) as Result & { checks: Check[] };
-  }
-
   /** The first check that failed; undefined when none did. */
   get firstFailure(): Check | undefined {
     const failed = this.#findings.find(({ ok }) => !ok);
     return failed === undefined ? undefined : inWords(failed);
   }
+}
+
+const LIST = /* @__PURE__ */ Symbol('list of checks');
+
+/**
+ * `checks` of a result. One getter for all results: with a getter of its own each would be an object of another shape, and
+ * shapes are kept until the next full garbage collection.
+ */
+const SHOWN: PropertyDescriptor & ThisType<{ readonly [LIST]: CheckList }> = {
+  get: function () {
+    return this[LIST].checks;
+  },
+  enumerable: true,
+  configurable: true,
+};
+
+/** Gives a result its `checks`, put into words when they are first read: most who verify never do. */
+export function withChecks<Result extends object>(result: Result, list: CheckList): Result & { checks: Check[] } {
+  Object.defineProperty(result, LIST, { value: list });
+  return Object.defineProperty(result, 'checks', SHOWN) as Result & { checks: Check[] };
 }
 
 function inWords({ subject, name, ok, code, skipped, values }: Finding<string>): Check {

@@ -1,6 +1,7 @@
 import type { Evidence } from '../abi/evidence.js';
 import { type HclStructure, parseHclStructure } from '../abi/hcl-report.js';
 import { parseRuntimeClaims, type RuntimeClaims } from '../abi/runtime-claims.js';
+import { withChecks } from '../base/checks.js';
 import { hex } from '../base/hex.js';
 import type { VerificationContext } from '../engine/context.js';
 import type { SignatureEngine } from '../engine/engine.js';
@@ -121,7 +122,7 @@ async function explain(
     delete facts.encryptionKey;
     facts.reportFresh = false;
   }
-  return list.shownIn(hardware.result(facts, list.ok));
+  return withChecks(hardware.result(facts, list.ok), list);
 }
 
 function checkHclReport(engine: SignatureEngine, list: CheckList, bytes: Uint8Array): HclStructure | undefined {

@@ -156,7 +156,7 @@ export type RefusedEvidence =
 /** What `explainEvidence` resolves with. */
 export type VerificationResult = VerifiedEvidence | RefusedEvidence;
 
-/** A result to which its checks are still to be added, by `CheckList.shownIn`. */
+/** A result to which its checks are still to be added, by `withChecks`. */
 export type Unlisted<Result> = Result extends unknown ? Omit<Result, 'checks'> : never;
 
 /** Certificates of a chain for people. */

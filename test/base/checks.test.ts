@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CheckList } from '../../lib/base/checks.js';
+import { CheckList, withChecks } from '../../lib/base/checks.js';
 
 describe('CheckList', () => {
   it('keeps every check in order, with code only where one failed and values in words', () => {
@@ -32,7 +32,7 @@ describe('CheckList', () => {
     let asked = 0;
     const list = new CheckList();
     list.add('ak', 'costly', 'ERR', true, { expected: () => `words ${++asked}`, actual: 'a' });
-    const result = list.shownIn({ ok: true });
+    const result = withChecks({ ok: true }, list);
     expect(asked).toBe(0);
     const words = [{ name: 'costly', ok: true, subject: 'ak', expected: 'words 1', actual: 'a' }];
     expect(result.checks).toEqual(words);
@@ -49,7 +49,7 @@ describe('CheckList', () => {
     const results = ['one', 'other'].map((name) => {
       const list = new CheckList();
       list.add('ak', name, 'ERR', true);
-      return list.shownIn({ name });
+      return withChecks({ name }, list);
     });
     expect(results.map(({ checks }) => checks[0]?.name)).toEqual(['one', 'other']);
   });

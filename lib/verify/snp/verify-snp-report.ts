@@ -1,5 +1,6 @@
 import type { SnpReport } from '../../abi/snp-report-fields.js';
 import { isBytes } from '../../base/bytes.js';
+import { withChecks } from '../../base/checks.js';
 import { custom } from '../../base/option-kinds.js';
 import { checkArgument, checkOptions, type OptionTable, required } from '../../base/options.js';
 import type { VerificationContext } from '../../engine/context.js';
@@ -91,13 +92,16 @@ async function explain(
   const shown = chain === undefined ? undefined : certificateFacts(chain);
   const facts = { engine: engine.name, warnings: snpWarnings(report) };
   if (list.ok && report !== undefined && product !== undefined && shown !== undefined) {
-    return list.shownIn({ ...facts, ok: true, report, product, certificates: shown });
+    return withChecks({ ...facts, ok: true, report, product, certificates: shown }, list);
   }
-  return list.shownIn({
-    ...facts,
-    ok: false,
-    ...(report === undefined ? {} : { report }),
-    ...(product === undefined ? {} : { product }),
-    ...(shown === undefined ? {} : { certificates: shown }),
-  });
+  return withChecks(
+    {
+      ...facts,
+      ok: false,
+      ...(report === undefined ? {} : { report }),
+      ...(product === undefined ? {} : { product }),
+      ...(shown === undefined ? {} : { certificates: shown }),
+    },
+    list,
+  );
 }

@@ -1,5 +1,6 @@
 import { MAXIMUM_TD_QUOTE, parseTdQuote, type TdQuote } from '../../abi/td-quote.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
+import { withChecks } from '../../base/checks.js';
 import { custom } from '../../base/option-kinds.js';
 import { checkArgument } from '../../base/options.js';
 import type { VerificationContext } from '../../engine/context.js';
@@ -183,7 +184,7 @@ export function tdQuoteWarnings({ quote, tcb, collateral }: CheckedTdQuote): str
 
 function resultOf({ engine }: VerificationContext, list: CheckList, verified: CheckedTdQuote): TdQuoteVerification {
   const { quote, genuine, tcb, chain, collateral } = verified;
-  const facts = list.shownIn({ tee: 'tdx' as const, engine: engine.name, warnings: tdQuoteWarnings(verified) });
+  const facts = withChecks({ tee: 'tdx' as const, engine: engine.name, warnings: tdQuoteWarnings(verified) }, list);
   if (chain !== undefined) Object.assign(facts, { certificates: certificateFacts(chain, collateral) });
   if (tcb !== undefined) Object.assign(facts, { tcb });
   if (list.ok && quote !== undefined) return Object.assign(facts, { ok: true as const, tdQuote: quote });
