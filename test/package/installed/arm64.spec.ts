@@ -29,8 +29,8 @@ describe.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/li
 
     /** Runs a module of the consumer's; what stands in GUEST is the simulated machine. */
     async function emulated(source: string): Promise<string[]> {
-      const { tcti, imdsUrl, eventLogPath, osReleasePath, attestationUrl, trustedRoots } = cvm;
-      const guest = { client: { tcti, imdsUrl, eventLogPath, osReleasePath }, attestationUrl, trustedRoots };
+      const { tcti, imdsUrl, eventLogPath, osReleasePath, attestationUrl, verification } = cvm;
+      const guest = { client: { tcti, imdsUrl, eventLogPath, osReleasePath }, attestationUrl, verification };
       consumer.write('arm64.mjs', `import * as cvm from 'cvm-guest-attestation';\n${source}`);
       const { stdout, stderr } = await promisify(execFile)(
         'qemu-aarch64-static',
@@ -54,10 +54,10 @@ describe.skipIf(arm64.node === undefined || !existsSync(join(root, 'prebuilds/li
       const client = new cvm.AttestationClient(guest.client);
       const nonce = Buffer.alloc(32, 7);
       const evidence = await client.getEvidence({ nonce });
-      const result = await cvm.explainEvidence(evidence, { nonce, trustedRoots: guest.trustedRoots });
+      const result = await cvm.explainEvidence(evidence, { nonce, ...guest.verification });
       console.log(result.ok, result.checks.filter(({ ok }) => !ok).length);
       evidence.hclReport[40] ^= 1;
-      console.log((await cvm.explainEvidence(evidence, { nonce, trustedRoots: guest.trustedRoots })).ok);
+      console.log((await cvm.explainEvidence(evidence, { nonce, ...guest.verification })).ok);
 
       const token = await client.attest({ attestationUrl: guest.attestationUrl, clientPayload: { nonce: 'n' } });
       console.log((await cvm.verifyToken(token, { issuer: guest.attestationUrl, nonce: 'n' }))['x-ms-attestation-type']);
