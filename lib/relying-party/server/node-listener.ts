@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { invalid, readArguments } from '../../base/options.js';
 import { type PlainHandler, type PlainWebHandler, plainHandler, type WebHandler } from './exchange.js';
 
 export type { WebHandler } from './exchange.js';
@@ -7,9 +8,12 @@ export type { WebHandler } from './exchange.js';
 /**
  * A handler of web `Request`s as a listener of node:http and node:https. The handler bounds what it reads of a body; a body
  * that it does not read ends the connection.
+ *
+ * @throws {AttestationError} 8 for what is not a function.
  */
 export function nodeListener(handler: WebHandler): (request: IncomingMessage, response: ServerResponse) => void {
-  const plain = (handler as Partial<PlainWebHandler>)[plainHandler];
+  if (typeof handler !== 'function') throw invalid('nodeListener: the handler must be a function');
+  const plain = readArguments('nodeListener', () => (handler as Partial<PlainWebHandler>)[plainHandler]);
   return (request, response) => {
     const answered = plain ? respondPlainly(plain, request, response) : respond(handler, request, response);
     answered.catch(() => {
