@@ -10,6 +10,8 @@ export interface OpenTelemetryOptions {
   tracerProvider?: TracerProvider;
 }
 
+export { type MeasureOptions, measureOperations } from './opentelemetry-metrics.js';
+
 const NAME = 'cvm-guest-attestation';
 
 /**
