@@ -36,6 +36,8 @@ export type SignatureScheme =
  */
 export interface SignatureEngine {
   readonly name: 'native' | 'node' | 'webcrypto';
+  /** Refuses by itself an EC key whose coordinates have a wrong length or are not on the curve: that is not checked before. */
+  readonly checksPoints?: true;
   /** Whether `key` made `signature` over `message`. Never throws for bytes: what cannot be verified is false. */
   verify(
     key: PublicKey,

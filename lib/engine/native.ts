@@ -15,6 +15,7 @@ export function nativeEngine(binding: SignatureBinding): SignatureEngine {
   };
   return {
     name: 'native',
+    checksPoints: true,
     verify: (key, scheme, message, signature) => {
       try {
         const salt = scheme.scheme === 'rsa-pss' ? scheme.saltLength : 0;

@@ -1,7 +1,7 @@
 import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { copyBytes, withoutLeadingZeros } from '../base/bytes.js';
 import { CURVES, isOnCurve } from './curves.js';
-import type { EcCurve, PublicKey } from './engine.js';
+import type { EcCurve, PublicKey, SignatureEngine } from './engine.js';
 
 /**
  * Public keys, checked the same way whatever engine computes with them: runtimes differ in what they import. What cannot be
@@ -25,7 +25,8 @@ const MAX_EXPONENT_BYTES = 4;
 const usable = /* @__PURE__ */ new WeakMap<PublicKey, boolean>();
 
 /** Whether a key, for instance one that stood in a certificate, is within the bounds that every engine is held to. */
-export function isUsableKey(key: PublicKey): boolean {
+export function isUsableKey(key: PublicKey, { checksPoints }: SignatureEngine): boolean {
+  if (key.type === 'ec' && checksPoints) return true;
   let known = usable.get(key);
   if (known === undefined) {
     const checked = key.type === 'rsa' ? rsaPublicKey(key.n, key.e) : ecPublicKey(key.curve, key.x, key.y);

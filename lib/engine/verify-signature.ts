@@ -17,7 +17,7 @@ export function verifySignature(
   signature: Uint8Array,
 ): Verdict {
   return (
-    isUsableKey(key) &&
+    isUsableKey(key, engine) &&
     isWellFormed(key, scheme, signature) &&
     engine.verify(key, scheme, still(message), still(signature))
   );

@@ -3,25 +3,17 @@ import type { Certificate } from '../abi/x509.js';
 import { namesIssuer } from '../abi/x509.js';
 import { fieldSize, rawEcdsaSignature, type SignatureAlgorithm } from '../abi/x509-key.js';
 import { equalBytes } from '../base/bytes.js';
-import type { PublicKey, SignatureEngine } from '../engine/engine.js';
+import type { PublicKey, SignatureEngine, Verdict } from '../engine/engine.js';
 import { ecPublicKey, rsaPublicKey } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
 
 /** Whether `issuer` is named as the certificate's issuer and its key made the signature. Says nothing of dates or trust. */
-export async function isIssuedBy(
-  engine: SignatureEngine,
-  certificate: Certificate,
-  issuer: Certificate,
-): Promise<boolean> {
+export function isIssuedBy(engine: SignatureEngine, certificate: Certificate, issuer: Certificate): Verdict {
   return namesIssuer(certificate, issuer) && verifySigned(engine, issuer.publicKey, certificate);
 }
 
 /** The same for a revocation list; `issuer` must be allowed to sign lists where it says what it may do. */
-export async function isListIssuedBy(
-  engine: SignatureEngine,
-  list: RevocationList,
-  issuer: Certificate,
-): Promise<boolean> {
+export function isListIssuedBy(engine: SignatureEngine, list: RevocationList, issuer: Certificate): Verdict {
   if (!equalBytes(list.issuer.raw, issuer.subject.raw)) return false;
   if (issuer.keyUsage !== undefined && !issuer.keyUsage.has('cRLSign')) return false;
   return verifySigned(engine, issuer.publicKey, list);
@@ -34,16 +26,15 @@ interface Signed {
 }
 
 /** Whether `key` made the signature of a certificate or list, by the algorithm that it names. Never throws for bytes. */
-export async function verifySigned(
+export function verifySigned(
   engine: SignatureEngine,
   key: PublicKey | undefined,
   { tbs, signatureAlgorithm, signature }: Signed,
-): Promise<boolean> {
+): Verdict {
   const { scheme } = signatureAlgorithm;
-  const usable = key === undefined ? undefined : usableKey(key);
-  if (usable === undefined || scheme === undefined) return false;
-  const raw = usable.type === 'ec' ? rawSignature(signature, fieldSize(usable.curve)) : signature;
-  return raw !== undefined && verifySignature(engine, usable, scheme, tbs, raw);
+  if (key === undefined || scheme === undefined) return false;
+  const raw = key.type === 'ec' ? rawSignature(signature, fieldSize(key.curve)) : signature;
+  return raw !== undefined && verifySignature(engine, key, scheme, tbs, raw);
 }
 
 const usableKeys = new WeakMap<PublicKey, { readonly key: PublicKey | undefined }>();

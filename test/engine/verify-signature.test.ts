@@ -63,6 +63,42 @@ describe('verifySignature', () => {
     );
   });
 
+  it.each(['P-256', 'P-384', 'P-521'] as const)(
+    'refuses a key off %s in every engine, checked by it or before',
+    async (curve) => {
+      const { key, scheme, message, signature } = of(`${curve} SHA-256`);
+      if (key.type !== 'ec') throw new Error('not an EC key');
+      const { x, y } = key;
+      const { size, p } = CURVES[curve];
+      expect(await verdict({ ...key, x: x.slice(), y: y.slice() }, scheme, message, signature)).toBe(true);
+      const number = (value: bigint): Uint8Array =>
+        Uint8Array.from(Buffer.from(value.toString(16).padStart(2 * size, '0'), 'hex'));
+      const integer = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
+      const zero = new Uint8Array(size);
+      const off: [Uint8Array, Uint8Array][] = [
+        [x, y.with(size - 1, (y[size - 1] as number) ^ 1)],
+        [y, x],
+        [zero, zero],
+        [number(p), y],
+        [new Uint8Array(size).fill(0xff), y],
+        [x, new Uint8Array(size).fill(0xff)],
+        [x.subarray(1), y],
+        [x, concatBytes(y, zero)],
+        [new Uint8Array(), new Uint8Array()],
+      ];
+      // What is congruent to a coordinate is not one.
+      for (const [one, other] of [[integer(x) + p, integer(y)] as const, [integer(x), integer(y) + p] as const]) {
+        const [oneBytes, otherBytes] = [number(one), number(other)];
+        if (oneBytes.length === size && otherBytes.length === size) off.push([oneBytes, otherBytes]);
+      }
+      for (const [badX, badY] of off) {
+        expect(await verdict({ ...key, x: badX, y: badY }, scheme, message, signature)).toBe(false);
+      }
+      // The other root has the same x and is on the curve: another key, which did not sign.
+      expect(await verdict({ ...key, y: number(p - integer(y)) }, scheme, message, signature)).toBe(false);
+    },
+  );
+
   it.each(['P-256', 'P-384', 'P-521'] as const)('refuses r and s out of range on %s', async (curve) => {
     const { key, scheme, message, signature } = of(`${curve} SHA-256`);
     const { size, order } = CURVES[curve];
