@@ -1,6 +1,5 @@
-import { equalBytes } from '../base/bytes.js';
+import { equalBytes, holdsAt } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { hex } from '../base/hex.js';
 import { contextTag, DerReader, Tag } from './der.js';
 import { malformed } from './input.js';
 import { splitPem } from './pem.js';
@@ -18,8 +17,8 @@ export interface RevocationList {
   readonly thisUpdate: Date;
   /** Absent: the list never ends, which a verifier refuses, since it would hide every later revocation. */
   readonly nextUpdate?: Date;
-  /** Serial numbers in lower-case hex, as `hex(certificate.serial)` writes them. */
-  readonly revoked: ReadonlySet<string>;
+  /** Start and end of each revoked serial number in `der`; see {@link isRevoked}. */
+  readonly revoked: readonly number[];
   readonly signatureAlgorithm: SignatureAlgorithm;
   readonly signature: Uint8Array;
   readonly authorityKeyIdentifier?: Uint8Array;
@@ -48,7 +47,8 @@ export function parseRevocationList(input: Uint8Array | string): RevocationList 
   const isDer = typeof input !== 'string' && input[0] === Tag.SEQUENCE;
   const bytes = isDer ? input : onlyBlock(input);
   if (bytes.length > MAXIMUM_LIST) throw malformed(STRUCTURE, 'larger than 4 MiB');
-  const outer = new DerReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), STRUCTURE);
+  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const outer = new DerReader(view, STRUCTURE);
   const element = outer.read(Tag.SEQUENCE);
   outer.end();
   const list = outer.inside(element);
@@ -56,9 +56,8 @@ export function parseRevocationList(input: Uint8Array | string): RevocationList 
   const signatureAlgorithm = readSignatureAlgorithm(list);
   const signature = list.octets();
   list.end();
-  const { algorithm, ...fields } = readTbs(list.inside(tbsElement));
-  if (!equalBytes(algorithm.raw, signatureAlgorithm.raw)) throw malformed(STRUCTURE, 'two signature algorithms');
-  return { der: element.encoded, tbs: tbsElement.encoded, signatureAlgorithm, signature, ...fields };
+  const signed = { der: element.encoded, tbs: tbsElement.encoded, signatureAlgorithm, signature };
+  return readTbs(view, list.inside(tbsElement), signed);
 }
 
 function onlyBlock(input: Uint8Array | string): Uint8Array {
@@ -67,7 +66,13 @@ function onlyBlock(input: Uint8Array | string): Uint8Array {
   return block;
 }
 
-function readTbs(tbs: DerReader) {
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+function readTbs(
+  bytes: Uint8Array,
+  tbs: DerReader,
+  signed: Pick<RevocationList, 'der' | 'tbs' | 'signatureAlgorithm' | 'signature'>,
+): RevocationList {
   const version = tbs.nextTag === Tag.INTEGER ? tbs.small(1) + 1 : 1;
   const algorithm = readSignatureAlgorithm(tbs);
   const issuer = readName(tbs);
@@ -75,49 +80,54 @@ function readTbs(tbs: DerReader) {
   const nextUpdate = isTime(tbs.nextTag) ? readTime(tbs) : undefined;
   const unknownCritical = new Set<string>();
   const entries = tbs.enterOptional(Tag.SEQUENCE);
-  const revoked = entries === undefined ? new Set<string>() : readEntries(entries, unknownCritical);
-  const list = tbs.enterOptional(contextTag(0, 'constructed'));
+  const revoked = entries === undefined ? [] : readEntries(bytes, entries, unknownCritical);
+  const wrapped = tbs.enterOptional(contextTag(0, 'constructed'));
   tbs.end();
-  if (list !== undefined && version !== 2) throw tbs.fault('extensions in version 1');
-  const extensions = list === undefined ? new Map<string, Extension>() : readExtensions(list.enter());
-  list?.end();
+  if (wrapped !== undefined && version !== 2) throw tbs.fault('extensions in version 1');
+  const extensions = wrapped === undefined ? new Map<string, Extension>() : readExtensions(wrapped.enter());
+  wrapped?.end();
   for (const [oid, { critical }] of extensions) {
     if (critical && oid !== AUTHORITY_KEY_IDENTIFIER && oid !== CRL_NUMBER) unknownCritical.add(oid);
   }
   const identifier = extensions.get(AUTHORITY_KEY_IDENTIFIER);
   const keyIdentifier = identifier && readAuthorityKeyIdentifier(identifier.value, STRUCTURE);
   const number = extensions.get(CRL_NUMBER);
-  return {
-    algorithm,
+  if (!equalBytes(algorithm.raw, signed.signatureAlgorithm.raw)) throw malformed(STRUCTURE, 'two signature algorithms');
+  const list: Writable<RevocationList> = {
+    der: signed.der,
+    tbs: signed.tbs,
     issuer,
     thisUpdate,
-    ...(nextUpdate === undefined ? {} : { nextUpdate }),
     revoked,
-    ...(keyIdentifier === undefined ? {} : { authorityKeyIdentifier: keyIdentifier }),
-    ...(number === undefined ? {} : { number: new DerReader(number.value, STRUCTURE).unsigned(MAXIMUM_SERIAL) }),
+    signatureAlgorithm: signed.signatureAlgorithm,
+    signature: signed.signature,
     unknownCritical: [...unknownCritical],
   };
+  if (nextUpdate !== undefined) list.nextUpdate = nextUpdate;
+  if (keyIdentifier !== undefined) list.authorityKeyIdentifier = keyIdentifier;
+  if (number !== undefined) list.number = new DerReader(number.value, STRUCTURE).unsigned(MAXIMUM_SERIAL);
+  return list;
 }
 
-function readEntries(entries: DerReader, unknownCritical: Set<string>): Set<string> {
-  const revoked = new Set<string>();
+function readEntries(bytes: Uint8Array, entries: DerReader, unknownCritical: Set<string>): number[] {
+  const revoked: number[] = [];
   // Most entries say the same of their certificate as the one before, a reason: that is read once.
   let seen: Uint8Array | undefined;
+  const entry = entries.level();
   while (!entries.done) {
-    const entry = entries.enter();
-    const serial = entry.unsigned(MAXIMUM_SERIAL);
+    entries.enterNext(entry);
+    revoked.push(entry.unsignedStart(MAXIMUM_SERIAL), entry.at);
     // When it was revoked makes no difference.
     if (!isTime(entry.skip())) throw entry.fault('a time');
     if (!entry.done) {
-      const extensions = entry.read(Tag.SEQUENCE);
-      const { encoded } = extensions;
-      if (seen === undefined || !equalBytes(seen, encoded)) {
-        readEntryExtensions(entry.inside(extensions), unknownCritical);
-        seen = encoded;
+      const at = entry.at;
+      entry.skip(Tag.SEQUENCE);
+      if (seen === undefined || !holdsAt(bytes, at, entry.at, seen)) {
+        seen = bytes.subarray(at, entry.at);
+        readEntryExtensions(new DerReader(seen, STRUCTURE).enter(), unknownCritical);
       }
     }
     entry.end();
-    revoked.add(hex(serial));
   }
   return revoked;
 }
@@ -130,4 +140,15 @@ function readEntryExtensions(reader: DerReader, unknownCritical: Set<string>): v
   if (reason !== undefined && new DerReader(reason.value, STRUCTURE).small(10, Tag.ENUMERATED) === REMOVE_FROM_CRL) {
     throw reader.fault('removeFromCRL outside a delta list');
   }
+}
+
+/**
+ * Whether a list names a serial number, big-endian as `certificate.serial` has it. Few lists are asked for more than one or
+ * two, so that to look through them costs less than to collect them.
+ */
+export function isRevoked({ der, revoked }: RevocationList, serial: Uint8Array): boolean {
+  for (let at = 0; at < revoked.length; at += 2) {
+    if (holdsAt(der, revoked[at] as number, revoked[at + 1] as number, serial)) return true;
+  }
+  return false;
 }

@@ -1,6 +1,6 @@
-import { copyBytes } from '../base/bytes.js';
 import type { AttestationError } from '../base/errors.js';
 import { malformed } from './input.js';
+import { remembering } from './recent-bytes.js';
 
 /**
  * DER (ITU-T X.690 section 10) as far as certificates and revocation lists use it. What has two encodings in BER has one
@@ -73,7 +73,7 @@ export class DerReader {
   readonly structure: string;
   readonly #bytes: Uint8Array;
   readonly #depth: number;
-  readonly #end: number;
+  #end: number;
   #at: number;
 
   /** Of the whole of `bytes`, or of a part of them. */
@@ -93,6 +93,11 @@ export class DerReader {
   /** Tag of the next element; undefined at the end. */
   get nextTag(): number | undefined {
     return this.done ? undefined : this.#bytes[this.#at];
+  }
+
+  /** Where the next element begins in the bytes, and the one that was read last ends. */
+  get at(): number {
+    return this.#at;
   }
 
   fault(why: string): AttestationError {
@@ -131,11 +136,11 @@ export class DerReader {
     return at;
   }
 
-  /** Passes the next element; gives its tag. */
-  skip(): number | undefined {
-    const tag = this.nextTag;
-    this.#head(undefined);
-    return tag;
+  /** Passes the next element, whatever it is, or of `tag` alone; gives its tag. */
+  skip(tag?: number): number | undefined {
+    const found = this.nextTag;
+    this.#head(tag);
+    return found;
   }
 
   /** The content of the next element, which has this tag. */
@@ -155,6 +160,17 @@ export class DerReader {
     return new DerReader(this.#bytes, this.structure, this.#depth + 1, content, this.#at);
   }
 
+  /** A reader for {@link enterNext}, one level deeper; it has nothing to read yet. */
+  level(): DerReader {
+    return new DerReader(this.#bytes, this.structure, this.#depth + 1, this.#at, this.#at);
+  }
+
+  /** Like {@link enter}, with a reader of {@link level} that is used again: for lists of many elements. */
+  enterNext(inner: DerReader, tag: number = Tag.SEQUENCE): void {
+    inner.#at = this.#head(tag);
+    inner.#end = this.#at;
+  }
+
   enterOptional(tag: number): DerReader | undefined {
     return this.nextTag === tag ? this.enter(tag) : undefined;
   }
@@ -171,19 +187,20 @@ export class DerReader {
 
   /** An INTEGER of 0 or more, big-endian without leading zeros (zero is one zero byte), at most `limit` bytes. */
   unsigned(limit: number, tag: number = Tag.INTEGER): Uint8Array {
-    const start = this.#unsignedStart(limit, tag);
+    const start = this.unsignedStart(limit, tag);
     return this.#bytes.subarray(start, this.#at);
   }
 
   /** An INTEGER (or ENUMERATED) of 0 to `maximum`, which is below 2^32. */
   small(maximum: number, tag: number = Tag.INTEGER): number {
     let value = 0;
-    for (let at = this.#unsignedStart(4, tag); at < this.#at; at++) value = value * 256 + (this.#bytes[at] ?? 0);
+    for (let at = this.unsignedStart(4, tag); at < this.#at; at++) value = value * 256 + (this.#bytes[at] ?? 0);
     if (value > maximum) throw this.fault(`an integer above ${maximum}`);
     return value;
   }
 
-  #unsignedStart(limit: number, tag: number): number {
+  /** Passes what {@link unsigned} gives; where it begins. It ends where the reader is then. */
+  unsignedStart(limit: number, tag: number = Tag.INTEGER): number {
     const start = this.#head(tag);
     const size = this.#at - start;
     const first = this.#bytes[start] ?? 0;
@@ -213,7 +230,8 @@ export class DerReader {
   /** OBJECT IDENTIFIER, dotted. */
   oid(): string {
     const start = this.#head(Tag.OID);
-    return knownOid(this.#bytes, start, this.#at) ?? newOid(this.#bytes, start, this.#at, this);
+    const bytes = this.#bytes;
+    return rememberedOid(bytes, start, this.#at, () => oidText(bytes, start, this.#at, this));
   }
 }
 
@@ -224,32 +242,7 @@ export function firstElementSize(bytes: Uint8Array, structure: string): number {
 
 const MAXIMUM_OID_SIZE = 64;
 
-interface KnownOid {
-  readonly bytes: Uint8Array;
-  readonly text: string;
-}
-
-/** Object identifiers read lately, one at each place: certificates repeat the same few dozen, and their text is costly. */
-const oids: (KnownOid | undefined)[] = /* @__PURE__ */ Array.from({ length: 1024 }, () => undefined);
-
-function placeOf(bytes: Uint8Array, start: number, end: number): number {
-  let place = 0;
-  for (let at = start; at < end; at++) place = (place * 33 + (bytes[at] as number)) & 0x3ff;
-  return place;
-}
-
-function knownOid(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const known = oids[placeOf(bytes, start, end)];
-  if (known === undefined || known.bytes.length !== end - start) return undefined;
-  for (let at = start; at < end; at++) if (bytes[at] !== known.bytes[at - start]) return undefined;
-  return known.text;
-}
-
-function newOid(bytes: Uint8Array, start: number, end: number, reader: DerReader): string {
-  const text = oidText(bytes, start, end, reader);
-  oids[placeOf(bytes, start, end)] = { bytes: copyBytes(bytes.subarray(start, end)), text };
-  return text;
-}
+const rememberedOid = remembering<string>(1024);
 
 function oidText(bytes: Uint8Array, start: number, end: number, reader: DerReader): string {
   const last = bytes[end - 1] ?? 0;

@@ -3,7 +3,8 @@ import { isJsonObject } from '../base/strict-json.js';
 import { utcDate } from '../base/utc-date.js';
 import { malformed } from './input.js';
 
-const DATE = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z$/;
+const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+const ZERO = 0x30;
 
 /**
  * Members of Intel's signed documents. Members that are not known are left alone, since Intel adds some from time to time;
@@ -13,18 +14,21 @@ export class IntelJson {
   readonly #members: Readonly<Record<string, unknown>>;
   readonly #name: string;
   readonly #parent: IntelJson | undefined;
+  readonly #index: number | undefined;
 
-  /** `name` names the object for messages, inside of `parent` where there is one. */
-  constructor(value: unknown, name: string, parent?: IntelJson) {
+  /** `name` names the object for messages, inside of `parent` where there is one, at `index` of a list. */
+  constructor(value: unknown, name: string, parent?: IntelJson, index?: number) {
     this.#name = name;
     this.#parent = parent;
+    this.#index = index;
     if (!isJsonObject(value)) throw malformed(this.#path, 'not an object');
     this.#members = value;
   }
 
   /** Only for messages: hundreds of objects are read, and few are refused. */
   get #path(): string {
-    return this.#parent === undefined ? this.#name : `${this.#parent.#path}.${this.#name}`;
+    const name = this.#index === undefined ? this.#name : `${this.#name}[${this.#index}]`;
+    return this.#parent === undefined ? name : `${this.#parent.#path}.${name}`;
   }
 
   has(name: string): boolean {
@@ -62,8 +66,10 @@ export class IntelJson {
   /** ISO 8601 with seconds and Z, as Intel writes it. */
   date(name: string): Date {
     const text = this.text(name);
-    const [, year, month, day, hour, minute, second] = DATE.exec(text) ?? [];
-    const date = utcDate([Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second)]);
+    const pair = (at: number): number => (text.charCodeAt(at) - ZERO) * 10 + text.charCodeAt(at + 1) - ZERO;
+    const date = DATE.test(text)
+      ? utcDate([pair(0) * 100 + pair(2), pair(5), pair(8), pair(11), pair(14), pair(17)])
+      : undefined;
     if (date === undefined) throw this.#fault(name, 'a time with seconds and Z');
     return date;
   }
@@ -79,9 +85,9 @@ export class IntelJson {
     return new IntelJson(this.#take(name), name, this);
   }
 
-  /** A list of objects. */
-  objects(name: string, minimum: number, maximum: number): IntelJson[] {
-    return this.#list(name, minimum, maximum).map((value, index) => new IntelJson(value, `${name}[${index}]`, this));
+  /** A list of objects, each as `read` reads it. */
+  objects<Read>(name: string, minimum: number, maximum: number, read: (object: IntelJson) => Read): Read[] {
+    return this.#list(name, minimum, maximum).map((value, index) => read(new IntelJson(value, name, this, index)));
   }
 
   /** A list of texts; none when it is not there. */

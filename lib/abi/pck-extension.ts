@@ -50,7 +50,7 @@ export function parsePckExtension(certificate: Certificate): PckExtension {
   const sgxComponents = Array.from({ length: COMPONENTS }, (_, index) => level(index + 1).small(255));
   const instance = members.get(`${SGX_EXTENSION}.6`);
   const configuration = members.get(`${SGX_EXTENSION}.7`);
-  return {
+  const found: { -readonly [Name in keyof PckExtension]: PckExtension[Name] } = {
     ppid,
     sgxComponents,
     pcesvn: level(17).small(65_535),
@@ -58,9 +58,10 @@ export function parsePckExtension(certificate: Certificate): PckExtension {
     pceId: octets(required('3'), 2),
     fmspc: octets(required('4'), 6),
     sgxType: required('5').small(2, Tag.ENUMERATED),
-    ...(instance === undefined ? {} : { platformInstanceId: octets(instance, 16) }),
-    ...(configuration === undefined ? {} : { configuration: readConfiguration(configuration.enter()) }),
   };
+  if (instance !== undefined) found.platformInstanceId = octets(instance, 16);
+  if (configuration !== undefined) found.configuration = readConfiguration(configuration.enter());
+  return found;
 }
 
 /** SEQUENCE of { OID, value }: a reader of each value. */
@@ -83,7 +84,7 @@ function take(members: ReadonlyMap<string, DerReader>, oid: string): DerReader {
 }
 
 function octets(reader: DerReader, size: number): Uint8Array {
-  const { content } = reader.read(Tag.OCTET_STRING);
+  const content = reader.content(Tag.OCTET_STRING);
   if (content.length !== size) throw reader.fault(`${content.length} instead of ${size} bytes`);
   return content;
 }

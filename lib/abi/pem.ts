@@ -45,7 +45,7 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
     const labelEnd = text.indexOf(DASHES, at + BEGIN.length);
     const label = text.slice(at + BEGIN.length, labelEnd);
     if (labelEnd === -1 || !/^[A-Z0-9 ]{1,64}$/.test(label)) throw malformed('PEM text', 'a header line');
-    const bodyEnd = text.indexOf(DASHES, labelEnd + DASHES.length);
+    const bodyEnd = text.indexOf('-', labelEnd + DASHES.length);
     const trailer = `${END}${label}${DASHES}`;
     if (bodyEnd === -1 || !text.startsWith(trailer, bodyEnd)) throw malformed('PEM text', 'a block without its end');
     blocks.push({ label, der: decodeBody(bytes.subarray(labelEnd + DASHES.length, bodyEnd)) });
@@ -84,7 +84,7 @@ function decodeBody(body: Uint8Array): Uint8Array {
   let length = 0;
   for (let at = 0; at < body.length; at++) {
     const code = body[at] as number;
-    if (code !== 0x0a && code !== 0x0d && code !== 0x20 && code !== 0x09) codes[length++] = code;
+    if (code > 0x20 || (code !== 0x0a && code !== 0x0d && code !== 0x20 && code !== 0x09)) codes[length++] = code;
   }
   const der = decodeBase64(codes.subarray(0, length));
   if (der === undefined || der.length === 0) throw malformed('PEM text', 'a block that is not base64');

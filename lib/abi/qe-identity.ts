@@ -22,8 +22,7 @@ export interface QeIdentity extends DocumentHead {
  */
 export function readQeIdentity(value: unknown): QeIdentity {
   const json = new IntelJson(value, 'QE identity');
-  return {
-    ...readDocumentHead(json),
+  return Object.assign(readDocumentHead(json), {
     miscselect: json.hex('miscselect', 4),
     miscselectMask: json.hex('miscselectMask', 4),
     attributes: json.hex('attributes', 16),
@@ -31,5 +30,5 @@ export function readQeIdentity(value: unknown): QeIdentity {
     mrsigner: json.hex('mrsigner', 32),
     isvprodid: json.number('isvprodid', 65_535),
     levels: readIsvLevels(json, 65_535),
-  };
+  });
 }

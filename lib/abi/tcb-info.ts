@@ -107,20 +107,20 @@ export function readTcbInfo(value: unknown): TcbInfo {
   const json = new IntelJson(value, STRUCTURE);
   const head = readDocumentHead(json);
   json.number('tcbType', 0);
-  const identities = json.has('tdxModuleIdentities') ? json.objects('tdxModuleIdentities', 0, MAXIMUM_IDENTITIES) : [];
-  const moduleIdentities = identities.map(readModuleIdentity);
+  const moduleIdentities = json.has('tdxModuleIdentities')
+    ? json.objects('tdxModuleIdentities', 0, MAXIMUM_IDENTITIES, readModuleIdentity)
+    : [];
   if (new Set(moduleIdentities.map(({ id }) => id)).size !== moduleIdentities.length) {
     throw malformed(STRUCTURE, 'two identities of one TDX module');
   }
-  const levels = json.objects('tcbLevels', 1, MAXIMUM_LEVELS).map(readTcbLevel);
-  return {
-    ...head,
+  const levels = json.objects('tcbLevels', 1, MAXIMUM_LEVELS, readTcbLevel);
+  return Object.assign(head, {
     fmspc: json.hex('fmspc', 6),
     pceId: json.hex('pceId', 2),
     module: readModule(json.object('tdxModule')),
     moduleIdentities,
     levels: sorted(levels, compareLevels),
-  };
+  });
 }
 
 function readModule(json: IntelJson): TdxModule {
@@ -134,12 +134,12 @@ function readModule(json: IntelJson): TdxModule {
 function readModuleIdentity(json: IntelJson): TdxModuleIdentity {
   const id = json.text('id').toUpperCase();
   if (!/^TDX_[0-9A-F]{2}$/.test(id)) throw malformed(STRUCTURE, 'the id of a TDX module');
-  return { id, ...readModule(json), levels: readIsvLevels(json, 255) };
+  return Object.assign(readModule(json), { id, levels: readIsvLevels(json, 255) });
 }
 
 /** Levels of a module or enclave, highest first. */
 export function readIsvLevels(json: IntelJson, maximum: number): IsvLevel[] {
-  const levels = json.objects('tcbLevels', 1, MAXIMUM_LEVELS).map((level) => ({
+  const levels = json.objects('tcbLevels', 1, MAXIMUM_LEVELS, (level) => ({
     isvsvn: level.object('tcb').number('isvsvn', maximum),
     status: level.oneOf('tcbStatus', MODULE_STATUSES),
     tcbDate: level.date('tcbDate'),
@@ -151,8 +151,8 @@ export function readIsvLevels(json: IntelJson, maximum: number): IsvLevel[] {
 function readTcbLevel(json: IntelJson): TcbLevel {
   const tcb = json.object('tcb');
   return {
-    sgx: tcb.objects('sgxtcbcomponents', COMPONENTS, COMPONENTS).map(readComponent),
-    tdx: tcb.objects('tdxtcbcomponents', COMPONENTS, COMPONENTS).map(readComponent),
+    sgx: tcb.objects('sgxtcbcomponents', COMPONENTS, COMPONENTS, readComponent),
+    tdx: tcb.objects('tdxtcbcomponents', COMPONENTS, COMPONENTS, readComponent),
     pcesvn: tcb.number('pcesvn', 65_535),
     status: json.oneOf('tcbStatus', PLATFORM_STATUSES),
     tcbDate: json.date('tcbDate'),

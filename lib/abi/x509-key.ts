@@ -69,10 +69,8 @@ export function readPublicKey(reader: DerReader): SubjectPublicKey {
   if (curve === undefined || bits[0] !== 4) return info;
   const { size } = curve;
   if (bits.length !== 1 + 2 * size) throw reader.fault('a point of a wrong length');
-  return {
-    ...info,
-    key: { type: 'ec', curve: curve.curve, x: bits.subarray(1, 1 + size), y: bits.subarray(1 + size) },
-  };
+  const key = { type: 'ec', curve: curve.curve, x: bits.subarray(1, 1 + size), y: bits.subarray(1 + size) } as const;
+  return { spki: element.encoded, key };
 }
 
 function readRsaKey(bits: Uint8Array, structure: string): PublicKey {
@@ -100,21 +98,21 @@ export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
   const oid = algorithm.oid();
   const parameters = algorithm.done ? undefined : algorithm.read();
   algorithm.end();
-  const read = { oid, raw: element.encoded };
+  const raw = element.encoded;
   const pkcs1 = RSA_PKCS1[oid];
   if (pkcs1 !== undefined) {
     // RFC 4055 section 5 writes NULL; some leave it out.
     if (parameters !== undefined && !isNull(parameters)) throw reader.fault('parameters of an RSA signature');
-    return { ...read, scheme: { scheme: 'rsa-pkcs1', hash: pkcs1 } };
+    return { oid, raw, scheme: { scheme: 'rsa-pkcs1', hash: pkcs1 } };
   }
   const ecdsa = ECDSA[oid];
   if (ecdsa !== undefined) {
     if (parameters !== undefined) throw reader.fault('parameters of an ECDSA signature');
-    return { ...read, scheme: { scheme: 'ecdsa', hash: ecdsa } };
+    return { oid, raw, scheme: { scheme: 'ecdsa', hash: ecdsa } };
   }
-  if (oid !== RSASSA_PSS || parameters?.tag !== Tag.SEQUENCE) return read;
+  if (oid !== RSASSA_PSS || parameters?.tag !== Tag.SEQUENCE) return { oid, raw };
   const scheme = readPssParameters(reader.inside(parameters));
-  return scheme === undefined ? read : { ...read, scheme };
+  return scheme === undefined ? { oid, raw } : { oid, raw, scheme };
 }
 
 // RSASSA-PSS-params of RFC 4055 section 3.1. The defaults are SHA-1's, which is not verified here.

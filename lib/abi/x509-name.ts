@@ -1,6 +1,7 @@
 import { latin1Text, utf8Text } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
 import { type DerReader, Tag } from './der.js';
+import { remembering } from './recent-bytes.js';
 
 /** A distinguished name. Two names are equal when their DER is: that is how issuers write their own. */
 export interface DistinguishedName {
@@ -28,27 +29,37 @@ const SPECIALS = /[\\,+"<>;=]/g;
 const MAXIMUM_ATTRIBUTES = 32;
 const MAXIMUM_VALUE = 1024;
 
+/** What a name says. */
+type NameText = Omit<DistinguishedName, 'raw'>;
+
+const rememberedName = remembering<NameText>(64);
+
 /** Name of RFC 5280 section 4.1.2.4; an empty one is allowed. */
 export function readName(reader: DerReader): DistinguishedName {
   const element = reader.read(Tag.SEQUENCE);
+  const raw = element.encoded;
+  const { text, commonName } = rememberedName(raw, 0, raw.length, () => readText(reader.inside(element)));
+  return commonName === undefined ? { raw, text } : { raw, text, commonName };
+}
+
+function readText(names: DerReader): NameText {
   const parts: string[] = [];
   let commonName: string | undefined;
-  const names = reader.inside(element);
   while (!names.done) {
     const attributes = names.enter(Tag.SET);
     do {
-      if (parts.length === MAXIMUM_ATTRIBUTES) throw reader.fault('a name of too many attributes');
+      if (parts.length === MAXIMUM_ATTRIBUTES) throw names.fault('a name of too many attributes');
       const attribute = attributes.enter();
       const type = attribute.oid();
       const { tag, content } = attribute.read();
       attribute.end();
-      const value = readText(tag, content, reader);
+      const value = readValue(tag, content, names);
       if (type === COMMON_NAME) commonName ??= value;
       parts.push(`${SHORT_NAMES[type] ?? type}=${escaped(value)}`);
     } while (!attributes.done);
   }
-  const name = { raw: element.encoded, text: parts.reverse().join(', ') };
-  return commonName === undefined ? name : { ...name, commonName };
+  const text = parts.reverse().join(', ');
+  return commonName === undefined ? { text } : { text, commonName };
 }
 
 function escaped(value: string): string {
@@ -56,7 +67,7 @@ function escaped(value: string): string {
 }
 
 // A NUL or another control character makes two readers see two names.
-function readText(tag: number, content: Uint8Array, reader: DerReader): string {
+function readValue(tag: number, content: Uint8Array, reader: DerReader): string {
   const text = decodeText(tag, content, reader);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (/[\u0000-\u001f\u007f]/.test(text)) throw reader.fault('a control character in a name');

@@ -49,6 +49,13 @@ export function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
   return difference === 0;
 }
 
+/** Whether bytes from `start` to `end` are these, of what is public. */
+export function holdsAt(bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
+  if (end - start !== other.length) return false;
+  for (let at = start; at < end; at++) if (bytes[at] !== other[at - start]) return false;
+  return true;
+}
+
 /** Compares two texts as {@link equalBytes} does their UTF-8. */
 export function equalTexts(one: string, other: string): boolean {
   return equalBytes(utf8Bytes(one), utf8Bytes(other));

@@ -68,7 +68,9 @@ function decodeUtf8(bytes: Uint8Array): string {
 function estimateMembers(text: string): number | undefined {
   if (text.includes('\\') || BLANKS_BEFORE_COLON.some((blank) => text.includes(blank))) return undefined;
   let count = 0;
-  for (let at = text.indexOf('":'); at !== -1; at = text.indexOf('":', at + 2)) count++;
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
+    if (text.charCodeAt(at - 1) === QUOTE) count++;
+  }
   return count;
 }
 

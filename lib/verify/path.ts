@@ -1,4 +1,4 @@
-import { type Certificate, ExtensionOid, isCertificateAuthority, namesIssuer } from '../abi/x509.js';
+import { type Certificate, isCertificateAuthority, NAME_CONSTRAINTS, namesIssuer } from '../abi/x509.js';
 import { fieldSize, rawEcdsaSignature } from '../abi/x509-key.js';
 import { equalBytes } from '../base/bytes.js';
 import { AttestationError } from '../base/errors.js';
@@ -135,7 +135,7 @@ function issuerProblem(
 }
 
 function constraintsProblem(path: readonly Certificate[], issuer: Certificate): string | undefined {
-  const extension = issuer.extensions.get(ExtensionOid.NAME_CONSTRAINTS);
+  const extension = issuer.extensions.get(NAME_CONSTRAINTS);
   if (extension === undefined) return undefined;
   try {
     const constraints = readNameConstraints(extension.value);

@@ -1,4 +1,4 @@
-import { parseRevocationList, type RevocationList } from '../../abi/crl.js';
+import { isRevoked, parseRevocationList, type RevocationList } from '../../abi/crl.js';
 import { equalBytes } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { isListIssuedBy } from '../certificate-signature.js';
@@ -54,7 +54,7 @@ export async function checkRevocation(
     return;
   }
   for (const current of genuine) checkCurrent(list, current, now);
-  const revoked = genuine.some(({ revoked }) => revoked.has(ask.serial));
+  const revoked = genuine.some((crl) => isRevoked(crl, ask.certificate.serial));
   list.add('intermediate', NAME, 'ERR_CERTIFICATE_REVOKED', !revoked, {
     expected: `serial ${ask.serial} not among those revoked`,
     actual: revoked ? 'revoked' : 'not revoked',

@@ -1,8 +1,10 @@
-import type { RevocationList } from '../../abi/crl.js';
+import { isRevoked, type RevocationList } from '../../abi/crl.js';
 import type { PckExtension } from '../../abi/pck-extension.js';
 import type { QeIdentity } from '../../abi/qe-identity.js';
 import type { TcbInfo } from '../../abi/tcb-info.js';
+import type { Certificate } from '../../abi/x509.js';
 import { equalBytes } from '../../base/bytes.js';
+import { hex } from '../../base/hex.js';
 import type { CheckList } from '../check-codes.js';
 import { checkValidity, isWithin } from './check-chain.js';
 import {
@@ -57,12 +59,12 @@ export function checkRevocationLists(list: CheckList, collateral: OpenedCollater
   const { rootCrl, pckCrl, tcbInfo, qeIdentity } = collateral;
   checkList(list, LISTS.root, rootCrl, now);
   checkList(list, LISTS.pck, pckCrl, now);
-  const signers: string[] = [];
+  const signers: Certificate[] = [];
   for (const { signer } of [tcbInfo, qeIdentity])
-    if (signer.fault === undefined) signers.push(signer.value.facts.serial);
-  checkRevoked(list, 'PCK CA certificate is not revoked', rootCrl, [chain.facts.ca.serial]);
+    if (signer.fault === undefined) signers.push(signer.value.certificate);
+  checkRevoked(list, 'PCK CA certificate is not revoked', rootCrl, [chain.ca]);
   checkRevoked(list, 'TCB signing certificates are not revoked', rootCrl, signers);
-  checkRevoked(list, 'PCK certificate is not revoked', pckCrl, [chain.facts.pck.serial]);
+  checkRevoked(list, 'PCK certificate is not revoked', pckCrl, [chain.leaf]);
 }
 
 function checkList(
@@ -87,16 +89,21 @@ function checkList(
   });
 }
 
-function checkRevoked(list: CheckList, name: string, crl: Opened<RevocationList>, serials: readonly string[]): void {
-  if (crl.fault !== undefined || serials.length === 0) {
+function checkRevoked(
+  list: CheckList,
+  name: string,
+  crl: Opened<RevocationList>,
+  certificates: readonly Certificate[],
+): void {
+  if (crl.fault !== undefined || certificates.length === 0) {
     list.notChecked('collateral', name, crl.fault === undefined ? 'no certificate' : 'no list');
     return;
   }
-  const { revoked } = crl.value;
-  const found = serials.find((serial) => revoked.has(serial));
+  const { value } = crl;
+  const found = certificates.find(({ serial }) => isRevoked(value, serial));
   list.add('collateral', name, 'ERR_CERTIFICATE_REVOKED', found === undefined, {
-    expected: () => `none of ${revoked.size} revoked`,
-    actual: found === undefined ? 'not revoked' : `serial ${found} is revoked`,
+    expected: () => `none of ${value.revoked.length / 2} revoked`,
+    actual: found === undefined ? 'not revoked' : `serial ${hex(found.serial)} is revoked`,
   });
 }
 
