@@ -60,7 +60,7 @@ export interface CvmConfiguration {
   /** Report signed by a provider's key instead of the chip's. Default `vcek`. */
   signedBy?: 'vcek' | 'vlek';
   /**
-   * Name of the certificate authorities. CVMs with the same name share their roots; another name makes strangers whose
+   * Name of the certificate authorities. CVMs with the same name share their roots; another name makes machines whose
    * roots and token keys this one's relying parties do not trust. Default `default`.
    */
   authority?: string;

@@ -92,7 +92,7 @@ describe('example: handshake with evidence', () => {
     await expect(show(nonce, await collect(nonce, tampered))).rejects.toThrow('ERR_POLICY');
   });
 
-  it('gives a stranger’s hardware nothing', async () => {
+  it('gives nothing to hardware under an untrusted root', async () => {
     await using forged = await SimulatedCvm.start({ vmId: scene.cvm.vmId, authority: 'stranger' });
     await using forger = forged.client();
     const nonce = await scene.freshNonce();

@@ -87,7 +87,7 @@ describe('trouble with the attestation service', () => {
     await fails(cvm, expected, attest, patience(behaviour));
   });
 
-  it('7: nobody there, no such name, a certificate by a stranger', async () => {
+  it('7: nobody there, no such name, an untrusted certificate', async () => {
     const secure = await SimulatedCvm.start({ attestation: { tls: true } });
     await using _ = secure;
     for (const attestationUrl of ['https://127.0.0.1:9', 'https://attest.invalid', secure.attestationUrl]) {

@@ -39,7 +39,7 @@ describe('attest that verifies its own token', () => {
     });
   });
 
-  it("refuses one that a stranger's key signed", async () => {
+  it('refuses one that an untrusted key signed', async () => {
     const own = cvm.attestation.signer;
     cvm.attestation.signer = await TokenSigner.create('stranger');
     try {

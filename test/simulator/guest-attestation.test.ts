@@ -153,7 +153,7 @@ describe('POST /attest/AzureGuest', () => {
       expect(await refusal({ aikPub: sized(publicArea) })).toMatch(/restricted signing key/);
     });
 
-    it('with a certificate by a stranger, an expired one, and none', async () => {
+    it('with an untrusted certificate, an expired one, and none', async () => {
       const key = rsaKey(good.aikPub);
       const stranger = await VtpmAuthority.create('stranger');
       const by = (authority: VtpmAuthority, daysToExpiry: number) =>
@@ -298,7 +298,7 @@ describe('POST /attest/AzureGuest', () => {
   });
 
   describe('refuses the chain', () => {
-    it('of strangers, though all of it fits together', async () => {
+    it('of an untrusted authority, though all of it is consistent', async () => {
       const stranger = await AmdAuthority.create({ product: 'Milan', name: 'stranger' });
       const leaf = await stranger.issueVcek({
         tcb: { bootloader: 4, tee: 0, snp: 24, microcode: 219 },

@@ -60,11 +60,11 @@ describe('tokens that a verifier must not take: the signature', () => {
     await refused(`${first}.${base64url(guestClaims({ secureboot: false }))}.${third}`, 'ERR_TOKEN_SIGNATURE');
   });
 
-  it('signed by a stranger under the issuer’s kid', async () => {
+  it('signed by an untrusted key under the issuer’s kid', async () => {
     await refused(signToken(guestClaims(), stranger.privateKey), 'ERR_TOKEN_SIGNATURE');
   });
 
-  it('signed by a stranger who embeds their own x5c and no kid', async () => {
+  it('signed by an untrusted key with its own x5c and no kid', async () => {
     const token = signToken(guestClaims(), stranger.privateKey, { kid: undefined, x5c: [strangersCertificate] });
     await refused(token, 'ERR_TOKEN_KEY_ID');
   });
