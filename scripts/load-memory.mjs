@@ -1,6 +1,6 @@
 // npm run load -- memory [MINUTES]: good and hostile requests against the verifier service, mixed, for MINUTES (default 30), and
 // whether its memory grows. Every five seconds the service collects its garbage and says its RSS; over all samples after the
-// warm-up (a sixth of the time, two minutes at least) goes a line by least squares.
+// warm-up (a third of the time: the bounded caches of what was seen have to be full) goes a line by least squares.
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
@@ -132,7 +132,7 @@ export async function memoryUnderLoad(minutes) {
   agent.destroy();
   for (const [kind, count] of [...answers].sort()) console.log(`  ${kind}: ${count}`);
   const total = [...answers.values()].reduce((sum, count) => sum + count, 0);
-  const warmUp = Math.max(minutes / 6, Math.min(2, minutes / 2)) / 60;
+  const warmUp = minutes / 3 / 60;
   const steady = samples.filter(([hours]) => hours >= warmUp);
   const hours = steady.at(-1)[0] - steady[0][0];
   let isFlat = true;
