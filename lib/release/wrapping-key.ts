@@ -5,6 +5,7 @@ import { withoutLeadingZeros } from '../base/bytes.js';
 import { invalid } from '../base/options.js';
 import { isJsonObject } from '../base/strict-json.js';
 import { rsaPublicKey } from '../engine/public-key.js';
+import { publicHalf } from '../node/key-pair.js';
 import { EPHEMERAL_KEY_ID } from '../token/ephemeral-key.js';
 
 /** The RSA key that a released key is wrapped to: a JWK, a KeyObject, or PEM. */
@@ -21,7 +22,7 @@ export interface WrappingKey {
 /** A wrapping key as a caller gives it. @throws AttestationError 8 */
 export function wrappingKeyOf(input: unknown, name: string): WrappingKey {
   const key = keyObjectOf(input, name);
-  const { n } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
+  const { n } = publicHalf(key).export({ format: 'jwk' });
   const modulus = typeof n === 'string' ? decodeBase64url(n) : undefined;
   if (key.asymmetricKeyType !== 'rsa' || modulus === undefined) throw invalid(`${name} must be an RSA key`);
   const given = isJsonObject(input) ? input.kid : undefined;

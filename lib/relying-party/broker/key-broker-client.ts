@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { FlattenedJWE } from 'jose';
 import type { Evidence } from '../../abi/evidence.js';
 import { exportTrusteeEvidence } from '../../abi/evidence-import.js';
@@ -8,6 +8,7 @@ import { abortSignal, callable, custom, milliseconds, oneOf, withMethods } from 
 import { checkArgument, checkOptions, invalid, required } from '../../base/options.js';
 import { isJsonObject, parseStrictJson } from '../../base/strict-json.js';
 import { isLoopback } from '../../http/service-url.js';
+import { newKeyPair } from '../../node/key-pair.js';
 import {
   type BrokerTee,
   brokerTeeOf,
@@ -98,9 +99,7 @@ export class KeyBrokerClient {
     this.#fetch = fetchFunction;
     this.#timeoutMs = timeoutMs;
     const { privateKey, publicKey } =
-      keyType === 'EC'
-        ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-        : generateKeyPairSync('rsa', { modulusLength: 3072 });
+      keyType === 'EC' ? newKeyPair({ namedCurve: 'P-256' }) : newKeyPair({ modulusLength: 3072 });
     this.#privateKey = privateKey;
     this.#jwk = {
       ...publicKey.export({ format: 'jwk' }),

@@ -1,15 +1,8 @@
-import {
-  createCipheriv,
-  createHash,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createCipheriv, createHash, createPublicKey, diffieHellman, type KeyObject, randomBytes } from 'node:crypto';
 import type { FlattenedJWE } from 'jose';
 import { canonicalJson } from '../../base/canonical-json.js';
 import { isJsonObject } from '../../base/strict-json.js';
+import { newKeyPair } from '../../node/key-pair.js';
 
 /** `tee-pubkey`: the key that a broker's answers are encrypted to. */
 export type RecipientJwk =
@@ -72,7 +65,7 @@ const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
  */
 function encryptByAgreement(publicKey: KeyObject, plaintext: Uint8Array): FlattenedJWE {
   const namedCurve = publicKey.asymmetricKeyDetails?.namedCurve ?? '';
-  const ephemeral = generateKeyPairSync('ec', { namedCurve });
+  const ephemeral = newKeyPair({ namedCurve });
   const { crv, kty, x, y } = ephemeral.publicKey.export({ format: 'jwk' });
   const header = { alg: 'ECDH-ES+A256KW', enc: 'A256GCM', epk: { crv, kty, x, y } };
   const encoded = Buffer.from(JSON.stringify(header)).toString('base64url');

@@ -1,4 +1,5 @@
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { randomBytes, sign } from 'node:crypto';
+import { newKeyPair } from '../../node/key-pair.js';
 
 const SEQUENCE = 0x30;
 const SET = 0x31;
@@ -29,7 +30,7 @@ export interface OwnCertificate {
  * nothing about who this is: that is what the evidence is for.
  */
 export function makeOwnCertificate(now = new Date()): OwnCertificate {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { privateKey, publicKey } = newKeyPair({ namedCurve: 'P-256' });
   const name = der(SEQUENCE, der(SET, der(SEQUENCE, COMMON_NAME, der(UTF8_STRING, Buffer.from('attested channel')))));
   const tbs = der(
     SEQUENCE,

@@ -1,16 +1,9 @@
-import {
-  constants,
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  KeyObject,
-  type SignKeyObjectInput,
-  sign,
-} from 'node:crypto';
+import { constants, createHash, createPrivateKey, KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import { canonicalJson } from '../../base/canonical-json.js';
 import { custom, oneOrMore } from '../../base/option-kinds.js';
 import { invalid, type OptionKind } from '../../base/options.js';
+import { publicHalf } from '../../node/key-pair.js';
 
 /** A private key that signs results, PEM or KeyObject: P-256, P-384 or RSA of 2048 bits or more. It signs nothing else. */
 export type SigningKeyInput = string | KeyObject;
@@ -48,7 +41,7 @@ function signingKey(value: unknown, name: string): SigningKey {
   const isRsa = privateKey.asymmetricKeyType === 'rsa' && modulusLength >= 2048;
   const alg = privateKey.asymmetricKeyType === 'ec' ? CURVES[namedCurve] : isRsa ? 'PS256' : undefined;
   if (alg === undefined) throw invalid(`${name} must be P-256, P-384 or RSA of 2048 bits or more`);
-  const jwk = createPublicKey(privateKey).export({ format: 'jwk' }) as Record<string, unknown>;
+  const jwk = publicHalf(privateKey).export({ format: 'jwk' }) as Record<string, unknown>;
   const { crv, kty, x, y, e, n } = jwk;
   const kid = createHash('sha256')
     .update(canonicalJson(kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y }))

@@ -1,4 +1,5 @@
-import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
+import { newKeyPair } from '../../node/key-pair.js';
 import type { Behaviour } from '../http/behaviour.js';
 import type { VaultAuthority } from './pki.js';
 import { aesWrap, plaintextOf, type ReleaseDraft } from './release-draft.js';
@@ -121,7 +122,7 @@ export const vaultFaults = {
     change: (draft) => {
       draft.wrappingKey = {
         ...draft.wrappingKey,
-        publicKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey,
+        publicKey: newKeyPair({ modulusLength: 2048 }).publicKey,
       };
     },
   },
@@ -168,9 +169,7 @@ export const vaultFaults = {
     description: 'The wrapped key is of another type than the one that is signed.',
     change: (draft) => {
       const rsa = draft.key.kty.startsWith('RSA');
-      const { privateKey } = rsa
-        ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-        : generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const { privateKey } = rsa ? newKeyPair({ namedCurve: 'P-256' }) : newKeyPair({ modulusLength: 2048 });
       draft.plaintext = plaintextOf(privateKey);
     },
   },
@@ -300,7 +299,7 @@ function anotherKey({ key }: ReleaseDraft): Buffer {
   if (key.kty.startsWith('oct')) return randomBytes(16);
   const { asymmetricKeyDetails: details } = key.keyObject;
   const { privateKey } = key.kty.startsWith('RSA')
-    ? generateKeyPairSync('rsa', { modulusLength: details?.modulusLength ?? 2048 })
-    : generateKeyPairSync('ec', { namedCurve: details?.namedCurve ?? 'P-256' });
+    ? newKeyPair({ modulusLength: details?.modulusLength ?? 2048 })
+    : newKeyPair({ namedCurve: details?.namedCurve ?? 'P-256' });
   return plaintextOf(privateKey);
 }

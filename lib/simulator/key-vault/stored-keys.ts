@@ -1,12 +1,5 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  generateKeyPairSync,
-  type JsonWebKey,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createPrivateKey, createSecretKey, type JsonWebKey, type KeyObject, randomBytes } from 'node:crypto';
+import { newKeyPair, publicHalf } from '../../node/key-pair.js';
 import { encodeReleasePolicy } from '../../release/policy/encode.js';
 import { parseReleasePolicy } from '../../release/policy/parse.js';
 import { PolicyError, type ReleasePolicy } from '../../release/policy/policy.js';
@@ -148,12 +141,12 @@ function keyOf(kty: VaultKeyType, { key, keySize, crv = 'P-256' }: SimulatedKeyO
   if (type === 'EC') {
     const namedCurve = Object.hasOwn(CURVES, crv) ? CURVES[crv] : undefined;
     if (namedCurve === undefined) throw badParameter(`Curve ${String(crv)} is not supported`);
-    return generateKeyPairSync('ec', { namedCurve }).privateKey;
+    return newKeyPair({ namedCurve }).privateKey;
   }
   const modulusLength = keySize ?? 2048;
   if (type !== 'RSA' || ![2048, 3072, 4096].includes(modulusLength))
     throw badParameter(`Key type ${kty} is not supported`);
-  return generateKeyPairSync('rsa', { modulusLength }).privateKey;
+  return newKeyPair({ modulusLength }).privateKey;
 }
 
 function importedKey(type: string, key: KeyObject | JsonWebKey): KeyObject {
@@ -173,7 +166,7 @@ const defaultOperations = (kty: VaultKeyType): string[] => {
 /** Public members of a key's JWK; nothing for a symmetric one. */
 export function publicMembers({ keyObject, kty }: Pick<StoredKey, 'keyObject' | 'kty'>): Record<string, string> {
   if (kty.startsWith('oct')) return {};
-  const { n, e, crv, x, y } = createPublicKey(keyObject).export({ format: 'jwk' });
+  const { n, e, crv, x, y } = publicHalf(keyObject).export({ format: 'jwk' });
   if (kty.startsWith('RSA')) return { n: String(n), e: String(e) };
   return { crv: crv === 'secp256k1' ? 'P-256K' : String(crv), x: String(x), y: String(y) };
 }

@@ -3,13 +3,13 @@ import {
   createCipheriv,
   createHash,
   diffieHellman,
-  generateKeyPairSync,
   hkdfSync,
   type KeyObject,
   publicEncrypt,
   randomBytes,
   sign,
 } from 'node:crypto';
+import { newKeyPair } from '../../node/key-pair.js';
 import type { ProvisioningAuthority } from '../pki/provisioning-authority.js';
 
 /** How a secret is protected; the defaults make a signed and encrypted one of Azure's kind. */
@@ -78,7 +78,7 @@ function seal(secret: Uint8Array, padding: string, vmId: string, guestKey: KeyOb
     padding === 'rsaes-oaep'
       ? publicEncrypt({ key: guestKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, transportKey)
       : publicEncrypt({ key: guestKey, padding: constants.RSA_PKCS1_PADDING }, transportKey);
-  const [guest, sender] = [generateKeyPairSync('ec', p256), generateKeyPairSync('ec', p256)];
+  const [guest, sender] = [newKeyPair(p256), newKeyPair(p256)];
   const shared = diffieHellman({ privateKey: guest.privateKey, publicKey: sender.publicKey });
   // The hash of the shared secret, not the secret itself: Windows' BCRYPT_KDF_HASH.
   const input = createHash('sha256').update(shared).digest();
