@@ -31,6 +31,8 @@ export interface PckExtension {
 const SGX_EXTENSION = '1.2.840.113741.1.13.1';
 const STRUCTURE = 'PCK certificate';
 const COMPONENTS = 16;
+/** Of the components, PCESVN and CPUSVN; put together once. */
+const TCB_MEMBERS = /* @__PURE__ */ Array.from({ length: 18 }, (_, index) => `${SGX_EXTENSION}.2.${index + 1}`);
 
 /**
  * Intel's extension of a PCK certificate.
@@ -46,7 +48,7 @@ export function parsePckExtension(certificate: Certificate): PckExtension {
   const required = (suffix: string): DerReader => take(members, `${SGX_EXTENSION}.${suffix}`);
   const ppid = octets(required('1'), 16);
   const tcb = readMembers(required('2').enter());
-  const level = (number: number): DerReader => take(tcb, `${SGX_EXTENSION}.2.${number}`);
+  const level = (number: number): DerReader => take(tcb, TCB_MEMBERS[number - 1] as string);
   const sgxComponents = Array.from({ length: COMPONENTS }, (_, index) => level(index + 1).small(255));
   const instance = members.get(`${SGX_EXTENSION}.6`);
   const configuration = members.get(`${SGX_EXTENSION}.7`);

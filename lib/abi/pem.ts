@@ -35,9 +35,7 @@ export function splitPem(text: string | Uint8Array, label: string, limit: number
 /** The blocks of a PEM text with their labels, 1 to 16 of them. */
 export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TEXT): PemBlock[] {
   if (input.length > limit) throw malformed('PEM text', `larger than ${limit} bytes`);
-  const bytes = typeof input === 'string' ? utf8Bytes(input) : plainBytes(input);
-  // One character a byte, so that an index of the text is one of the bytes.
-  const text = textOf(bytes);
+  const text = textOf(typeof input === 'string' ? utf8Bytes(input) : plainBytes(input));
   const blocks: PemBlock[] = [];
   for (let at = text.indexOf(BEGIN); at !== -1; at = text.indexOf(BEGIN, at)) {
     if (blocks.length === MAXIMUM_BLOCKS) throw malformed('PEM text', `more than ${MAXIMUM_BLOCKS} blocks`);
@@ -48,7 +46,7 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
     const bodyEnd = text.indexOf('-', labelEnd + DASHES.length);
     const trailer = `${END}${label}${DASHES}`;
     if (bodyEnd === -1 || !text.startsWith(trailer, bodyEnd)) throw malformed('PEM text', 'a block without its end');
-    blocks.push({ label, der: decodeBody(bytes.subarray(labelEnd + DASHES.length, bodyEnd)) });
+    blocks.push({ label, der: decodeBody(text.slice(labelEnd + DASHES.length, bodyEnd)) });
     at = bodyEnd + trailer.length;
     if (at < text.length && !/[\s\0]/.test(text[at] as string))
       throw malformed('PEM text', 'text behind the end of a block');
@@ -79,14 +77,8 @@ function textOf(bytes: Uint8Array): string {
   return latin1.decode(bytes.buffer instanceof ArrayBuffer ? bytes : copyBytes(bytes));
 }
 
-function decodeBody(body: Uint8Array): Uint8Array {
-  const codes = new Uint8Array(body.length);
-  let length = 0;
-  for (let at = 0; at < body.length; at++) {
-    const code = body[at] as number;
-    if (code > 0x20 || (code !== 0x0a && code !== 0x0d && code !== 0x20 && code !== 0x09)) codes[length++] = code;
-  }
-  const der = decodeBase64(codes.subarray(0, length));
+function decodeBody(body: string): Uint8Array {
+  const der = decodeBase64(body.replace(/[ \t\r\n]+/g, ''));
   if (der === undefined || der.length === 0) throw malformed('PEM text', 'a block that is not base64');
   return der;
 }
