@@ -40,9 +40,9 @@ void* reallocate(void* memory, std::size_t size, const char* file, int line) {
 void initialize_openssl() {
   // Possible until libcrypto has allocated for the first time, and nobody else uses this one.
   static const bool zeroing = CRYPTO_set_mem_functions(allocate, reallocate, release) == 1;
-  if (!zeroing) throw Error(ErrorKind::kInternal, "libcrypto was in use before it was initialised");
+  if (!zeroing) throw Error(ErrorKind::kInternal, "libcrypto was in use before it was initialized");
   if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr) != 1) {
-    throw Error(ErrorKind::kInternal, "libcrypto could not be initialised");
+    throw Error(ErrorKind::kInternal, "libcrypto could not be initialized");
   }
 }
 

@@ -3,7 +3,7 @@
 
 namespace cga {
 
-/// Initialises libcrypto without reading OPENSSL_CONF or the system's openssl.cnf: a configuration meant for another
+/// Initializes libcrypto without reading OPENSSL_CONF or the system's openssl.cnf: a configuration meant for another
 /// program (a FIPS property query, say) must not change what this library computes. Idempotent and thread-safe; the
 /// first call comes before any other use of libcrypto.
 ///

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-TEST_CASE("libcrypto initialises more than once and says its version") {
+TEST_CASE("libcrypto initializes more than once and says its version") {
   cga::initialize_openssl();
   cga::initialize_openssl();
   CHECK(std::string(cga::openssl_version()).starts_with("3."));

@@ -5,7 +5,7 @@
 
 namespace cga::tpm {
 
-/// Empty passwords for `count` handles: how the reference client authorises hierarchies, the attestation key and NV.
+/// Empty passwords for `count` handles: how the reference client authorizes hierarchies, the attestation key and NV.
 [[nodiscard]] inline TSS2L_SYS_AUTH_COMMAND password_authorization(std::uint16_t count = 1) noexcept {
   TSS2L_SYS_AUTH_COMMAND authorization{};
   authorization.count = count;

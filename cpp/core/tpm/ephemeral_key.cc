@@ -7,7 +7,7 @@ namespace {
 
 constexpr UINT16 kModulusBytes = 256;
 
-/// The PCRs are not as recorded, or changed between PolicyPCR and the command that it authorises.
+/// The PCRs are not as recorded, or changed between PolicyPCR and the command that it authorizes.
 bool is_pcr_mismatch(TSS2_RC rc) noexcept {
   return (base_code(rc) == TPM2_RC_VALUE && !concerns_handle(rc)) || tpm_code(rc) == TPM2_RC_PCR_CHANGED;
 }

@@ -1,4 +1,4 @@
-// Non-volatile indices, with owner authorisation.
+// Non-volatile indices, with owner authorization.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The authorisation of the ephemeral key: a policy session that stays open between decrypts.
+// The authorization of the ephemeral key: a policy session that stays open between decrypts.
 #pragma once
 
 #include <tss2/tss2_sys.h>
@@ -34,14 +34,14 @@ class PolicySession {
   /// The session is gone, or the handle may be somebody else's by now.
   void forget(Connection& connection) noexcept;
 
-  /// TPM2_RSA_Decrypt, authorised by the session. What the plaintext went through on its way is zeroed.
+  /// TPM2_RSA_Decrypt, authorized by the session. What the plaintext went through on its way is zeroed.
   /// @param ciphertext at most 512 bytes
   /// @returns the response code; `message` is set when it is success
   [[nodiscard]] TSS2_RC rsa_decrypt(Connection& connection, TPM2_HANDLE key, ByteView key_name, ByteView ciphertext,
                                     const RsaScheme& scheme, Bytes& message);
 
  private:
-  /// Authorisation area of a command that uses the session; of an unsalted one it needs no HMAC, for there is no key.
+  /// Authorization area of a command that uses the session; of an unsalted one it needs no HMAC, for there is no key.
   [[nodiscard]] TSS2L_SYS_AUTH_COMMAND authorization() const;
 
   SaltKey salt_key_;

@@ -26,7 +26,7 @@ class RsaDecryption {
   [[nodiscard]] const TPMT_RSA_DECRYPT& padding() const noexcept { return padding_; }
   [[nodiscard]] const TPM2B_DATA& label() const noexcept { return label_; }
 
-  /// The command itself, with a ready-made authorisation.
+  /// The command itself, with a ready-made authorization.
   [[nodiscard]] TSS2_RC send(TSS2_SYS_CONTEXT* context, TPM2_HANDLE key, const TSS2L_SYS_AUTH_COMMAND& authorization,
                              TPM2B_PUBLIC_KEY_RSA& plaintext) const;
 

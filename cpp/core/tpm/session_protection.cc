@@ -52,7 +52,7 @@ TSS2_RC SessionProtection::rsa_decrypt(TSS2_SYS_CONTEXT* context, TPM2_HANDLE ke
   TPMS_AUTH_COMMAND& session = authorization.auths[0];
   session.sessionAttributes |= TPMA_SESSION_ENCRYPT;
   sign(context, key_name, session);
-  check(tss().SetCmdAuths(context, &authorization), "authorising TPM2_RSA_Decrypt");
+  check(tss().SetCmdAuths(context, &authorization), "authorizing TPM2_RSA_Decrypt");
   const TSS2_RC rc = tss().Execute(context);
   if (rc != TSS2_RC_SUCCESS) return rc;
   if (!accept(context, session)) return TSS2_SYS_RC_MALFORMED_RESPONSE;
