@@ -65,14 +65,16 @@ describe.each<[string, Transport]>([
 
   it('rejects with an AbortError as soon as the signal aborts', async () => {
     await using server = await serve(() => {});
+    // Far beyond the abort, however busy the machine is.
+    const patient = { ...limits, timeoutMs: 30_000 };
     const controller = new AbortController();
-    const exchange = transport({ method: 'GET', url: server.url }, limits, controller.signal);
+    const exchange = transport({ method: 'GET', url: server.url }, patient, controller.signal);
     setTimeout(() => controller.abort(new Error('enough')), 50);
     await expect(exchange).rejects.toMatchObject({
       name: 'AbortError',
       cause: expect.objectContaining({ message: 'enough' }),
     });
-    await expect(transport({ method: 'GET', url: server.url }, limits, controller.signal)).rejects.toMatchObject({
+    await expect(transport({ method: 'GET', url: server.url }, patient, controller.signal)).rejects.toMatchObject({
       name: 'AbortError',
     });
     expect(server.seen).toHaveLength(1);
