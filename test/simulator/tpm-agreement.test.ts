@@ -18,7 +18,8 @@ interface Verdict {
 let cvm: SimulatedCvm;
 let authorities: X509Certificate[];
 let good: RawRequest;
-const now = new Date();
+/** Not before the certificates of the machine. */
+let now: Date;
 
 beforeAll(async () => {
   cvm = await SimulatedCvm.start();
@@ -26,6 +27,7 @@ beforeAll(async () => {
     ({ der }) => new X509Certificate(der),
   );
   good = await collect(cvm);
+  now = new Date();
 });
 afterAll(() => cvm.stop());
 
