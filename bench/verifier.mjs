@@ -9,7 +9,7 @@ import { evidenceFromJson, evidenceToJson, verifyEvidence } from '../dist/index.
 import { createVerifierService, memoryReplayStore, serveRequests } from '../dist/relying-party/index.js';
 import { SimulatedCvm } from '../dist/simulator/index.js';
 
-const EVIDENCES = Number(process.env.VERIFIER_EVIDENCES ?? 1_000);
+const EVIDENCES = Number(process.env.VERIFIER_EVIDENCES ?? 3_000);
 const self = fileURLToPath(import.meta.url);
 
 /** CPU seconds of a process so far, its threads included. */
@@ -31,7 +31,7 @@ export async function run() {
     const service = await inChild({ loop: false, verification, workers });
     const agent = new Agent({ keepAlive: true, maxSockets: 16 });
     const body = `{"evidence":${json}}`;
-    await loadClosed(service.port, agent, body, 200 * Math.max(1, workers)); // every thread compiles for itself
+    await loadClosed(service.port, agent, body, 1_500 * Math.max(1, workers)); // every thread compiles for itself
     const before = cpuSeconds(service.child.pid);
     const perSecond = await loadClosed(service.port, agent, body, EVIDENCES);
     const cpu = cpuSeconds(service.child.pid) - before;
@@ -108,7 +108,7 @@ if (process.argv.includes('--child')) {
   process.once('message', async ({ loop, json, verification, workers }) => {
     if (loop) {
       const once = () => verifyEvidence(evidenceFromJson(json), verification);
-      for (let warm = 0; warm < 200; warm++) await once();
+      for (let warm = 0; warm < 1_500; warm++) await once();
       const before = process.cpuUsage();
       for (let number = 0; number < EVIDENCES; number++) await once();
       const { user, system } = process.cpuUsage(before);
