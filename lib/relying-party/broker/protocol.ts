@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { utf8Text } from '../../base/bytes.js';
 import { canonicalJson } from '../../base/canonical-json.js';
 import { isJsonObject, parseStrictJson } from '../../base/strict-json.js';
+import { bodyOf } from '../server/exchange.js';
 
 /** The wire format of trustee's key broker protocol (RCAR), version 0.4, with the profiles of this hardware. */
 
@@ -111,20 +112,9 @@ export function parseResourcePath(text: string): ResourcePath | undefined {
 
 /** The JSON of a request, at most 1 MiB. */
 export async function readJson(request: Request): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  const reader = request.body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > MAXIMUM_BODY) {
-      await reader.cancel().catch(() => {});
-      throw new BrokerRefusal(413, 'RequestTooLarge', 'the request is larger than 1 MiB');
-    }
-    chunks.push(value);
-  }
-  const text = utf8Text(Buffer.concat(chunks));
+  const body = await bodyOf(request, MAXIMUM_BODY);
+  if (body === undefined) throw new BrokerRefusal(413, 'RequestTooLarge', 'the request is larger than 1 MiB');
+  const text = utf8Text(body);
   try {
     return parseStrictJson(text ?? '', MAXIMUM_DEPTH);
   } catch {

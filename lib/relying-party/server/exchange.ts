@@ -37,7 +37,8 @@ export function webHandler(handler: PlainHandler): PlainWebHandler {
   return Object.assign(web, { [plainHandler]: handler });
 }
 
-async function bodyOf(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+/** The whole body of a web `Request`; undefined for more than `maxBytes`, whose rest is not read. */
+export async function bodyOf(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const reader = request.body?.getReader();
