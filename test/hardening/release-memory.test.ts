@@ -77,9 +77,7 @@ describe('released keys in the memory of a guest', () => {
     ['RSA', { kty: 'RSA-HSM' }],
   ] as const)(
     'a key of type %s is in memory while it is held, and nowhere once it is freed and collected',
-    // What Node's own OpenSSL leaves in freed memory when it decodes a key was seen once in ten runs. A copy of this package's
-    // stays in every one.
-    { timeout: 120_000, retry: 2 },
+    { timeout: 120_000 },
     async (keyName, options) => {
       const { keyObject } = cvm.keyVault.createKey(keyName, options);
       const { big, little, text } = numbersOf(keyObject);
