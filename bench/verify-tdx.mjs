@@ -5,8 +5,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseTdQuote } from '../build/modules/abi/td-quote.js';
 import { importTdxCollateral } from '../build/modules/abi/tdx-collateral.js';
-import { parseCertificates } from '../build/modules/abi/x509.js';
 import { nodeContext } from '../build/modules/node/context.js';
+import { forgetAttestationKeys } from '../build/modules/verify/tdx/check-signatures.js';
 import { forgetCollateral } from '../build/modules/verify/tdx/collateral.js';
 import { forgetPckChains } from '../build/modules/verify/tdx/pck-chain.js';
 // The modules behind the package, for chain and collateral that can be forgotten: they share one memory, dist/ has its own.
@@ -17,9 +17,6 @@ const fixtures = new URL('../../shared/fixtures/tdx/', import.meta.url);
 const peers = new URL('../build/bench-peers/', import.meta.url);
 const title = 'Verification of a TD quote (emr-v5-gcp)';
 const now = new Date('2026-03-01T00:00:00Z');
-const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' };
-/** Chain 3, TCB signing certificate 1, documents 2, revocation lists 2, QE report and quote 2. */
-const SIGNATURES = 10;
 const PEER = '@phala/dcap-qvl@0.3.9';
 
 /** @returns {Promise<{ title: string, rows: object[] }>} */
@@ -30,35 +27,39 @@ export async function run() {
   const quote = new Uint8Array(readFileSync(new URL('emr-v5-gcp/td-quote.bin', fixtures)));
   const json = readFileSync(new URL('collateral/2026-03-90c06f000000.json', fixtures), 'utf8');
   const options = { collateral: importTdxCollateral(json), now };
-  const verify = () => verifyTdQuoteIn(nodeContext, quote, options);
-  const two = bareVerifications(quote);
-  for (let i = 0; i < 2000; i++) await verify();
-  const { timings, ratio, measure } = await compare({
+  const verify = (context = nodeContext) => verifyTdQuoteIn(context, quote, options);
+  const { all, two } = await bareVerifications(verify);
+  const contenders = {
+    all,
     two,
-    warm: verify,
+    warm: () => verify(),
     cold: () => {
       forgetPckChains();
       forgetCollateral();
+      forgetAttestationKeys();
       return verify();
     },
     parse: () => parseTdQuote(quote),
-  });
+  };
+  // A service has its code compiled, that for new platforms as well; a round of 50 ms makes a few dozen calls.
+  for (let i = 0; i < 2000; i++) for (const name of ['warm', 'cold']) await contenders[name]();
+  const { timings, measure } = await compare(contenders);
   const each = (name) => `${Math.round(timings[name].median).toLocaleString('en')}/s`;
-  const details = (name) => `${each(name)}, two bare P-256 verifications of the same engine ${each('two')}`;
+  const details = (name, bare) => `${each(name)} and ${each(bare)}`;
   return {
     title,
     rows: [
       {
-        question: 'chain and collateral known, against the two signatures in the quote',
+        question: "chain and collateral known ÷ the engine's bare verifications of both signatures in the quote",
         ...measure('two', 'warm'),
         atMost: 1.3,
-        details: details('warm'),
+        details: details('warm', 'two'),
       },
       {
-        question: `chain and collateral new, against all ${SIGNATURES} signatures`,
-        ratio: (ratio('two', 'cold') * 2) / SIGNATURES,
+        question: "platform and collateral new ÷ the engine's bare verifications of all 10 signatures",
+        ...measure('all', 'cold'),
         atMost: 1.5,
-        details: details('cold'),
+        details: details('cold', 'all'),
       },
       { question: 'parse a TD quote', ratio: 1e6 / timings.parse.median, unit: 'µs' },
       await besidePeer(quote, json, verify),
@@ -66,16 +67,33 @@ export async function run() {
   };
 }
 
-/** Both signatures over bytes and keys that were parsed before. */
-function bareVerifications(quote) {
+/**
+ * The signature verifications in a call, to be made again and nothing else: with keys that the engine has parsed before and
+ * bytes that are ready. `all` are those of a first call: chain 3, TCB signing certificate 1, documents 2, revocation lists 2,
+ * QE report and quote 2; `two`, the last two, those of every other one.
+ */
+async function bareVerifications(verify) {
   const { engine } = nodeContext;
-  const { attestationKey, signed, signature, qeReport, qeReportSignature, pckCertification } = parseTdQuote(quote);
-  const [{ publicKey }] = parseCertificates(pckCertification.data);
-  const key = { type: 'ec', curve: 'P-256', x: attestationKey.slice(0, 32), y: attestationKey.slice(32) };
-  return async () => {
-    const report = await engine.verify(publicKey, SCHEME, qeReport.raw, qeReportSignature);
-    if (!report || !(await engine.verify(key, SCHEME, signed, signature))) throw new Error('a bare verification fails');
+  const recorded = [];
+  // Another engine, so that nothing is remembered for it.
+  const recorder = {
+    ...engine,
+    verify: (...verification) => {
+      recorded.push(verification);
+      return engine.verify(...verification);
+    },
   };
+  const verificationsOf = async (expected) => {
+    await verify({ engine: recorder });
+    const made = recorded.splice(0);
+    if (made.length !== expected) throw new Error(`${made.length} verifications instead of ${expected}`);
+    return () => {
+      for (const [key, scheme, message, signature] of made) {
+        if (!engine.verify(key, scheme, message, signature)) throw new Error('a bare verification fails');
+      }
+    };
+  };
+  return { all: await verificationsOf(10), two: await verificationsOf(2) };
 }
 
 /** The peer's JavaScript, on the same quote and collateral; some of what it leaves out is in docs/tdx.md's table of checks. */

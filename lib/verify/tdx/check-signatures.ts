@@ -17,6 +17,11 @@ const INTEL_QE_VENDOR = '939a7233f79c4ca9940a0db3957f0607';
 const attestationKeys = /* @__PURE__ */ new Remembered<AttestationKey>(64, 256);
 const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' } as const;
 
+/** Forgets every attestation key, so that the next quote's is read again. For measurements. */
+export function forgetAttestationKeys(): void {
+  attestationKeys.clear();
+}
+
 /** Row 2, as far as the layout does not decide it. */
 export function checkVendor(list: CheckList, quote: TdQuote): boolean {
   return list.equal('report', 'quoting enclave vendor', 'ERR_TD_QUOTE', INTEL_QE_VENDOR, hex(quote.qeVendorId));
