@@ -142,6 +142,8 @@ export interface CryptoBinding {
   readonly cores: number;
   /** Asks for huge pages where whole ones fit into memory that was not touched yet. */
   wantHugePages(memory: Uint8Array): void;
+  /** What `work` returns or throws. Memory that is freed while it runs is overwritten (cpp/core/crypto/freed_memory.h). */
+  readonly wipingWhatIsFreed: <Result>(work: () => Result) => Result;
   /** An RSA public key set up for RSA-OAEP-256 once. Modulus and exponent big-endian. */
   readonly RsaPublicKey: new (
     modulus: Uint8Array,

@@ -1,4 +1,5 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { readPrivateKey, wipingWhatIsFreed } from './private-key.js';
 
 export interface KeyPair {
   publicKey: KeyObject;
@@ -15,13 +16,14 @@ export interface KeyPair {
 export function newKeyPair(kind: { namedCurve: string } | { modulusLength: number }): KeyPair {
   const publicKeyEncoding = { type: 'spki', format: 'der' } as const;
   const privateKeyEncoding = { type: 'pkcs8', format: 'der' } as const;
-  const encoded =
+  const encoded = wipingWhatIsFreed(() =>
     'namedCurve' in kind
       ? generateKeyPairSync('ec', { ...kind, publicKeyEncoding, privateKeyEncoding })
-      : generateKeyPairSync('rsa', { ...kind, publicKeyEncoding, privateKeyEncoding });
+      : generateKeyPairSync('rsa', { ...kind, publicKeyEncoding, privateKeyEncoding }),
+  );
   try {
     return {
-      privateKey: createPrivateKey({ key: encoded.privateKey, ...privateKeyEncoding }),
+      privateKey: readPrivateKey(encoded.privateKey, privateKeyEncoding.type),
       publicKey: createPublicKey({ key: encoded.publicKey, ...publicKeyEncoding }),
     };
   } finally {

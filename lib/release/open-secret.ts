@@ -1,8 +1,9 @@
-import { createPrivateKey, createPublicKey, diffieHellman, hkdfSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, diffieHellman, hkdfSync, type KeyObject } from 'node:crypto';
 import { firstElementSize } from '../abi/der.js';
 import { AttestationError } from '../base/errors.js';
 import { sha2 } from '../base/sha2.js';
 import { isNativeError, type NativeContentKey, native } from '../native.js';
+import { readPrivateKey } from '../node/private-key.js';
 import type { Secret } from './secret.js';
 import { refuseSecret } from './secret-token.js';
 import type { SealedSecret } from './verify-secret.js';
@@ -48,7 +49,7 @@ function privateKeyOf(der: Buffer): KeyObject {
   for (const type of ['pkcs8', 'sec1'] as const) {
     try {
       if (firstElementSize(der, 'private key') !== der.length) break;
-      const key = createPrivateKey({ key: der, format: 'der', type });
+      const key = readPrivateKey(der, type);
       if (isP256(key)) return key;
     } catch {
       // The other form may be it.

@@ -1,5 +1,4 @@
 import {
-  createPrivateKey,
   createPublicKey,
   createSecretKey,
   type JsonWebKey,
@@ -12,6 +11,7 @@ import { firstElementSize } from '../abi/der.js';
 import { AttestationError, type Check } from '../base/errors.js';
 import { invalid, readArguments } from '../base/options.js';
 import { isJsonObject } from '../base/strict-json.js';
+import { readPrivateKey } from '../node/private-key.js';
 import { NotUnwrapped } from './errors.js';
 import type { ReleasePolicy } from './policy/policy.js';
 import { curveOf, type EcKeyCurve, type ReleasedPublicKey, releasedPublicKey } from './public-key.js';
@@ -167,7 +167,7 @@ function importPkcs8(bytes: Buffer): KeyObject {
   // Node's parser takes bytes behind the structure.
   if (derSize(bytes) !== bytes.length) throw new NotUnwrapped('it is not one PKCS#8 structure');
   try {
-    return createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' });
+    return readPrivateKey(bytes, 'pkcs8');
   } catch {
     throw new NotUnwrapped('it is not PKCS#8');
   }

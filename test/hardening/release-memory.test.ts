@@ -74,7 +74,10 @@ const expectHeld = (held: Needles, gone: Needles): void => {
 describe('released keys in the memory of a guest', () => {
   it.each([
     ['P-256', { kty: 'EC-HSM', crv: 'P-256' }],
-    ['RSA', { kty: 'RSA-HSM' }],
+    ['P-521', { kty: 'EC-HSM', crv: 'P-521' }],
+    ['RSA-2048', { kty: 'RSA-HSM' }],
+    ['RSA-3072', { kty: 'RSA-HSM', keySize: 3072 }],
+    ['RSA-4096', { kty: 'RSA-HSM', keySize: 4096 }],
   ] as const)(
     'a key of type %s is in memory while it is held, and nowhere once it is freed and collected',
     { timeout: 120_000 },

@@ -50,4 +50,12 @@ describe('a generated key', () => {
       .filter((path) => readFileSync(`${root}lib/${path}`, 'utf8').includes('generateKeyPairSync'));
     expect(others).toEqual([]);
   });
+
+  it('is read in one place, but for texts, and for the simulator', () => {
+    const others = readdirSync(`${root}lib`, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts') && path !== 'node/private-key.ts' && !path.startsWith('simulator/'))
+      .filter((path) => readFileSync(`${root}lib/${path}`, 'utf8').includes('createPrivateKey('));
+    // PEM and JWK of the caller's are texts, in JavaScript's memory already.
+    expect(others.sort()).toEqual(['release/wrapping-key.ts', 'relying-party/verifier/signing-keys.ts']);
+  });
 });
