@@ -102,7 +102,8 @@ must_find() { # must_find NODE DEFECT...
 
 # Tests of what a sanitizer changes by its nature: where in a process copies of a secret lie (its shadow of some terabytes
 # would be looked through as well, and stacks that it keeps to find their late use), and calls in a limited address space.
-about_memory=(--exclude test/hardening/memory.test.ts --exclude test/hardening/out-of-memory.test.ts)
+about_memory=()
+for file in memory release-memory key-reading out-of-memory; do about_memory+=(--exclude "test/hardening/$file.test.ts"); done
 
 run_vitest() { # run_vitest NODE FILES...
   local node=$1 status=0; shift
