@@ -2,6 +2,7 @@
 #pragma once
 
 #include <openssl/bn.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
@@ -23,6 +24,9 @@ struct OpensslFree {
   void operator()(EVP_KDF* kdf) const noexcept { EVP_KDF_free(kdf); }
   void operator()(EVP_KDF_CTX* context) const noexcept { EVP_KDF_CTX_free(context); }
   void operator()(BIGNUM* number) const noexcept { BN_free(number); }
+  void operator()(BN_CTX* context) const noexcept { BN_CTX_free(context); }
+  void operator()(EC_GROUP* group) const noexcept { EC_GROUP_free(group); }
+  void operator()(EC_POINT* point) const noexcept { EC_POINT_free(point); }
 };
 
 /// The one owner of `T`, for instance `Owned<EVP_PKEY>`.

@@ -1,16 +1,19 @@
 // Signature verification over given keys and bytes: ECDSA (FIPS 186-5), RSASSA-PKCS1-v1_5 and RSASSA-PSS (RFC 8017).
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "core/bytes.h"
 #include "core/openssl_owners.h"
+#include "core/signature/curve.h"
 #include "core/signature/hash.h"
 
 namespace cga::signature {
 
-enum class Curve : std::uint8_t { kP256, kP384, kP521 };
 enum class Algorithm : std::uint8_t { kEcdsa, kRsaPkcs1, kRsaPss };
 
 struct Scheme {
@@ -25,6 +28,8 @@ struct Scheme {
 [[nodiscard]] Algorithm algorithm_named(std::string_view name);
 
 /// A public key, parsed once for any number of verifications. Not for two threads at once.
+///
+/// EVP computes the verdicts, for a P-384 key that was seen before (`KnownKeys`) the key's table.
 class PublicKey {
  public:
   /// Coordinates, big-endian, each as long as the field: 32, 48 or 66 bytes.
@@ -41,10 +46,18 @@ class PublicKey {
   [[nodiscard]] bool verify(const Scheme& scheme, ByteView message, ByteView signature) const;
 
  private:
-  PublicKey(Owned<EVP_PKEY> key, std::size_t scalar) noexcept : key_(std::move(key)), scalar_(scalar) {}
+  /// What a key of an elliptic curve has beside its EVP_PKEY.
+  struct Ec {
+    Curve curve;
+    std::size_t field;                           ///< bytes of a coordinate, of r and of s
+    std::array<std::uint8_t, 1 + 2 * 66> point;  ///< uncompressed: the first 1 + 2 * field bytes
+  };
+
+  PublicKey(Owned<EVP_PKEY> key, const std::optional<Ec>& ec) noexcept : key_(std::move(key)), ec_(ec) {}
+  [[nodiscard]] std::optional<bool> verdict_of_table(ByteView digest, ByteView signature) const;
 
   Owned<EVP_PKEY> key_;
-  std::size_t scalar_;  ///< bytes of r and of s; 0 for RSA
+  std::optional<Ec> ec_;
 };
 
 }  // namespace cga::signature
