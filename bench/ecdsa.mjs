@@ -53,13 +53,15 @@ function signature1(curve) {
   const message = Buffer.alloc(672, 1); // as long as what is signed of an SNP report
   const hash = HASHES[curve];
   const signature = sign(hash.replace('-', ''), message, { key: privateKey, dsaEncoding: 'ieee-p1363' });
-  return { curve, hash, key: publicKey, jwk: publicKey.export({ format: 'jwk' }), message, signature };
+  const jwk = publicKey.export({ format: 'jwk' });
+  const [x, y] = [jwk.x, jwk.y].map((coordinate) => Buffer.from(coordinate, 'base64url'));
+  return { curve, hash, key: publicKey, x, y, message, signature };
 }
 
 /** By the addon; the key is parsed here. */
-function verification({ curve, hash, jwk, message, signature }) {
+function verification({ curve, hash, x, y, message, signature }) {
   const { PublicKey } = native();
-  const key = new PublicKey(curve, Buffer.from(jwk.x, 'base64url'), Buffer.from(jwk.y, 'base64url'));
+  const key = new PublicKey(curve, x, y);
   return () => {
     if (!key.verify('ecdsa', hash, message, signature, 0)) throw new Error('a verification fails');
   };
