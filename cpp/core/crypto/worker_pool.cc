@@ -205,4 +205,8 @@ void run_on_helper(std::function<void()> task) {
   if (!Pool::instance().post(task)) task();
 }
 
+bool try_run_on_helper(std::function<void()> task) {
+  return Pool::instance().post(task);
+}
+
 }  // namespace cga::crypto

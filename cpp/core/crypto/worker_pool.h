@@ -21,4 +21,7 @@ void run_parallel(std::size_t count, std::size_t threads, const std::function<vo
 /// but what a task under way has cut up comes first. Where no thread can be started the task runs here and now.
 void run_on_helper(std::function<void()> task);
 
+/// The same, for what the calling thread must not do: where no thread can be started nothing happens, and it is false.
+[[nodiscard]] bool try_run_on_helper(std::function<void()> task);
+
 }  // namespace cga::crypto

@@ -26,6 +26,7 @@ class KnownKeys {
     std::uint32_t uses;   ///< verifications before a table is made
     std::size_t tables;   ///< keys with one, at most
     std::size_t counted;  ///< keys without, at most: some 300 bytes each
+    bool on_helper;       ///< made on another thread, while EVP verifies; such an object is never destroyed
   };
   struct Figures {
     std::size_t tables;
@@ -46,13 +47,17 @@ class KnownKeys {
   [[nodiscard]] Figures figures() const;
 
  private:
+  /// Whether its table is to be made now, by the caller.
   [[nodiscard]] bool is_due(ByteView point);
+  [[nodiscard]] std::shared_ptr<const EcdsaTable> make(ByteView point) noexcept;
+  void ended() noexcept;
 
   const Curve curve_;
   const Rule rule_;
   mutable std::mutex mutex_;
   RecentlyUsed<std::shared_ptr<const EcdsaTable>> tables_;
   RecentlyUsed<std::uint32_t> counted_;  ///< rule_.uses + 1 while a table is made, and where none can be
+  bool making_ = false;                  ///< one at a time
   std::uint64_t made_ = 0;
 };
 

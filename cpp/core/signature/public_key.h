@@ -29,7 +29,7 @@ struct Scheme {
 
 /// A public key, parsed once for any number of verifications. Not for two threads at once.
 ///
-/// EVP computes the verdicts, for a P-384 key that was seen before (`KnownKeys`) the key's table.
+/// EVP computes the verdicts, or the table of a key that was seen before (`KnownKeys`).
 class PublicKey {
  public:
   /// Coordinates, big-endian, each as long as the field: 32, 48 or 66 bytes.
