@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64 } from '../base/base64url.js';
+import { decodeBase64Lines, encodeBase64 } from '../base/base64url.js';
 import { copyBytes, utf8Bytes } from '../base/bytes.js';
 import { malformed, plainBytes } from './input.js';
 
@@ -35,7 +35,9 @@ export function splitPem(text: string | Uint8Array, label: string, limit: number
 /** The blocks of a PEM text with their labels, 1 to 16 of them. */
 export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TEXT): PemBlock[] {
   if (input.length > limit) throw malformed('PEM text', `larger than ${limit} bytes`);
-  const text = textOf(typeof input === 'string' ? utf8Bytes(input) : plainBytes(input));
+  const bytes = typeof input === 'string' ? utf8Bytes(input) : still(plainBytes(input));
+  // One character a byte.
+  const text = latin1.decode(bytes);
   const blocks: PemBlock[] = [];
   for (let at = text.indexOf(BEGIN); at !== -1; at = text.indexOf(BEGIN, at)) {
     if (blocks.length === MAXIMUM_BLOCKS) throw malformed('PEM text', `more than ${MAXIMUM_BLOCKS} blocks`);
@@ -46,7 +48,9 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
     const bodyEnd = text.indexOf('-', labelEnd + DASHES.length);
     const trailer = `${END}${label}${DASHES}`;
     if (bodyEnd === -1 || !text.startsWith(trailer, bodyEnd)) throw malformed('PEM text', 'a block without its end');
-    blocks.push({ label, der: decodeBody(text.slice(labelEnd + DASHES.length, bodyEnd)) });
+    const der = decodeBase64Lines(bytes, labelEnd + DASHES.length, bodyEnd);
+    if (der === undefined || der.length === 0) throw malformed('PEM text', 'a block that is not base64');
+    blocks.push({ label, der });
     at = bodyEnd + trailer.length;
     if (at < text.length && !/[\s\0]/.test(text[at] as string))
       throw malformed('PEM text', 'text behind the end of a block');
@@ -71,14 +75,7 @@ const isLineEnd = (character: string | undefined): boolean => character === '\n'
 
 const latin1 = /* @__PURE__ */ new TextDecoder('latin1');
 
-/** One character a byte. */
-function textOf(bytes: Uint8Array): string {
-  // TextDecoder refuses shared memory.
-  return latin1.decode(bytes.buffer instanceof ArrayBuffer ? bytes : copyBytes(bytes));
-}
-
-function decodeBody(body: string): Uint8Array {
-  const der = decodeBase64(body.replace(/[ \t\r\n]+/g, ''));
-  if (der === undefined || der.length === 0) throw malformed('PEM text', 'a block that is not base64');
-  return der;
+/** Shared memory may change while it is read, and TextDecoder refuses it. */
+function still(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? bytes : copyBytes(bytes);
 }

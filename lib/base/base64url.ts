@@ -8,22 +8,17 @@ import { utf8Bytes } from './bytes.js';
 
 const URL_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const STANDARD_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-/** In a group of three bytes, above their 24 bits. */
-const INVALID = 1 << 24;
+/** What a character that is not of the alphabet counts as: more than any six bits. */
+const INVALID = 0xff;
 
-const URL_TABLES = tablesOf(URL_ALPHABET);
-const STANDARD_TABLES = tablesOf(STANDARD_ALPHABET);
+const URL_VALUES = valuesOf(URL_ALPHABET);
+const STANDARD_VALUES = valuesOf(STANDARD_ALPHABET);
 
-/** For each of the four characters of a group: what it adds to the group's 24 bits, by its UTF-8 byte. */
-/* @__NO_SIDE_EFFECTS__ */ function tablesOf(
-  alphabet: string,
-): readonly [Int32Array, Int32Array, Int32Array, Int32Array] {
-  const table = (shift: number): Int32Array => {
-    const values = new Int32Array(256).fill(INVALID);
-    for (let value = 0; value < 64; value++) values[alphabet.charCodeAt(value)] = value << shift;
-    return values;
-  };
-  return [table(18), table(12), table(6), table(0)];
+/** Six bits for each character of an alphabet, by its UTF-8 byte. */
+/* @__NO_SIDE_EFFECTS__ */ function valuesOf(alphabet: string): Uint8Array {
+  const values = new Uint8Array(256).fill(INVALID);
+  for (let value = 0; value < 64; value++) values[alphabet.charCodeAt(value)] = value;
+  return values;
 }
 
 /** Base64url without padding. */
@@ -40,18 +35,18 @@ export function encodeBase64(bytes: Uint8Array): string {
 /** Bytes of base64url without padding; undefined for anything else. */
 export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
   const codes = utf8Bytes(text);
-  return decode(codes, codes.length, URL_TABLES);
+  return decode(codes, 0, codes.length, URL_VALUES);
 }
-
-const PAD = 0x3d;
 
 /** Bytes of base64 with padding, as text or as its ASCII; undefined for anything else. */
 export function decodeBase64(text: string | Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   const codes = typeof text === 'string' ? utf8Bytes(text) : text;
-  const { length } = codes;
-  if (length % 4 !== 0) return undefined;
-  const padding = codes[length - 1] !== PAD ? 0 : codes[length - 2] === PAD ? 2 : 1;
-  return decode(codes, length - padding, STANDARD_TABLES);
+  return decode(codes, 0, codes.length, STANDARD_VALUES);
+}
+
+/** The same of ASCII from `start` to `end` with blanks and line ends anywhere, as PEM has it. */
+export function decodeBase64Lines(codes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> | undefined {
+  return decode(codes, start, end, STANDARD_VALUES, true);
 }
 
 function encode(bytes: Uint8Array, alphabet: string): string {
@@ -67,38 +62,65 @@ function encode(bytes: Uint8Array, alphabet: string): string {
   return text;
 }
 
+const PAD = 0x3d;
+const isBlank = (code: number | undefined): boolean => code === 0x0a || code === 0x0d || code === 0x20 || code === 0x09;
+
 function decode(
   codes: Uint8Array,
-  length: number,
-  [first, second, third, fourth]: readonly [Int32Array, Int32Array, Int32Array, Int32Array],
+  start: number,
+  stop: number,
+  values: Uint8Array,
+  blanks = false,
 ): Uint8Array<ArrayBuffer> | undefined {
-  const rest = length % 4;
-  if (rest === 1) return undefined;
-  const whole = length - rest;
-  const bytes = new Uint8Array(whole * 0.75 + (rest === 0 ? 0 : rest - 1));
-  // One bad character sets the bit that no three bytes have in what all groups are collected in.
-  let seen = 0;
+  let end = stop;
+  let padding = 0;
+  const isPadded = values === STANDARD_VALUES;
+  for (; isPadded && end > start; end--) {
+    if (codes[end - 1] === PAD && padding < 2) padding++;
+    else if (!blanks || !isBlank(codes[end - 1])) break;
+  }
+  const bytes = new Uint8Array(((end - start) * 3) >> 2);
   let to = 0;
-  // Written out: as a function of its own the look-up costs half as much again.
-  for (let at = 0; at < whole; at += 4) {
-    const group =
-      (first[codes[at] as number] as number) |
-      (second[codes[at + 1] as number] as number) |
-      (third[codes[at + 2] as number] as number) |
-      (fourth[codes[at + 3] as number] as number);
-    seen |= group;
+  let at = start;
+  let group = 0;
+  /** Characters of the group that is put together; of most there are four at once. */
+  let count = 0;
+  while (at < end) {
+    if (count === 0 && at + 4 <= end) {
+      // Written out: as a function of its own the look-up costs half as much again.
+      const one = values[codes[at] as number] as number;
+      const two = values[codes[at + 1] as number] as number;
+      const three = values[codes[at + 2] as number] as number;
+      const four = values[codes[at + 3] as number] as number;
+      if ((one | two | three | four) < 64) {
+        bytes[to++] = (one << 2) | (two >> 4);
+        bytes[to++] = (two << 4) | (three >> 2);
+        bytes[to++] = (three << 6) | four;
+        at += 4;
+        continue;
+      }
+    }
+    const code = codes[at++] as number;
+    const value = values[code] as number;
+    if (value < 64) {
+      group = (group << 6) | value;
+      count++;
+    } else if (!blanks || !isBlank(code)) return undefined;
+    if (count < 4) continue;
+    bytes[to++] = group >> 16;
+    bytes[to++] = group >> 8;
+    bytes[to++] = group;
+    group = count = 0;
+  }
+  if (count === 1 || (isPadded && (count + padding) % 4 !== 0)) return undefined;
+  if (count > 0) {
+    group <<= 24 - 6 * count;
+    // The bits behind the last byte.
+    if ((group & (count === 3 ? 0xff : 0xffff)) !== 0) return undefined;
     bytes[to] = group >> 16;
+    // Behind the end of the bytes, or zero and cut off, where there is one alone.
     bytes[to + 1] = group >> 8;
-    bytes[to + 2] = group;
-    to += 3;
+    to += count - 1;
   }
-  if (rest > 0) {
-    const last = rest === 3 ? (third[codes[whole + 2] as number] as number) : 0;
-    const group = (first[codes[whole] as number] as number) | (second[codes[whole + 1] as number] as number) | last;
-    seen |= group;
-    bytes[to] = group >> 16;
-    if (rest === 3) bytes[to + 1] = group >> 8;
-    if ((group & (rest === 3 ? 0xff : 0xffff)) !== 0) return undefined;
-  }
-  return seen < INVALID ? bytes : undefined;
+  return to === bytes.length ? bytes : bytes.subarray(0, to);
 }
