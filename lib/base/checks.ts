@@ -94,24 +94,30 @@ export class CheckList<Code extends string = string> {
   }
 }
 
-const LIST = /* @__PURE__ */ Symbol('list of checks');
-
 /**
- * `checks` of a result. One getter for all results: with a getter of its own each would be an object of another shape, and
- * shapes are kept until the next full garbage collection.
+ * Gives results a member that is made when it is read: most who verify never do. One getter for all results: with a getter of
+ * its own each would be an object of another shape, and shapes are kept until the next full garbage collection.
  */
-const SHOWN: PropertyDescriptor & ThisType<{ readonly [LIST]: CheckList }> = {
-  get: function () {
-    return this[LIST].checks;
-  },
-  enumerable: true,
-  configurable: true,
-};
+/* @__NO_SIDE_EFFECTS__ */ export function madeWhenRead<Name extends string, Value>(name: Name) {
+  const maker = Symbol(name);
+  const shown: PropertyDescriptor & ThisType<{ readonly [maker]: () => Value }> = {
+    get: function () {
+      return this[maker]();
+    },
+    enumerable: true,
+    configurable: true,
+  };
+  return <Result extends object>(result: Result, make: () => Value): Result & Record<Name, Value> => {
+    Object.defineProperty(result, maker, { value: make });
+    return Object.defineProperty(result, name, shown) as Result & Record<Name, Value>;
+  };
+}
 
-/** Gives a result its `checks`, put into words when they are first read: most who verify never do. */
+const addChecks = /* @__PURE__ */ madeWhenRead<'checks', Check[]>('checks');
+
+/** Gives a result its `checks`, put into words when they are first read. */
 export function withChecks<Result extends object>(result: Result, list: CheckList): Result & { checks: Check[] } {
-  Object.defineProperty(result, LIST, { value: list });
-  return Object.defineProperty(result, 'checks', SHOWN) as Result & { checks: Check[] };
+  return addChecks(result, () => list.checks);
 }
 
 function inWords({ subject, name, ok, code, skipped, values }: Finding<string>): Check {

@@ -173,9 +173,9 @@ function checkSigner(
     for (const name of [kind.root, kind.dates]) list.notChecked('collateral', name, 'no signing certificate');
     return;
   }
-  const { certificate, root: issuer, rootKey, faults, facts } = signer.value;
+  const { certificate, root: issuer, rootKey, faults } = signer.value;
   list.add('collateral', kind.signer, 'ERR_COLLATERAL_SIGNATURE', faults.length === 0, {
-    expected: () => `${facts.subject} signed by ${facts.issuer}`,
+    expected: () => `${certificate.subject.commonName ?? ''} signed by ${certificate.issuer.commonName ?? ''}`,
     actual: faults.length === 0 ? 'signed' : faults.join(', '),
   });
   list.add('collateral', kind.root, 'ERR_ROOT_NOT_TRUSTED', trustedKeys.includes(rootKey), {

@@ -10,8 +10,7 @@ import { copyBytes, equalBytes, utf8Bytes } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import { isListIssuedBy } from '../certificate-signature.js';
-import type { CertificateFacts } from '../result.js';
-import { certificateFaults, factsOf, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
+import { certificateFaults, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
 /** The outcome of one part of the collateral: what it holds, or why nothing can be said about it. */
@@ -24,7 +23,6 @@ export interface DocumentSigner {
   /** SHA-256 of the root's DER SubjectPublicKeyInfo, hex. */
   readonly rootKey: string;
   readonly faults: readonly string[];
-  readonly facts: CertificateFacts;
 }
 
 /** A document of Intel's: who signed it, and its content once the signature is good. */
@@ -171,9 +169,7 @@ async function openSigner(engine: SignatureEngine, pem: string, chain: PckChain)
   const rootKey = root === chain.root ? chain.rootKey : publicKeyDigest(engine, root);
   const rootFaults = root === chain.root ? chain.rootFaults : await certificateFaults(engine, root, root);
   const faults = [...(await certificateFaults(engine, certificate, root)), ...rootFaults];
-  return {
-    value: { certificate, root, rootKey, faults, facts: factsOf(engine, certificate) },
-  };
+  return { value: { certificate, root, rootKey, faults } };
 }
 
 interface DocumentInput<Content> {

@@ -34,7 +34,7 @@ export async function verifyTdxHardware(
   const { quote } = verified;
   const equal = checkEquality(list, report, quote);
   const genuine = verified.genuine && equal;
-  const facts = factsOf(verified, genuine);
+  const facts = factsOf(engine, verified, genuine);
   const warnings = [...tdQuoteWarnings(verified), ...(report?.unknownFields ?? []).map(reservedWarning)];
   return {
     tee: 'tdx',
@@ -47,11 +47,15 @@ export async function verifyTdxHardware(
   };
 }
 
-function factsOf({ quote, tcb, chain, collateral }: CheckedTdQuote, genuine: boolean): Partial<TdxFacts> {
+function factsOf(
+  engine: SignatureEngine,
+  { quote, tcb, chain, collateral }: CheckedTdQuote,
+  genuine: boolean,
+): Partial<TdxFacts> {
   return {
     ...(quote !== undefined && genuine ? { tdQuote: quote } : {}),
     ...(tcb === undefined ? {} : { tcb }),
-    ...(chain === undefined ? {} : { certificates: certificateFacts(chain, collateral) }),
+    ...(chain === undefined ? {} : { certificates: certificateFacts(engine, chain, collateral) }),
   };
 }
 

@@ -20,8 +20,6 @@ export interface PckChain {
   /** Intel's extension of the PCK certificate, or why it cannot be read. */
   readonly extension?: PckExtension;
   readonly extensionError?: string;
-  /** The same for people. */
-  readonly facts: { readonly pck: CertificateFacts; readonly ca: CertificateFacts; readonly root: CertificateFacts };
 }
 
 const MAXIMUM_CERTIFICATES = 8;
@@ -62,7 +60,6 @@ async function openNew(engine: SignatureEngine, pem: Uint8Array | string): Promi
     caFaults: await certificateFaults(engine, ca, root),
     rootFaults: await certificateFaults(engine, root, root),
     ...readExtension(leaf),
-    facts: { pck: factsOf(engine, leaf), ca: factsOf(engine, ca), root: factsOf(engine, root) },
   };
   if (![...chain.leafFaults, ...chain.caFaults, ...chain.rootFaults].length) known.add(engine, [pem], chain);
   return chain;
@@ -77,15 +74,20 @@ export function publicKeyDigest(engine: SignatureEngine, { spki }: Certificate):
   return hex(engine.digest('SHA-256', spki));
 }
 
+const fingerprints = /* @__PURE__ */ new WeakMap<Certificate, string>();
+
+/** A certificate for people. Nothing of it is the certificate's own, which may be remembered for the next verification. */
 export function factsOf(engine: SignatureEngine, certificate: Certificate): CertificateFacts {
   const { subject, issuer, serial, notBefore, notAfter, der } = certificate;
+  const fingerprint = fingerprints.get(certificate) ?? hex(engine.digest('SHA-256', der));
+  fingerprints.set(certificate, fingerprint);
   return {
     subject: subject.commonName ?? '',
     issuer: issuer.commonName ?? '',
     serial: hex(serial),
-    notBefore,
-    notAfter,
-    fingerprint: hex(engine.digest('SHA-256', der)),
+    notBefore: new Date(notBefore),
+    notAfter: new Date(notAfter),
+    fingerprint,
   };
 }
 

@@ -1,6 +1,6 @@
 import { MAXIMUM_TD_QUOTE, parseTdQuote, type TdQuote } from '../../abi/td-quote.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
-import { withChecks } from '../../base/checks.js';
+import { madeWhenRead, withChecks } from '../../base/checks.js';
 import { custom } from '../../base/option-kinds.js';
 import { checkArgument } from '../../base/options.js';
 import type { VerificationContext } from '../../engine/context.js';
@@ -9,7 +9,7 @@ import { CheckList } from '../check-codes.js';
 import { checkTeePolicy } from '../check-guest.js';
 import { copyBounded } from '../copy.js';
 import { messageOf, refusalOf } from '../refusal.js';
-import type { CertificateFacts, TdxCertificateFacts } from '../result.js';
+import type { TdxCertificateFacts } from '../result.js';
 import { checkPckChain, findPckChain } from './check-chain.js';
 import { checkDocuments, checkRevocationLists, collateralChecks } from './check-collateral.js';
 import { type Absence, addAbsent, checkModule, checkQuotingEnclave } from './check-identity.js';
@@ -18,7 +18,7 @@ import { checkSignatures, checkVendor } from './check-signatures.js';
 import { checkTcb } from './check-tcb.js';
 import { type OpenedCollateral, openCollateral } from './collateral.js';
 import { type CheckedTdQuoteOptions, checkTdQuoteOptions } from './options.js';
-import type { PckChain } from './pck-chain.js';
+import { factsOf, type PckChain } from './pck-chain.js';
 import type { TdQuoteVerification, VerifiedTdQuote } from './result.js';
 import { shortfallText, type TdxTcb } from './tcb.js';
 
@@ -182,25 +182,27 @@ export function tdQuoteWarnings({ quote, tcb, collateral }: CheckedTdQuote): str
   return warnings;
 }
 
+const withCertificates = /* @__PURE__ */ madeWhenRead<'certificates', TdxCertificateFacts>('certificates');
+
 function resultOf({ engine }: VerificationContext, list: CheckList, verified: CheckedTdQuote): TdQuoteVerification {
   const { quote, genuine, tcb, chain, collateral } = verified;
   const facts = withChecks({ tee: 'tdx' as const, engine: engine.name, warnings: tdQuoteWarnings(verified) }, list);
-  if (chain !== undefined) Object.assign(facts, { certificates: certificateFacts(chain, collateral) });
+  if (chain !== undefined) withCertificates(facts, () => certificateFacts(engine, chain, collateral));
   if (tcb !== undefined) Object.assign(facts, { tcb });
   if (list.ok && quote !== undefined) return Object.assign(facts, { ok: true as const, tdQuote: quote });
   if (quote !== undefined && genuine) return Object.assign(facts, { ok: false as const, tdQuote: quote });
   return Object.assign(facts, { ok: false as const });
 }
 
-/** Certificates of a chain for people. Copies: the chain may be one that is remembered for the next verification. */
-export function certificateFacts({ facts }: PckChain, collateral: OpenedCollateral | undefined): TdxCertificateFacts {
-  const copies = { pck: copyOf(facts.pck), ca: copyOf(facts.ca), root: copyOf(facts.root) };
+/** Certificates of a chain for people. */
+export function certificateFacts(
+  engine: SignatureEngine,
+  { leaf, ca, root }: PckChain,
+  collateral: OpenedCollateral | undefined,
+): TdxCertificateFacts {
+  const facts = { pck: factsOf(engine, leaf), ca: factsOf(engine, ca), root: factsOf(engine, root) };
   const signer = collateral?.tcbInfo.signer;
   return signer === undefined || signer.fault !== undefined
-    ? copies
-    : { ...copies, tcbSigning: copyOf(signer.value.facts) };
-}
-
-function copyOf(facts: CertificateFacts): CertificateFacts {
-  return { ...facts, notBefore: new Date(facts.notBefore), notAfter: new Date(facts.notAfter) };
+    ? facts
+    : { ...facts, tcbSigning: factsOf(engine, signer.value.certificate) };
 }
