@@ -1,10 +1,10 @@
-import { equalBytes, holdsAt } from '../base/bytes.js';
+import { holdsAt } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import { contextTag, DerReader, Tag } from './der.js';
 import { malformed } from './input.js';
 import { splitPem } from './pem.js';
 import { type Extension, readAuthorityKeyIdentifier, readExtensions } from './x509-extensions.js';
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './x509-key.js';
+import { passesAlgorithm, readSignatureAlgorithm, type SignatureAlgorithm } from './x509-key.js';
 import { type DistinguishedName, readName } from './x509-name.js';
 import { isTime, readTime } from './x509-time.js';
 
@@ -49,15 +49,15 @@ export function parseRevocationList(input: Uint8Array | string): RevocationList 
   if (bytes.length > MAXIMUM_LIST) throw malformed(STRUCTURE, 'larger than 4 MiB');
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const outer = new DerReader(view, STRUCTURE);
-  const element = outer.read(Tag.SEQUENCE);
+  const list = outer.enter();
   outer.end();
-  const list = outer.inside(element);
-  const tbsElement = list.read(Tag.SEQUENCE);
+  const start = list.at;
+  const tbs = list.enter();
+  const end = list.at;
   const signatureAlgorithm = readSignatureAlgorithm(list);
   const signature = list.octets();
   list.end();
-  const signed = { der: element.encoded, tbs: tbsElement.encoded, signatureAlgorithm, signature };
-  return readTbs(view, list.inside(tbsElement), signed);
+  return readTbs(view, tbs, { der: view, tbs: view.subarray(start, end), signatureAlgorithm, signature });
 }
 
 function onlyBlock(input: Uint8Array | string): Uint8Array {
@@ -74,7 +74,7 @@ function readTbs(
   signed: Pick<RevocationList, 'der' | 'tbs' | 'signatureAlgorithm' | 'signature'>,
 ): RevocationList {
   const version = tbs.nextTag === Tag.INTEGER ? tbs.small(1) + 1 : 1;
-  const algorithm = readSignatureAlgorithm(tbs);
+  const isSameAlgorithm = passesAlgorithm(tbs, signed.signatureAlgorithm);
   const issuer = readName(tbs);
   const thisUpdate = readTime(tbs);
   const nextUpdate = isTime(tbs.nextTag) ? readTime(tbs) : undefined;
@@ -92,7 +92,7 @@ function readTbs(
   const identifier = extensions.get(AUTHORITY_KEY_IDENTIFIER);
   const keyIdentifier = identifier && readAuthorityKeyIdentifier(identifier.value, STRUCTURE);
   const number = extensions.get(CRL_NUMBER);
-  if (!equalBytes(algorithm.raw, signed.signatureAlgorithm.raw)) throw malformed(STRUCTURE, 'two signature algorithms');
+  if (!isSameAlgorithm) throw malformed(STRUCTURE, 'two signature algorithms');
   const list: Writable<RevocationList> = {
     der: signed.der,
     tbs: signed.tbs,
@@ -118,10 +118,12 @@ function readEntries(bytes: Uint8Array, entries: DerReader, unknownCritical: Set
     entries.enterNext(entry);
     revoked.push(entry.unsignedStart(MAXIMUM_SERIAL), entry.at);
     // When it was revoked makes no difference.
-    if (!isTime(entry.skip())) throw entry.fault('a time');
+    const { nextTag } = entry;
+    entry.pass();
+    if (!isTime(nextTag)) throw entry.fault('a time');
     if (!entry.done) {
       const at = entry.at;
-      entry.skip(Tag.SEQUENCE);
+      entry.pass(Tag.SEQUENCE);
       if (seen === undefined || !holdsAt(bytes, at, entry.at, seen)) {
         seen = bytes.subarray(at, entry.at);
         readEntryExtensions(new DerReader(seen, STRUCTURE).enter(), unknownCritical);

@@ -1,6 +1,7 @@
+import { holdsAt } from '../base/bytes.js';
 import type { AttestationError } from '../base/errors.js';
 import { malformed } from './input.js';
-import { remembering } from './recent-bytes.js';
+import { RecentBytes } from './recent-bytes.js';
 
 /**
  * DER (ITU-T X.690 section 10) as far as certificates and revocation lists use it. What has two encodings in BER has one
@@ -33,37 +34,6 @@ export function contextTag(number: number, form: 'constructed' | 'primitive'): n
   return (form === 'constructed' ? 0xa0 : 0x80) | number;
 }
 
-/** One element; its views are made when they are asked for, since most of a certificate never is. */
-export class DerElement {
-  readonly tag: number;
-  readonly #bytes: Uint8Array;
-  readonly #start: number;
-  readonly #contentStart: number;
-  readonly #end: number;
-
-  constructor(bytes: Uint8Array, start: number, contentStart: number, end: number) {
-    this.tag = bytes[start] ?? 0;
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#contentStart = contentStart;
-    this.#end = end;
-  }
-
-  get content(): Uint8Array {
-    return this.#bytes.subarray(this.#contentStart, this.#end);
-  }
-
-  /** Tag, length and content as received. */
-  get encoded(): Uint8Array {
-    return this.#bytes.subarray(this.#start, this.#end);
-  }
-
-  /** A reader of the content. */
-  reader(structure: string, depth: number): DerReader {
-    return new DerReader(this.#bytes, structure, depth, this.#contentStart, this.#end);
-  }
-}
-
 /** Deeper than any structure that is read here; keeps recursion out of a caller's hands. */
 const MAXIMUM_DEPTH = 16;
 const HIGH_TAG_NUMBER = 0x1f;
@@ -71,7 +41,7 @@ const HIGH_TAG_NUMBER = 0x1f;
 /** Reads the elements of one DER value front to back. Every fault is an `AttestationError` 20 that names the structure. */
 export class DerReader {
   readonly structure: string;
-  readonly #bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly #depth: number;
   #end: number;
   #at: number;
@@ -80,7 +50,7 @@ export class DerReader {
   constructor(bytes: Uint8Array, structure: string, depth = 0, start = 0, end: number = bytes.length) {
     this.structure = structure;
     if (depth > MAXIMUM_DEPTH) throw this.fault('nested too deep');
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.#depth = depth;
     this.#at = start;
     this.#end = end;
@@ -92,7 +62,7 @@ export class DerReader {
 
   /** Tag of the next element; undefined at the end. */
   get nextTag(): number | undefined {
-    return this.done ? undefined : this.#bytes[this.#at];
+    return this.done ? undefined : this.bytes[this.#at];
   }
 
   /** Where the next element begins in the bytes, and the one that was read last ends. */
@@ -104,16 +74,9 @@ export class DerReader {
     return malformed(this.structure, why);
   }
 
-  /** The next element, whatever it is, or of `tag` alone. */
-  read(tag?: number): DerElement {
-    const start = this.#at;
-    const content = this.#head(tag);
-    return new DerElement(this.#bytes, start, content, this.#at);
-  }
-
-  /** Passes the next element's head and content; gives where the content begins. It ends where the reader is then. */
-  #head(tag: number | undefined): number {
-    const bytes = this.#bytes;
+  /** Passes the next element, whatever it is, or of `tag` alone; gives where its content begins. It ends at {@link at}. */
+  pass(tag?: number): number {
+    const { bytes } = this;
     const found = this.nextTag;
     if (found === undefined) throw this.fault('truncated');
     if (tag !== undefined && found !== tag) {
@@ -129,55 +92,62 @@ export class DerReader {
       if (size > this.#end - at) throw this.fault('truncated');
       length = 0;
       for (let index = 0; index < size; index++) length = length * 256 + (bytes[at++] ?? 0);
-      if (length < 0x80 || length < 256 ** (size - 1)) throw this.fault('a length that is not the shortest');
+      if (length < 0x80 || bytes[at - size] === 0) throw this.fault('a length that is not the shortest');
     }
     if (length > this.#end - at) throw this.fault('truncated');
     this.#at = at + length;
     return at;
   }
 
-  /** Passes the next element, whatever it is, or of `tag` alone; gives its tag. */
-  skip(tag?: number): number | undefined {
-    const found = this.nextTag;
-    this.#head(tag);
+  /** Passes the next element if it is this one. */
+  passes(encoded: Uint8Array): boolean {
+    const end = this.#at + encoded.length;
+    const found = end <= this.#end && holdsAt(this.bytes, this.#at, end, encoded);
+    if (found) this.#at = end;
     return found;
   }
 
-  /** The content of the next element, which has this tag. */
-  content(tag: number): Uint8Array {
-    const start = this.#head(tag);
-    return this.#bytes.subarray(start, this.#at);
+  /** Refuses all but one element that is left, and stays before it. */
+  single(): this {
+    const start = this.#at;
+    this.pass();
+    this.end();
+    this.#at = start;
+    return this;
   }
 
-  /** The next element when it has this tag. */
-  optional(tag: number): DerElement | undefined {
-    return this.nextTag === tag ? this.read(tag) : undefined;
+  /** The content of the next element, whatever it is, or of `tag` alone. */
+  content(tag?: number): Uint8Array {
+    const start = this.pass(tag);
+    return this.bytes.subarray(start, this.#at);
+  }
+
+  /** Tag, length and content of the next element, as received. */
+  encoded(): Uint8Array {
+    const start = this.#at;
+    this.pass();
+    return this.bytes.subarray(start, this.#at);
   }
 
   /** A reader of the next element's content. */
   enter(tag: number = Tag.SEQUENCE): DerReader {
-    const content = this.#head(tag);
-    return new DerReader(this.#bytes, this.structure, this.#depth + 1, content, this.#at);
+    const content = this.pass(tag);
+    return new DerReader(this.bytes, this.structure, this.#depth + 1, content, this.#at);
   }
 
   /** A reader for {@link enterNext}, one level deeper; it has nothing to read yet. */
   level(): DerReader {
-    return new DerReader(this.#bytes, this.structure, this.#depth + 1, this.#at, this.#at);
+    return new DerReader(this.bytes, this.structure, this.#depth + 1, this.#at, this.#at);
   }
 
   /** Like {@link enter}, with a reader of {@link level} that is used again: for lists of many elements. */
   enterNext(inner: DerReader, tag: number = Tag.SEQUENCE): void {
-    inner.#at = this.#head(tag);
+    inner.#at = this.pass(tag);
     inner.#end = this.#at;
   }
 
   enterOptional(tag: number): DerReader | undefined {
     return this.nextTag === tag ? this.enter(tag) : undefined;
-  }
-
-  /** A reader of what an element holds, one level deeper. */
-  inside(element: DerElement): DerReader {
-    return element.reader(this.structure, this.#depth + 1);
   }
 
   /** Refuses what is left. */
@@ -188,88 +158,79 @@ export class DerReader {
   /** An INTEGER of 0 or more, big-endian without leading zeros (zero is one zero byte), at most `limit` bytes. */
   unsigned(limit: number, tag: number = Tag.INTEGER): Uint8Array {
     const start = this.unsignedStart(limit, tag);
-    return this.#bytes.subarray(start, this.#at);
+    return this.bytes.subarray(start, this.#at);
   }
 
   /** An INTEGER (or ENUMERATED) of 0 to `maximum`, which is below 2^32. */
   small(maximum: number, tag: number = Tag.INTEGER): number {
     let value = 0;
-    for (let at = this.unsignedStart(4, tag); at < this.#at; at++) value = value * 256 + (this.#bytes[at] ?? 0);
+    for (let at = this.unsignedStart(4, tag); at < this.#at; at++) value = value * 256 + (this.bytes[at] ?? 0);
     if (value > maximum) throw this.fault(`an integer above ${maximum}`);
     return value;
   }
 
   /** Passes what {@link unsigned} gives; where it begins. It ends where the reader is then. */
   unsignedStart(limit: number, tag: number = Tag.INTEGER): number {
-    const start = this.#head(tag);
+    const start = this.pass(tag);
     const size = this.#at - start;
-    const first = this.#bytes[start] ?? 0;
+    const first = this.bytes[start] ?? 0;
     if (size === 0) throw this.fault('an integer without a byte');
     if (first > 0x7f) throw this.fault('a negative integer');
     const isPadded = first === 0 && size > 1;
-    if (isPadded && (this.#bytes[start + 1] ?? 0) < 0x80) throw this.fault('an integer that is not the shortest');
+    if (isPadded && (this.bytes[start + 1] ?? 0) < 0x80) throw this.fault('an integer that is not the shortest');
     if (size - (isPadded ? 1 : 0) > limit) throw this.fault(`an integer of more than ${limit} bytes`);
     return isPadded ? start + 1 : start;
   }
 
   /** BOOLEAN. */
   boolean(): boolean {
-    const start = this.#head(Tag.BOOLEAN);
-    const value = this.#bytes[start];
+    const start = this.pass(Tag.BOOLEAN);
+    const value = this.bytes[start];
     if (this.#at - start !== 1 || (value !== 0 && value !== 0xff)) throw this.fault('a boolean that is neither');
     return value === 0xff;
   }
 
   /** A BIT STRING of whole bytes, as keys and signatures are. */
   octets(): Uint8Array {
-    const start = this.#head(Tag.BIT_STRING);
-    if (start === this.#at || this.#bytes[start] !== 0) throw this.fault('a bit string that does not end with a byte');
-    return this.#bytes.subarray(start + 1, this.#at);
+    const start = this.pass(Tag.BIT_STRING);
+    if (start === this.#at || this.bytes[start] !== 0) throw this.fault('a bit string that does not end with a byte');
+    return this.bytes.subarray(start + 1, this.#at);
   }
 
   /** OBJECT IDENTIFIER, dotted. */
   oid(): string {
-    const start = this.#head(Tag.OID);
-    const bytes = this.#bytes;
-    return rememberedOid(bytes, start, this.#at, () => oidText(bytes, start, this.#at, this));
+    const start = this.pass(Tag.OID);
+    const bytes = this.bytes;
+    return (
+      recentOids.find(bytes, start, this.#at) ??
+      recentOids.add(bytes, start, this.#at, oidText(bytes, start, this.#at, this))
+    );
   }
 }
 
 /** Size in bytes of the first DER element, for structures that are followed by padding. */
 export function firstElementSize(bytes: Uint8Array, structure: string): number {
-  return new DerReader(bytes, structure).read().encoded.length;
+  return new DerReader(bytes, structure).encoded().length;
 }
 
 const MAXIMUM_OID_SIZE = 64;
 
-const rememberedOid = remembering<string>(1024);
+const recentOids = /* @__PURE__ */ new RecentBytes<string>(1024);
 
 function oidText(bytes: Uint8Array, start: number, end: number, reader: DerReader): string {
   const last = bytes[end - 1] ?? 0;
   if (start === end || last > 0x7f || end - start > MAXIMUM_OID_SIZE) throw reader.fault('an object identifier');
   let text = '';
-  let arc = 0;
-  let large = 0n;
-  let begins = true;
+  // Arcs of UUIDs (2.25) have 128 bits.
+  let arc = 0n;
   for (let at = start; at < end; at++) {
-    const byte = bytes[at] ?? 0;
-    if (begins && byte === 0x80) throw reader.fault('an object identifier that is not the shortest');
-    // Arcs of UUIDs (2.25) have 128 bits; all others stay numbers.
-    if (large > 0n || arc > 0xff_ffff) {
-      large = (large > 0n ? large : BigInt(arc)) * 128n + BigInt(byte & 0x7f);
-    } else {
-      arc = arc * 128 + (byte & 0x7f);
-    }
-    begins = byte < 0x80;
-    if (!begins) continue;
-    if (text === '') {
-      const first = large > 0n ? 2 : Math.min(2, Math.floor(arc / 40));
-      text = large > 0n ? `2.${large - 80n}` : `${first}.${arc - first * 40}`;
-    } else {
-      text += `.${large > 0n ? large : arc}`;
-    }
-    arc = 0;
-    large = 0n;
+    const byte = bytes[at] as number;
+    if (arc === 0n && byte === 0x80) throw reader.fault('an object identifier that is not the shortest');
+    arc = arc * 128n + BigInt(byte & 0x7f);
+    if (byte > 0x7f) continue;
+    const first = arc < 80n ? arc / 40n : 2n;
+    text = text === '' ? `${first}.${arc - first * 40n}` : `${text}.${arc}`;
+    arc = 0n;
   }
   return text;
 }

@@ -68,7 +68,7 @@ export class IntelJson {
     const text = this.text(name);
     const pair = (at: number): number => (text.charCodeAt(at) - ZERO) * 10 + text.charCodeAt(at + 1) - ZERO;
     const date = DATE.test(text)
-      ? utcDate([pair(0) * 100 + pair(2), pair(5), pair(8), pair(11), pair(14), pair(17)])
+      ? utcDate(pair(0) * 100 + pair(2), pair(5), pair(8), pair(11), pair(14), pair(17))
       : undefined;
     if (date === undefined) throw this.#fault(name, 'a time with seconds and Z');
     return date;

@@ -31,8 +31,13 @@ export interface PckExtension {
 const SGX_EXTENSION = '1.2.840.113741.1.13.1';
 const STRUCTURE = 'PCK certificate';
 const COMPONENTS = 16;
-/** Of the components, PCESVN and CPUSVN; put together once. */
-const TCB_MEMBERS = /* @__PURE__ */ Array.from({ length: 18 }, (_, index) => `${SGX_EXTENSION}.2.${index + 1}`);
+/** Identifiers of the members of a sequence, put together once. */
+/* @__NO_SIDE_EFFECTS__ */ const membersOf = (arc: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${arc}.${index + 1}`);
+const MEMBERS = membersOf(SGX_EXTENSION, 7);
+/** The components, PCESVN and CPUSVN. */
+const TCB_MEMBERS = membersOf(`${SGX_EXTENSION}.2`, COMPONENTS + 2);
+const FLAG_MEMBERS = membersOf(`${SGX_EXTENSION}.7`, 3);
 
 /**
  * Intel's extension of a PCK certificate.
@@ -45,21 +50,21 @@ export function parsePckExtension(certificate: Certificate): PckExtension {
   const outer = new DerReader(extension.value, STRUCTURE);
   const members = readMembers(outer.enter());
   outer.end();
-  const required = (suffix: string): DerReader => take(members, `${SGX_EXTENSION}.${suffix}`);
-  const ppid = octets(required('1'), 16);
-  const tcb = readMembers(required('2').enter());
-  const level = (number: number): DerReader => take(tcb, TCB_MEMBERS[number - 1] as string);
+  const required = (number: number): DerReader => take(members, MEMBERS, number);
+  const ppid = octets(required(1), 16);
+  const tcb = readMembers(required(2).enter());
+  const level = (number: number): DerReader => take(tcb, TCB_MEMBERS, number);
   const sgxComponents = Array.from({ length: COMPONENTS }, (_, index) => level(index + 1).small(255));
-  const instance = members.get(`${SGX_EXTENSION}.6`);
-  const configuration = members.get(`${SGX_EXTENSION}.7`);
+  const instance = members.get(MEMBERS[5] as string);
+  const configuration = members.get(MEMBERS[6] as string);
   const found: { -readonly [Name in keyof PckExtension]: PckExtension[Name] } = {
     ppid,
     sgxComponents,
     pcesvn: level(17).small(65_535),
     cpusvn: octets(level(18), 16),
-    pceId: octets(required('3'), 2),
-    fmspc: octets(required('4'), 6),
-    sgxType: required('5').small(2, Tag.ENUMERATED),
+    pceId: octets(required(3), 2),
+    fmspc: octets(required(4), 6),
+    sgxType: required(5).small(2, Tag.ENUMERATED),
   };
   if (instance !== undefined) found.platformInstanceId = octets(instance, 16);
   if (configuration !== undefined) found.configuration = readConfiguration(configuration.enter());
@@ -73,13 +78,13 @@ function readMembers(sequence: DerReader): Map<string, DerReader> {
     const member = sequence.enter();
     const oid = member.oid();
     if (members.has(oid)) throw sequence.fault(`${oid} twice`);
-    members.set(oid, new DerReader(member.read().encoded, STRUCTURE));
-    member.end();
+    members.set(oid, member.single());
   }
   return members;
 }
 
-function take(members: ReadonlyMap<string, DerReader>, oid: string): DerReader {
+function take(members: ReadonlyMap<string, DerReader>, names: readonly string[], number: number): DerReader {
+  const oid = names[number - 1] as string;
   const found = members.get(oid);
   if (found === undefined) throw malformed(STRUCTURE, `${oid} is missing`);
   return found;
@@ -91,11 +96,16 @@ function octets(reader: DerReader, size: number): Uint8Array {
   return content;
 }
 
-function readConfiguration(sequence: DerReader): NonNullable<PckExtension['configuration']> {
+type Configuration = NonNullable<PckExtension['configuration']>;
+
+const FLAGS = ['dynamicPlatform', 'cachedKeys', 'smtEnabled'] as const;
+
+function readConfiguration(sequence: DerReader): Configuration {
   const members = readMembers(sequence);
-  const flag = (name: string, number: number) => {
-    const value = members.get(`${SGX_EXTENSION}.7.${number}`);
-    return value === undefined ? {} : { [name]: value.boolean() };
-  };
-  return { ...flag('dynamicPlatform', 1), ...flag('cachedKeys', 2), ...flag('smtEnabled', 3) };
+  const configuration: { -readonly [Name in keyof Configuration]: Configuration[Name] } = {};
+  FLAGS.forEach((name, index) => {
+    const value = members.get(FLAG_MEMBERS[index] as string);
+    if (value !== undefined) configuration[name] = value.boolean();
+  });
+  return configuration;
 }

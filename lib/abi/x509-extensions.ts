@@ -1,5 +1,6 @@
 import { latin1Text } from '../base/bytes.js';
 import { contextTag, type DerReader, DerReader as Reader, Tag } from './der.js';
+import { recently } from './recent-bytes.js';
 import { readName } from './x509-name.js';
 
 export interface Extension {
@@ -44,8 +45,9 @@ const MAXIMUM_NAMES = 1024;
 /** Extensions by OID; one that comes twice is refused, since two readers may take either. */
 export function readExtensions(reader: DerReader): Map<string, Extension> {
   const extensions = new Map<string, Extension>();
+  const extension = reader.level();
   do {
-    const extension = reader.enter();
+    reader.enterNext(extension);
     const oid = extension.oid();
     const critical = extension.nextTag === Tag.BOOLEAN && extension.boolean();
     const value = extension.content(Tag.OCTET_STRING);
@@ -58,24 +60,23 @@ export function readExtensions(reader: DerReader): Map<string, Extension> {
 }
 
 /** RFC 5280 section 4.2.1.9. */
-export function readBasicConstraints(value: Uint8Array, structure: string): BasicConstraints {
+export const readBasicConstraints = recently<BasicConstraints>(16, (value, structure) => {
   const constraints = sequenceOf(value, structure);
   const ca = constraints.nextTag === Tag.BOOLEAN && constraints.boolean();
   const pathLength = constraints.done ? undefined : constraints.small(255);
   constraints.end();
   return pathLength === undefined ? { ca } : { ca, pathLength };
-}
+});
 
 /** RFC 5280 section 4.2.1.3: named bits of a BIT STRING. */
-export function readKeyUsage(value: Uint8Array, structure: string): ReadonlySet<KeyUsage> {
+export const readKeyUsage = recently<ReadonlySet<KeyUsage>>(16, (value, structure) => {
   const reader = new Reader(value, structure);
-  const { content } = reader.read(Tag.BIT_STRING);
+  const [unused = 8, ...bytes] = reader.content(Tag.BIT_STRING);
   reader.end();
-  const [unused = 8, ...bytes] = content;
   const last = bytes[bytes.length - 1] ?? 0;
   if (unused > 7 || bytes.length > 2 || (last & ((1 << unused) - 1)) !== 0) throw reader.fault('key usage bits');
   return new Set(KEY_USAGES.filter((_, bit) => ((bytes[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0));
-}
+});
 
 /** RFC 5280 section 4.2.1.12: object identifiers. */
 export function readExtendedKeyUsage(value: Uint8Array, structure: string): string[] {
@@ -101,12 +102,15 @@ function readGeneralNames(reader: DerReader): AlternativeNames {
   const directory: Uint8Array[] = [];
   for (let count = 0; !reader.done; count++) {
     if (count === MAXIMUM_NAMES) throw reader.fault('too many names');
-    const element = reader.read();
-    const { tag, content } = element;
+    const tag = reader.nextTag;
+    if (tag === contextTag(4, 'constructed')) {
+      directory.push(readName(reader.enter(tag)).raw);
+      continue;
+    }
+    const content = reader.content();
     if (tag === contextTag(1, 'primitive')) email.push(ascii(content, reader));
     else if (tag === contextTag(2, 'primitive')) dns.push(ascii(content, reader));
     else if (tag === contextTag(6, 'primitive')) uri.push(ascii(content, reader));
-    else if (tag === contextTag(4, 'constructed')) directory.push(readName(reader.inside(element)).raw);
     else if (tag === contextTag(7, 'primitive')) {
       if (content.length !== 4 && content.length !== 16) throw reader.fault('an IP address of a wrong length');
       ip.push(content);
@@ -117,19 +121,21 @@ function readGeneralNames(reader: DerReader): AlternativeNames {
 
 /** RFC 5280 section 4.2.1.1: the key identifier, where the issuer's is named by one. */
 export function readAuthorityKeyIdentifier(value: Uint8Array, structure: string): Uint8Array | undefined {
-  return sequenceOf(value, structure).optional(contextTag(0, 'primitive'))?.content;
+  const identifier = sequenceOf(value, structure);
+  const tag = contextTag(0, 'primitive');
+  return identifier.nextTag === tag ? identifier.content(tag) : undefined;
 }
 
 /** RFC 5280 section 4.2.1.2. */
 export function readSubjectKeyIdentifier(value: Uint8Array, structure: string): Uint8Array {
   const reader = new Reader(value, structure);
-  const { content } = reader.read(Tag.OCTET_STRING);
+  const identifier = reader.content(Tag.OCTET_STRING);
   reader.end();
-  return content;
+  return identifier;
 }
 
 /** RFC 5280 section 4.2.1.13: addresses of the full names. */
-export function readDistributionPoints(value: Uint8Array, structure: string): string[] {
+export const readDistributionPoints = recently<readonly string[]>(64, (value, structure) => {
   const uris: string[] = [];
   const points = sequenceOf(value, structure);
   while (!points.done) {
@@ -139,7 +145,7 @@ export function readDistributionPoints(value: Uint8Array, structure: string): st
     if (uris.length > MAXIMUM_EXTENSIONS) throw points.fault('too many distribution points');
   }
   return uris;
-}
+});
 
 export interface AuthorityInformation {
   readonly ocsp: readonly string[];
@@ -154,9 +160,10 @@ export function readAuthorityInformation(value: Uint8Array, structure: string): 
   while (!descriptions.done) {
     const description = descriptions.enter();
     const method = description.oid();
-    const { tag, content } = description.read();
+    const { nextTag } = description;
+    const content = description.content();
     description.end();
-    if (tag !== contextTag(6, 'primitive')) continue;
+    if (nextTag !== contextTag(6, 'primitive')) continue;
     if (method === '1.3.6.1.5.5.7.48.1') ocsp.push(ascii(content, descriptions));
     if (method === '1.3.6.1.5.5.7.48.2') caIssuers.push(ascii(content, descriptions));
     if (ocsp.length + caIssuers.length > MAXIMUM_EXTENSIONS) throw descriptions.fault('too much authority information');

@@ -1,6 +1,8 @@
+import { copyBytes } from '../base/bytes.js';
 import type { EcCurve, PublicKey, SignatureScheme } from '../engine/engine.js';
 import { contextTag, type DerReader, DerReader as Reader, Tag } from './der.js';
 import { malformed } from './input.js';
+import { RecentBytes } from './recent-bytes.js';
 
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';
 const RSASSA_PSS = '1.2.840.113549.1.1.10';
@@ -50,27 +52,26 @@ export interface SubjectPublicKey {
 
 /** SubjectPublicKeyInfo of RFC 5280 section 4.1.2.7. */
 export function readPublicKey(reader: DerReader): SubjectPublicKey {
-  const element = reader.read(Tag.SEQUENCE);
-  const spki = reader.inside(element);
-  const algorithm = spki.enter();
+  const start = reader.at;
+  const info = reader.enter();
+  const spki = reader.bytes.subarray(start, reader.at);
+  const algorithm = info.enter();
   const type = algorithm.oid();
-  const parameters = algorithm.done ? undefined : algorithm.read();
-  algorithm.end();
-  const bits = spki.octets();
-  spki.end();
-  const info = { spki: element.encoded };
+  const parameters = algorithm.done ? undefined : algorithm.single();
+  const bits = info.octets();
+  info.end();
   if (type === RSA_ENCRYPTION) {
-    if (parameters?.tag !== Tag.NULL || parameters.content.length !== 0) throw reader.fault('parameters of an RSA key');
-    return { ...info, key: readRsaKey(bits, reader.structure) };
+    if (parameters === undefined || !isNull(parameters)) throw reader.fault('parameters of an RSA key');
+    return { spki, key: readRsaKey(bits, reader.structure) };
   }
-  if (type !== EC_PUBLIC_KEY || parameters?.tag !== Tag.OID) return info;
-  const curve = CURVES[new Reader(parameters.encoded, reader.structure).oid()];
+  if (type !== EC_PUBLIC_KEY || parameters?.nextTag !== Tag.OID) return { spki };
+  const curve = CURVES[parameters.oid()];
   // Only the uncompressed point (04): RFC 5480 lets implementations leave the others out.
-  if (curve === undefined || bits[0] !== 4) return info;
+  if (curve === undefined || bits[0] !== 4) return { spki };
   const { size } = curve;
   if (bits.length !== 1 + 2 * size) throw reader.fault('a point of a wrong length');
   const key = { type: 'ec', curve: curve.curve, x: bits.subarray(1, 1 + size), y: bits.subarray(1 + size) } as const;
-  return { spki: element.encoded, key };
+  return { spki, key };
 }
 
 function readRsaKey(bits: Uint8Array, structure: string): PublicKey {
@@ -91,27 +92,44 @@ export interface SignatureAlgorithm {
   readonly scheme?: SignatureScheme;
 }
 
+const recentAlgorithms = /* @__PURE__ */ new RecentBytes<SignatureAlgorithm>(64);
+
 /** AlgorithmIdentifier of a signature (RFC 5280 section 4.1.1.2, RFC 4055, RFC 5758). */
 export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
-  const element = reader.read(Tag.SEQUENCE);
-  const algorithm = reader.inside(element);
+  const start = reader.at;
+  const algorithm = reader.enter();
+  const { bytes, at: end } = reader;
+  const known = recentAlgorithms.find(bytes, start, end);
+  if (known !== undefined) return known;
+  // Its own bytes: it may outlive the certificate that it was first read in.
+  const raw = copyBytes(bytes.subarray(start, end));
+  return recentAlgorithms.add(raw, 0, raw.length, algorithmOf(algorithm, raw));
+}
+
+/** Passes the algorithm once more, as certificates and lists repeat it; whether it is the same one. */
+export function passesAlgorithm(reader: DerReader, algorithm: SignatureAlgorithm): boolean {
+  if (reader.passes(algorithm.raw)) return true;
+  // What is wrong with another one is refused first.
+  readSignatureAlgorithm(reader);
+  return false;
+}
+
+function algorithmOf(algorithm: DerReader, raw: Uint8Array): SignatureAlgorithm {
   const oid = algorithm.oid();
-  const parameters = algorithm.done ? undefined : algorithm.read();
-  algorithm.end();
-  const raw = element.encoded;
+  const parameters = algorithm.done ? undefined : algorithm.single();
   const pkcs1 = RSA_PKCS1[oid];
   if (pkcs1 !== undefined) {
     // RFC 4055 section 5 writes NULL; some leave it out.
-    if (parameters !== undefined && !isNull(parameters)) throw reader.fault('parameters of an RSA signature');
+    if (parameters !== undefined && !isNull(parameters)) throw algorithm.fault('parameters of an RSA signature');
     return { oid, raw, scheme: { scheme: 'rsa-pkcs1', hash: pkcs1 } };
   }
   const ecdsa = ECDSA[oid];
   if (ecdsa !== undefined) {
-    if (parameters !== undefined) throw reader.fault('parameters of an ECDSA signature');
+    if (parameters !== undefined) throw algorithm.fault('parameters of an ECDSA signature');
     return { oid, raw, scheme: { scheme: 'ecdsa', hash: ecdsa } };
   }
-  if (oid !== RSASSA_PSS || parameters?.tag !== Tag.SEQUENCE) return { oid, raw };
-  const scheme = readPssParameters(reader.inside(parameters));
+  if (oid !== RSASSA_PSS || parameters?.nextTag !== Tag.SEQUENCE) return { oid, raw };
+  const scheme = readPssParameters(parameters.enter());
   return scheme === undefined ? { oid, raw } : { oid, raw, scheme };
 }
 
@@ -142,13 +160,13 @@ function readHash(reader: DerReader | undefined): SignatureHash | undefined {
   const algorithm = reader.enter();
   reader.end();
   const oid = algorithm.oid();
-  if (!algorithm.done && !isNull(algorithm.read())) throw reader.fault('parameters of a hash');
-  algorithm.end();
+  if (!algorithm.done && !isNull(algorithm.single())) throw reader.fault('parameters of a hash');
   return HASHES[oid];
 }
 
-function isNull({ tag, content }: { tag: number; content: Uint8Array }): boolean {
-  return tag === Tag.NULL && content.length === 0;
+/** Of a reader's one element. */
+function isNull(reader: DerReader): boolean {
+  return reader.nextTag === Tag.NULL && reader.pass() === reader.at;
 }
 
 /**

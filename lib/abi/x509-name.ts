@@ -1,7 +1,7 @@
-import { latin1Text, utf8Text } from '../base/bytes.js';
+import { copyBytes, latin1Text, utf8Text } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
-import { type DerReader, Tag } from './der.js';
-import { remembering } from './recent-bytes.js';
+import { DerReader, Tag } from './der.js';
+import { RecentBytes } from './recent-bytes.js';
 
 /** A distinguished name. Two names are equal when their DER is: that is how issuers write their own. */
 export interface DistinguishedName {
@@ -29,20 +29,22 @@ const SPECIALS = /[\\,+"<>;=]/g;
 const MAXIMUM_ATTRIBUTES = 32;
 const MAXIMUM_VALUE = 1024;
 
-/** What a name says. */
-type NameText = Omit<DistinguishedName, 'raw'>;
-
-const rememberedName = remembering<NameText>(64);
+const recentNames = /* @__PURE__ */ new RecentBytes<DistinguishedName>(64);
 
 /** Name of RFC 5280 section 4.1.2.4; an empty one is allowed. */
 export function readName(reader: DerReader): DistinguishedName {
-  const element = reader.read(Tag.SEQUENCE);
-  const raw = element.encoded;
-  const { text, commonName } = rememberedName(raw, 0, raw.length, () => readText(reader.inside(element)));
-  return commonName === undefined ? { raw, text } : { raw, text, commonName };
+  const start = reader.at;
+  reader.pass(Tag.SEQUENCE);
+  const { bytes, at: end } = reader;
+  const known = recentNames.find(bytes, start, end);
+  if (known !== undefined) return known;
+  // Its own bytes: the name may outlive the certificate that it was first read in.
+  const raw = copyBytes(bytes.subarray(start, end));
+  return recentNames.add(raw, 0, raw.length, nameOf(raw, reader.structure));
 }
 
-function readText(names: DerReader): NameText {
+function nameOf(raw: Uint8Array, structure: string): DistinguishedName {
+  const names = new DerReader(raw, structure).enter();
   const parts: string[] = [];
   let commonName: string | undefined;
   while (!names.done) {
@@ -51,15 +53,16 @@ function readText(names: DerReader): NameText {
       if (parts.length === MAXIMUM_ATTRIBUTES) throw names.fault('a name of too many attributes');
       const attribute = attributes.enter();
       const type = attribute.oid();
-      const { tag, content } = attribute.read();
+      const { nextTag } = attribute;
+      const content = attribute.content();
       attribute.end();
-      const value = readValue(tag, content, names);
+      const value = readValue(nextTag, content, names);
       if (type === COMMON_NAME) commonName ??= value;
       parts.push(`${SHORT_NAMES[type] ?? type}=${escaped(value)}`);
     } while (!attributes.done);
   }
   const text = parts.reverse().join(', ');
-  return commonName === undefined ? { text } : { text, commonName };
+  return commonName === undefined ? { raw, text } : { raw, text, commonName };
 }
 
 function escaped(value: string): string {
@@ -67,14 +70,14 @@ function escaped(value: string): string {
 }
 
 // A NUL or another control character makes two readers see two names.
-function readValue(tag: number, content: Uint8Array, reader: DerReader): string {
+function readValue(tag: number | undefined, content: Uint8Array, reader: DerReader): string {
   const text = decodeText(tag, content, reader);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (/[\u0000-\u001f\u007f]/.test(text)) throw reader.fault('a control character in a name');
   return text;
 }
 
-function decodeText(tag: number, content: Uint8Array, reader: DerReader): string {
+function decodeText(tag: number | undefined, content: Uint8Array, reader: DerReader): string {
   if (content.length > MAXIMUM_VALUE) throw reader.fault('a name that is too long');
   switch (tag) {
     case Tag.UTF8_STRING: {

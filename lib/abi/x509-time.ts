@@ -10,16 +10,18 @@ const ZULU = 0x5a;
  * and the Z demanded, no fractions, a day that exists.
  */
 export function readTime(reader: DerReader): Date {
-  const { tag, content } = reader.read();
-  const isShort = tag === Tag.UTC_TIME && content.length === 13;
-  if (!isShort && !(tag === Tag.GENERALIZED_TIME && content.length === 15)) throw reader.fault('a time');
-  const last = content.length - 1;
-  for (let at = 0; at < last; at++) if (!isDigit(content[at] as number)) throw reader.fault('a time');
-  if (content[last] !== ZULU) throw reader.fault('a time');
-  const pair = (at: number): number => ((content[at] as number) - ZERO) * 10 + ((content[at + 1] as number) - ZERO);
-  const rest = isShort ? 2 : 4;
-  const year = isShort ? pair(0) + (pair(0) < 50 ? 2000 : 1900) : pair(0) * 100 + pair(2);
-  const date = utcDate([year, pair(rest), pair(rest + 2), pair(rest + 4), pair(rest + 6), pair(rest + 8)]);
+  const { nextTag } = reader;
+  let at = reader.pass();
+  const { bytes } = reader;
+  const last = reader.at - 1;
+  const isShort = nextTag === Tag.UTC_TIME && last - at === 12;
+  if (!isShort && !(nextTag === Tag.GENERALIZED_TIME && last - at === 14)) throw reader.fault('a time');
+  for (let index = at; index < last; index++) if (!isDigit(bytes[index] as number)) throw reader.fault('a time');
+  if (bytes[last] !== ZULU) throw reader.fault('a time');
+  const pair = (): number => ((bytes[at++] as number) - ZERO) * 10 + ((bytes[at++] as number) - ZERO);
+  const first = pair();
+  const year = isShort ? first + (first < 50 ? 2000 : 1900) : first * 100 + pair();
+  const date = utcDate(year, pair(), pair(), pair(), pair(), pair());
   if (date === undefined) throw reader.fault('a time that does not exist');
   return date;
 }

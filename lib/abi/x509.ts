@@ -20,7 +20,7 @@ import {
   readKeyUsage,
   readSubjectKeyIdentifier,
 } from './x509-extensions.js';
-import { readPublicKey, readSignatureAlgorithm, type SignatureAlgorithm } from './x509-key.js';
+import { passesAlgorithm, readPublicKey, readSignatureAlgorithm, type SignatureAlgorithm } from './x509-key.js';
 import { type DistinguishedName, readName } from './x509-name.js';
 import { readTime } from './x509-time.js';
 
@@ -87,17 +87,18 @@ export function parseCertificate(bytes: Uint8Array, { padding = false }: { paddi
   if (isZero(view)) throw new AttestationError(ErrorCode.HCL_REPORT_EMPTY, 'the certificate is empty');
   if (view.length > MAXIMUM_CERTIFICATE) throw malformed(STRUCTURE, `larger than ${MAXIMUM_CERTIFICATE} bytes`);
   const outer = new DerReader(view, STRUCTURE);
-  const element = outer.read(0x30);
-  if (padding ? !isZero(view.subarray(element.encoded.length)) : !outer.done) {
+  const certificate = outer.enter();
+  if (padding ? !isZero(view.subarray(outer.at)) : !outer.done) {
     throw malformed(STRUCTURE, 'trailing bytes');
   }
-  const certificate = outer.inside(element);
-  const tbsElement = certificate.read(0x30);
+  const tbsStart = certificate.at;
+  const tbs = certificate.enter();
+  const tbsEnd = certificate.at;
   const signatureAlgorithm = readSignatureAlgorithm(certificate);
   const signature = certificate.octets();
   certificate.end();
-  const signed = { der: element.encoded, tbs: tbsElement.encoded, signatureAlgorithm, signature };
-  return readTbs(certificate.inside(tbsElement), signed);
+  const der = view.subarray(0, outer.at);
+  return readTbs(tbs, { der, tbs: view.subarray(tbsStart, tbsEnd), signatureAlgorithm, signature });
 }
 
 /**
@@ -119,7 +120,7 @@ function readTbs(
 ): Certificate {
   const version = readVersion(tbs);
   const serial = tbs.unsigned(MAXIMUM_SERIAL);
-  const algorithm = readSignatureAlgorithm(tbs);
+  const isSameAlgorithm = passesAlgorithm(tbs, signed.signatureAlgorithm);
   const issuer = readName(tbs);
   const validity = tbs.enter();
   const notBefore = readTime(validity);
@@ -129,7 +130,9 @@ function readTbs(
   const { spki, key } = readPublicKey(tbs);
   // issuerUniqueID and subjectUniqueID: obsolete, of no use to anyone, but not to be mistaken for extensions.
   for (const number of [1, 2]) {
-    if (tbs.optional(contextTag(number, 'primitive')) !== undefined && version === 1) throw tbs.fault('a unique id');
+    if (tbs.nextTag !== contextTag(number, 'primitive')) continue;
+    tbs.pass();
+    if (version === 1) throw tbs.fault('a unique id');
   }
   const list = tbs.enterOptional(contextTag(3, 'constructed'));
   tbs.end();
@@ -158,7 +161,7 @@ function readTbs(
   for (const [oid, { critical, value }] of extensions) {
     if (!understand(certificate, oid, value) && critical) unknown.push(oid);
   }
-  if (!equalBytes(algorithm.raw, signed.signatureAlgorithm.raw)) throw malformed(STRUCTURE, 'two signature algorithms');
+  if (!isSameAlgorithm) throw malformed(STRUCTURE, 'two signature algorithms');
   return certificate;
 }
 

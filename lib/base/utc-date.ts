@@ -1,7 +1,12 @@
-type DateFields = readonly [year: number, month: number, day: number, hour: number, minute: number, second: number];
-
 /** A time of UTC that exists; Date itself rolls 30 February over to March, and takes 24:00. */
-export function utcDate([year, month, day, hour, minute, second]: DateFields): Date | undefined {
+export function utcDate(
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+): Date | undefined {
   if (!(year >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month))) return undefined;
   if (!(hour <= 23 && minute <= 59 && second <= 59)) return undefined;
   // Date.UTC takes the years 0 to 99 for those of the twentieth century.

@@ -46,14 +46,14 @@ function readSubtrees(reader: DerReader | undefined): Subtree[] {
 }
 
 function readBase(reader: DerReader): Subtree {
-  const element = reader.read();
-  const { tag, content } = element;
+  const tag = reader.nextTag;
+  if (tag === contextTag(4, 'constructed')) {
+    return { form: 'directory', attributes: attributesOf(readName(reader.enter(tag)).raw) };
+  }
+  const content = reader.content();
   if (tag === contextTag(2, 'primitive')) return { form: 'dns', name: latin1Text(content).toLowerCase() };
   if (tag === contextTag(1, 'primitive')) return { form: 'email' };
   if (tag === contextTag(6, 'primitive')) return { form: 'uri' };
-  if (tag === contextTag(4, 'constructed')) {
-    return { form: 'directory', attributes: attributesOf(readName(reader.inside(element)).raw) };
-  }
   if (tag !== contextTag(7, 'primitive')) return { form: 'other' };
   const half = content.length / 2;
   if (half !== 4 && half !== 16) throw reader.fault('an IP range of a wrong length');
@@ -64,7 +64,7 @@ function readBase(reader: DerReader): Subtree {
 function attributesOf(name: Uint8Array): Uint8Array[] {
   const attributes: Uint8Array[] = [];
   const reader = new DerReader(name, STRUCTURE).enter();
-  while (!reader.done) attributes.push(reader.read().encoded);
+  while (!reader.done) attributes.push(reader.encoded());
   return attributes;
 }
 

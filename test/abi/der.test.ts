@@ -31,7 +31,7 @@ describe('DerReader', () => {
     ['a tag without a length', '30'],
     ['nothing', ''],
   ])('DerReader refuses %s', (_, hex) => {
-    expect(() => reader(hex).read()).toThrow(refusal);
+    expect(() => reader(hex).pass()).toThrow(refusal);
   });
 
   it.each([
@@ -92,7 +92,7 @@ describe('DerReader', () => {
         const walk = new DerReader(input, 'structure');
         let covered = 0;
         try {
-          while (!walk.done) covered += walk.read().encoded.length;
+          while (!walk.done) covered += walk.encoded().length;
         } catch (error) {
           expect(error).toMatchObject({ code: 20 });
           return;

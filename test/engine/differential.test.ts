@@ -310,7 +310,7 @@ describe('hostile DER', () => {
 
   it('is refused when something follows', () => {
     const reader = new DerReader(Uint8Array.of(0x02, 0x01, 0x01, 0x00), 'test');
-    reader.read(Tag.INTEGER);
+    reader.pass(Tag.INTEGER);
     expect(() => reader.end()).toThrow(expect.objectContaining({ code: 20 }));
   });
 });
