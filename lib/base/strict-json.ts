@@ -114,9 +114,17 @@ function endOfString(text: string, start: number): number {
 function countKept(value: unknown, levels: number, maxDepth = levels): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (levels === 0) throw tooDeep(maxDepth);
-  const members: unknown[] = Array.isArray(value) ? value : Object.values(value);
-  let count = members === value ? 0 : members.length;
-  for (const member of members) if (typeof member === 'object') count += countKept(member, levels - 1, maxDepth);
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const member of value) if (typeof member === 'object') count += countKept(member, levels - 1, maxDepth);
+    return count;
+  }
+  for (const name in value) {
+    if (!Object.hasOwn(value, name)) continue;
+    count++;
+    const member = (value as Record<string, unknown>)[name];
+    if (typeof member === 'object') count += countKept(member, levels - 1, maxDepth);
+  }
   return count;
 }
 
