@@ -11,7 +11,7 @@ const ZERO = 0x30;
  * those that are known must be what they are said to be.
  */
 export class IntelJson {
-  readonly #members: Readonly<Record<string, unknown>>;
+  readonly members: Readonly<Record<string, unknown>>;
   readonly #name: string;
   readonly #parent: IntelJson | undefined;
   readonly #index: number | undefined;
@@ -22,7 +22,7 @@ export class IntelJson {
     this.#parent = parent;
     this.#index = index;
     if (!isJsonObject(value)) throw malformed(this.#path, 'not an object');
-    this.#members = value;
+    this.members = value;
   }
 
   /** Only for messages: hundreds of objects are read, and few are refused. */
@@ -32,7 +32,7 @@ export class IntelJson {
   }
 
   has(name: string): boolean {
-    return Object.hasOwn(this.#members, name);
+    return Object.hasOwn(this.members, name);
   }
 
   text(name: string): string {
@@ -109,7 +109,7 @@ export class IntelJson {
 
   #take(name: string): unknown {
     if (!this.has(name)) throw this.#fault(name, 'there');
-    return this.#members[name];
+    return this.members[name];
   }
 
   #fault(name: string, expected: string): Error {
