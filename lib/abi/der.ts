@@ -1,7 +1,7 @@
 import { holdsAt } from '../base/bytes.js';
 import type { AttestationError } from '../base/errors.js';
 import { malformed } from './input.js';
-import { RecentBytes } from './recent-bytes.js';
+import { recently } from './recent-bytes.js';
 
 /**
  * DER (ITU-T X.690 section 10) as far as certificates and revocation lists use it. What has two encodings in BER has one
@@ -200,11 +200,7 @@ export class DerReader {
   /** OBJECT IDENTIFIER, dotted. */
   oid(): string {
     const start = this.pass(Tag.OID);
-    const bytes = this.bytes;
-    return (
-      recentOids.find(bytes, start, this.#at) ??
-      recentOids.add(bytes, start, this.#at, oidText(bytes, start, this.#at, this))
-    );
+    return readOid(this.bytes, this.structure, start, this.#at);
   }
 }
 
@@ -215,17 +211,16 @@ export function firstElementSize(bytes: Uint8Array, structure: string): number {
 
 const MAXIMUM_OID_SIZE = 64;
 
-const recentOids = /* @__PURE__ */ new RecentBytes<string>(1024);
-
-function oidText(bytes: Uint8Array, start: number, end: number, reader: DerReader): string {
+const readOid = recently(1024, (bytes, structure, start, end) => {
   const last = bytes[end - 1] ?? 0;
-  if (start === end || last > 0x7f || end - start > MAXIMUM_OID_SIZE) throw reader.fault('an object identifier');
+  if (start === end || last > 0x7f || end - start > MAXIMUM_OID_SIZE)
+    throw malformed(structure, 'an object identifier');
   let text = '';
   // Arcs of UUIDs (2.25) have 128 bits.
   let arc = 0n;
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
-    if (arc === 0n && byte === 0x80) throw reader.fault('an object identifier that is not the shortest');
+    if (arc === 0n && byte === 0x80) throw malformed(structure, 'an object identifier that is not the shortest');
     arc = arc * 128n + BigInt(byte & 0x7f);
     if (byte > 0x7f) continue;
     const first = arc < 80n ? arc / 40n : 2n;
@@ -233,4 +228,4 @@ function oidText(bytes: Uint8Array, start: number, end: number, reader: DerReade
     arc = 0n;
   }
   return text;
-}
+});

@@ -60,8 +60,8 @@ export function readExtensions(reader: DerReader): Map<string, Extension> {
 }
 
 /** RFC 5280 section 4.2.1.9. */
-export const readBasicConstraints = recently<BasicConstraints>(16, (value, structure) => {
-  const constraints = sequenceOf(value, structure);
+export const readBasicConstraints = recently<BasicConstraints>(16, (bytes, structure) => {
+  const constraints = sequenceOf(bytes, structure);
   const ca = constraints.nextTag === Tag.BOOLEAN && constraints.boolean();
   const pathLength = constraints.done ? undefined : constraints.small(255);
   constraints.end();
@@ -69,13 +69,13 @@ export const readBasicConstraints = recently<BasicConstraints>(16, (value, struc
 });
 
 /** RFC 5280 section 4.2.1.3: named bits of a BIT STRING. */
-export const readKeyUsage = recently<ReadonlySet<KeyUsage>>(16, (value, structure) => {
-  const reader = new Reader(value, structure);
-  const [unused = 8, ...bytes] = reader.content(Tag.BIT_STRING);
+export const readKeyUsage = recently<ReadonlySet<KeyUsage>>(16, (bytes, structure) => {
+  const reader = new Reader(bytes, structure);
+  const [unused = 8, ...octets] = reader.content(Tag.BIT_STRING);
   reader.end();
-  const last = bytes[bytes.length - 1] ?? 0;
-  if (unused > 7 || bytes.length > 2 || (last & ((1 << unused) - 1)) !== 0) throw reader.fault('key usage bits');
-  return new Set(KEY_USAGES.filter((_, bit) => ((bytes[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0));
+  const last = octets[octets.length - 1] ?? 0;
+  if (unused > 7 || octets.length > 2 || (last & ((1 << unused) - 1)) !== 0) throw reader.fault('key usage bits');
+  return new Set(KEY_USAGES.filter((_, bit) => ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0));
 });
 
 /** RFC 5280 section 4.2.1.12: object identifiers. */
@@ -135,9 +135,9 @@ export function readSubjectKeyIdentifier(value: Uint8Array, structure: string): 
 }
 
 /** RFC 5280 section 4.2.1.13: addresses of the full names. */
-export const readDistributionPoints = recently<readonly string[]>(64, (value, structure) => {
+export const readDistributionPoints = recently<readonly string[]>(64, (bytes, structure) => {
   const uris: string[] = [];
-  const points = sequenceOf(value, structure);
+  const points = sequenceOf(bytes, structure);
   while (!points.done) {
     const name = points.enter().enterOptional(contextTag(0, 'constructed'));
     const full = name?.enterOptional(contextTag(0, 'constructed'));

@@ -2,7 +2,7 @@ import { copyBytes } from '../base/bytes.js';
 import type { EcCurve, PublicKey, SignatureScheme } from '../engine/engine.js';
 import { contextTag, type DerReader, DerReader as Reader, Tag } from './der.js';
 import { malformed } from './input.js';
-import { RecentBytes } from './recent-bytes.js';
+import { recently } from './recent-bytes.js';
 
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';
 const RSASSA_PSS = '1.2.840.113549.1.1.10';
@@ -92,18 +92,11 @@ export interface SignatureAlgorithm {
   readonly scheme?: SignatureScheme;
 }
 
-const recentAlgorithms = /* @__PURE__ */ new RecentBytes<SignatureAlgorithm>(64);
-
 /** AlgorithmIdentifier of a signature (RFC 5280 section 4.1.1.2, RFC 4055, RFC 5758). */
 export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
   const start = reader.at;
-  const algorithm = reader.enter();
-  const { bytes, at: end } = reader;
-  const known = recentAlgorithms.find(bytes, start, end);
-  if (known !== undefined) return known;
-  // Its own bytes: it may outlive the certificate that it was first read in.
-  const raw = copyBytes(bytes.subarray(start, end));
-  return recentAlgorithms.add(raw, 0, raw.length, algorithmOf(algorithm, raw));
+  reader.pass(Tag.SEQUENCE);
+  return algorithmOf(reader.bytes, reader.structure, start, reader.at);
 }
 
 /** Passes the algorithm once more, as certificates and lists repeat it; whether it is the same one. */
@@ -114,7 +107,9 @@ export function passesAlgorithm(reader: DerReader, algorithm: SignatureAlgorithm
   return false;
 }
 
-function algorithmOf(algorithm: DerReader, raw: Uint8Array): SignatureAlgorithm {
+const algorithmOf = recently<SignatureAlgorithm>(64, (bytes, structure, start, end) => {
+  const raw = copyBytes(bytes.subarray(start, end));
+  const algorithm = new Reader(raw, structure).enter();
   const oid = algorithm.oid();
   const parameters = algorithm.done ? undefined : algorithm.single();
   const pkcs1 = RSA_PKCS1[oid];
@@ -131,7 +126,7 @@ function algorithmOf(algorithm: DerReader, raw: Uint8Array): SignatureAlgorithm 
   if (oid !== RSASSA_PSS || parameters?.nextTag !== Tag.SEQUENCE) return { oid, raw };
   const scheme = readPssParameters(parameters.enter());
   return scheme === undefined ? { oid, raw } : { oid, raw, scheme };
-}
+});
 
 // RSASSA-PSS-params of RFC 4055 section 3.1. The defaults are SHA-1's, which is not verified here.
 function readPssParameters(parameters: DerReader): SignatureScheme | undefined {

@@ -1,7 +1,7 @@
 import { copyBytes, latin1Text, utf8Text } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
 import { DerReader, Tag } from './der.js';
-import { RecentBytes } from './recent-bytes.js';
+import { recently } from './recent-bytes.js';
 
 /** A distinguished name. Two names are equal when their DER is: that is how issuers write their own. */
 export interface DistinguishedName {
@@ -29,21 +29,15 @@ const SPECIALS = /[\\,+"<>;=]/g;
 const MAXIMUM_ATTRIBUTES = 32;
 const MAXIMUM_VALUE = 1024;
 
-const recentNames = /* @__PURE__ */ new RecentBytes<DistinguishedName>(64);
-
 /** Name of RFC 5280 section 4.1.2.4; an empty one is allowed. */
 export function readName(reader: DerReader): DistinguishedName {
   const start = reader.at;
   reader.pass(Tag.SEQUENCE);
-  const { bytes, at: end } = reader;
-  const known = recentNames.find(bytes, start, end);
-  if (known !== undefined) return known;
-  // Its own bytes: the name may outlive the certificate that it was first read in.
-  const raw = copyBytes(bytes.subarray(start, end));
-  return recentNames.add(raw, 0, raw.length, nameOf(raw, reader.structure));
+  return nameOf(reader.bytes, reader.structure, start, reader.at);
 }
 
-function nameOf(raw: Uint8Array, structure: string): DistinguishedName {
+const nameOf = recently<DistinguishedName>(64, (bytes, structure, start, end) => {
+  const raw = copyBytes(bytes.subarray(start, end));
   const names = new DerReader(raw, structure).enter();
   const parts: string[] = [];
   let commonName: string | undefined;
@@ -63,7 +57,7 @@ function nameOf(raw: Uint8Array, structure: string): DistinguishedName {
   }
   const text = parts.reverse().join(', ');
   return commonName === undefined ? { raw, text } : { raw, text, commonName };
-}
+});
 
 function escaped(value: string): string {
   return SPECIAL.test(value) ? value.replace(SPECIALS, '\\$&') : value;

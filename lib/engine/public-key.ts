@@ -22,18 +22,20 @@ const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
 const MAX_EXPONENT_BYTES = 4;
 
-const usable = /* @__PURE__ */ new WeakMap<PublicKey, boolean>();
+/** What keys are once they have been checked: of one key always the same object. */
+const usable = /* @__PURE__ */ new WeakMap<PublicKey, PublicKey | undefined>();
 
-/** Whether a key, for instance one that stood in a certificate, is within the bounds that every engine is held to. */
-export function isUsableKey(key: PublicKey, { checksPoints }: SignatureEngine): boolean {
-  if (key.type === 'ec' && checksPoints) return true;
-  let known = usable.get(key);
-  if (known === undefined) {
-    const checked = key.type === 'rsa' ? rsaPublicKey(key.n, key.e) : ecPublicKey(key.curve, key.x, key.y);
-    known = checked !== undefined;
-    usable.set(key, known);
+/** A key, for instance one that stood in a certificate, within the bounds that every engine is held to: on its curve. */
+export function usableKey(key: PublicKey): PublicKey | undefined {
+  if (!usable.has(key)) {
+    usable.set(key, key.type === 'rsa' ? rsaPublicKey(key.n, key.e) : ecPublicKey(key.curve, key.x, key.y));
   }
-  return known;
+  return usable.get(key);
+}
+
+/** Whether there is such a key, as far as the engine does not look at that itself. */
+export function isUsableKey(key: PublicKey, { checksPoints }: SignatureEngine): boolean {
+  return (key.type === 'ec' && checksPoints) || usableKey(key) !== undefined;
 }
 
 /** An RSA key of big-endian numbers without leading zeros; undefined when it is out of bounds or even. */
@@ -53,7 +55,7 @@ export function ecPublicKey(curve: EcCurve, x: Uint8Array, y: Uint8Array): Publi
   if (x.length !== size || y.length !== size || !isOnCurve(curve, x, y)) return undefined;
   const key: PublicKey = { type: 'ec', curve, x: copyBytes(x), y: copyBytes(y) };
   // Of its own bytes: whether they are on the curve need not be worked out again.
-  usable.set(key, true);
+  usable.set(key, key);
   return key;
 }
 

@@ -1,9 +1,10 @@
 import type { Certificate } from '../abi/x509.js';
 import type { CheckList } from '../base/checks.js';
 import type { SignatureEngine } from '../engine/engine.js';
+import { usableKey } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
 import { isForHost } from '../verify/host-name.js';
-import { findPath, SERVER_AUTHENTICATION, usableKey } from '../verify/path.js';
+import { findPath, SERVER_AUTHENTICATION } from '../verify/path.js';
 import type { ReleaseAnswer, WrappedKeyBlob } from './answer.js';
 import type { ReleaseErrorCode } from './errors.js';
 import { type CertifiedJws, certificatesOf, JWS_ALGORITHMS, type JwsAlgorithm, MalformedJws, schemeOf } from './jws.js';

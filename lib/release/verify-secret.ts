@@ -5,8 +5,9 @@ import { hex } from '../base/hex.js';
 import { sha2 } from '../base/sha2.js';
 import { isJsonObject } from '../base/strict-json.js';
 import type { SignatureEngine } from '../engine/engine.js';
+import { usableKey } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
-import { findPath, usableKey } from '../verify/path.js';
+import { findPath } from '../verify/path.js';
 import { refuseSecret, type SecretToken } from './secret-token.js';
 
 /** What a secret must be protected by. */

@@ -4,7 +4,6 @@ import { namesIssuer } from '../abi/x509.js';
 import { fieldSize, rawEcdsaSignature, type SignatureAlgorithm } from '../abi/x509-key.js';
 import { equalBytes } from '../base/bytes.js';
 import type { PublicKey, SignatureEngine, Verdict } from '../engine/engine.js';
-import { ecPublicKey, rsaPublicKey } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
 
 /** Whether `issuer` is named as the certificate's issuer and its key made the signature. Says nothing of dates or trust. */
@@ -35,18 +34,6 @@ export function verifySigned(
   if (key === undefined || scheme === undefined) return false;
   const raw = key.type === 'ec' ? rawSignature(signature, fieldSize(key.curve)) : signature;
   return raw !== undefined && verifySignature(engine, key, scheme, tbs, raw);
-}
-
-const usableKeys = new WeakMap<PublicKey, { readonly key: PublicKey | undefined }>();
-
-/** A key out of a certificate once it has been checked: on its curve, RSA within bounds. The same object for the same key. */
-export function usableKey(key: PublicKey): PublicKey | undefined {
-  let known = usableKeys.get(key);
-  if (known === undefined) {
-    known = { key: key.type === 'rsa' ? rsaPublicKey(key.n, key.e) : ecPublicKey(key.curve, key.x, key.y) };
-    usableKeys.set(key, known);
-  }
-  return known.key;
 }
 
 function rawSignature(der: Uint8Array, size: number): Uint8Array | undefined {

@@ -1,10 +1,8 @@
 import { type Certificate, isCertificateAuthority, NAME_CONSTRAINTS, namesIssuer } from '../abi/x509.js';
-import { fieldSize, rawEcdsaSignature } from '../abi/x509-key.js';
 import { equalBytes } from '../base/bytes.js';
 import { AttestationError } from '../base/errors.js';
-import type { PublicKey, SignatureEngine } from '../engine/engine.js';
-import { ecPublicKey, rsaPublicKey } from '../engine/public-key.js';
-import { verifySignature } from '../engine/verify-signature.js';
+import type { SignatureEngine } from '../engine/engine.js';
+import { verifySigned } from './certificate-signature.js';
 import { keepsTo, readNameConstraints } from './name-constraints.js';
 
 /** Extended key usage of servers in TLS (id-kp-serverAuth). */
@@ -85,7 +83,7 @@ class PathSearch {
       this.#failed([...path, issuer], 'too many certificates of one name');
       return false;
     }
-    if (await isSignedBy(this.engine, subject, issuer)) return true;
+    if (await verifySigned(this.engine, issuer.publicKey, subject)) return true;
     this.#failed(path, `not signed by the key of ${issuer.subject.text}`);
     return false;
   }
@@ -154,27 +152,4 @@ function commonProblem({ notBefore, notAfter, unknownCritical }: Certificate, no
   if (now > notAfter) return `not valid after ${notAfter.toISOString()}`;
   const [unknown] = unknownCritical;
   return unknown === undefined ? undefined : `a critical extension that is not understood: ${unknown}`;
-}
-
-/** Whether the issuer's key made the signature on a certificate; what cannot be verified here was not. */
-export async function isSignedBy(engine: SignatureEngine, subject: Certificate, issuer: Certificate): Promise<boolean> {
-  const { scheme } = subject.signatureAlgorithm;
-  const key = issuer.publicKey && usableKey(issuer.publicKey);
-  if (scheme === undefined || key === undefined) return false;
-  const signature = key.type === 'ec' ? rawSignature(subject.signature, key) : subject.signature;
-  return signature !== undefined && (await verifySignature(engine, key, scheme, subject.tbs, signature));
-}
-
-/** The key of a certificate within the bounds of signature verification; undefined when it is not. */
-export function usableKey(key: PublicKey): PublicKey | undefined {
-  return key.type === 'rsa' ? rsaPublicKey(key.n, key.e) : ecPublicKey(key.curve, key.x, key.y);
-}
-
-function rawSignature(der: Uint8Array, key: PublicKey & { type: 'ec' }): Uint8Array | undefined {
-  try {
-    return rawEcdsaSignature(der, fieldSize(key.curve));
-  } catch (error) {
-    if (error instanceof AttestationError) return undefined;
-    throw error;
-  }
 }

@@ -4,7 +4,7 @@ import { AttestationError, ErrorCode } from '../../base/errors.js';
 import { hex } from '../../base/hex.js';
 import { sha2 } from '../../base/sha2.js';
 import type { PublicKey } from '../../engine/engine.js';
-import { usableKey } from '../certificate-signature.js';
+import { usableKey } from '../../engine/public-key.js';
 
 /** A certificate and what is compared and shown of it. */
 export interface ChainCertificate {

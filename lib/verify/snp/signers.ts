@@ -8,7 +8,7 @@ import { hex } from '../../base/hex.js';
 import { invalid } from '../../base/options.js';
 import { sha2 } from '../../base/sha2.js';
 import type { PublicKey } from '../../engine/engine.js';
-import { usableKey } from '../certificate-signature.js';
+import { usableKey } from '../../engine/public-key.js';
 import type { CheckList } from '../check-codes.js';
 import type { VerificationPolicy } from '../policy.js';
 
