@@ -2,8 +2,10 @@ import type { TdQuote } from '../../abi/td-quote.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Certificate } from '../../abi/x509.js';
 import type { CheckSubject } from '../../base/errors.js';
+import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import type { CheckList } from '../check-codes.js';
+import { messageOf } from '../refusal.js';
 import { openPckChain, type PckChain } from './pck-chain.js';
 
 const PCK_CHAIN = 5;
@@ -39,17 +41,16 @@ export function findPckChain(
     const why = `certification data of type ${pckCertification.type} and no chain in the collateral`;
     return { code: 'ERR_CERTIFICATE_MISSING', why };
   }
-  const opened = openPckChain(engine, pem);
-  return opened instanceof Promise ? opened.then(found, unreadable) : { chain: opened };
+  try {
+    return whenAll([openPckChain(engine, pem)], found);
+  } catch (error) {
+    return { code: 'ERR_CERTIFICATE_FORMAT', why: messageOf(error) };
+  }
 }
 
 function found(chain: PckChain | undefined): FoundChain {
   const why = 'other certificates, or in another order';
   return chain === undefined ? { code: 'ERR_CERTIFICATE_CHAIN', why } : { chain };
-}
-
-function unreadable(error: unknown): FoundChain {
-  return { code: 'ERR_CERTIFICATE_FORMAT', why: error instanceof Error ? error.message : String(error) };
 }
 
 /** Rows 3 and 4: the chain down from a trusted root. */

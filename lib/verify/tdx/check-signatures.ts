@@ -1,6 +1,7 @@
 import type { TdQuote } from '../../abi/td-quote.js';
 import { concatBytes, copyBytes, equalBytes, isZero } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
+import { whenAll } from '../../base/when-all.js';
 import type { PublicKey, SignatureEngine, Verdict } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import type { CheckList } from '../check-codes.js';
@@ -54,8 +55,7 @@ export function checkSignatures(
     });
     return isQeSigned && isBound && isQuoteSigned;
   };
-  if (typeof byPck === 'boolean' && typeof byKey === 'boolean') return add(byPck, byKey);
-  return Promise.all([byPck, byKey]).then(([isQeSigned, isQuoteSigned]) => add(isQeSigned, isQuoteSigned));
+  return whenAll([byPck, byKey], add);
 }
 
 /** Of one platform's quotes it is always the same: its point has been checked, and an engine has read it, once. */

@@ -7,6 +7,7 @@ import { type DocumentHead, readDocumentHead, readTcbInfo, type TcbInfo } from '
 import { parseIntelCrl, type TdxCollateral } from '../../abi/tdx-collateral.js';
 import { type Certificate, namesIssuer, parseCertificate } from '../../abi/x509.js';
 import { copyBytes, equalBytes, utf8Bytes } from '../../base/bytes.js';
+import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import { isListIssuedBy } from '../certificate-signature.js';
@@ -68,16 +69,20 @@ export function openCollateral(
   return known.find(engine, inputsOf(given, chain)) ?? openNew(engine, given, chain);
 }
 
-async function openNew(engine: SignatureEngine, given: TdxCollateral, chain: PckChain): Promise<OpenedCollateral> {
+function openNew(
+  engine: SignatureEngine,
+  given: TdxCollateral,
+  chain: PckChain,
+): OpenedCollateral | Promise<OpenedCollateral> {
   const collateral = copyOf(given);
   const inputs = inputsOf(collateral, chain);
   const { tcbInfoIssuerChain, qeIdentityIssuerChain } = collateral;
-  const infoSigner = await openSigner(engine, tcbInfoIssuerChain, chain);
+  const infoSigner = openSigner(engine, tcbInfoIssuerChain, chain);
   const sameSigner = qeIdentityIssuerChain === tcbInfoIssuerChain;
-  const parts = {
-    rootCrl: await openList(engine, collateral.rootCaCrl, chain.root),
-    pckCrl: await openList(engine, collateral.pckCrl, chain.ca),
-    tcbInfo: await openDocument(engine, {
+  const parts = [
+    openList(engine, collateral.rootCaCrl, chain.root),
+    openList(engine, collateral.pckCrl, chain.ca),
+    openDocument(engine, {
       text: collateral.tcbInfo,
       member: 'tcbInfo',
       signature: collateral.tcbInfoSignature,
@@ -85,23 +90,25 @@ async function openNew(engine: SignatureEngine, given: TdxCollateral, chain: Pck
       kind: TCB_INFO,
       read: readTcbInfo,
     }),
-    qeIdentity: await openDocument(engine, {
+    openDocument(engine, {
       text: collateral.qeIdentity,
       member: 'enclaveIdentity',
       signature: collateral.qeIdentitySignature,
-      signer: sameSigner ? infoSigner : await openSigner(engine, qeIdentityIssuerChain, chain),
+      signer: sameSigner ? infoSigner : openSigner(engine, qeIdentityIssuerChain, chain),
       kind: QE_IDENTITY,
       read: readQeIdentity,
     }),
-  };
-  const opened = { ...parts, expires: expiryOf(parts) };
-  const { rootCrl, pckCrl, tcbInfo, qeIdentity } = parts;
-  const isSigned = [rootCrl, pckCrl, tcbInfo.signed, qeIdentity.signed].every(({ fault }) => fault === undefined);
-  if (isSigned) known.add(engine, inputs, opened);
-  return opened;
+  ] as const;
+  return whenAll(parts, (rootCrl, pckCrl, tcbInfo, qeIdentity) => {
+    const opened = { rootCrl, pckCrl, tcbInfo, qeIdentity, expires: 0 };
+    opened.expires = expiryOf(opened);
+    const isSigned = [rootCrl, pckCrl, tcbInfo.signed, qeIdentity.signed].every(({ fault }) => fault === undefined);
+    if (isSigned) known.add(engine, inputs, opened);
+    return opened;
+  });
 }
 
-function expiryOf({ rootCrl, pckCrl, tcbInfo, qeIdentity }: Omit<OpenedCollateral, 'expires'>): number {
+function expiryOf({ rootCrl, pckCrl, tcbInfo, qeIdentity }: OpenedCollateral): number {
   const ends: (Date | undefined)[] = [];
   for (const list of [rootCrl, pckCrl]) if (list.fault === undefined) ends.push(list.value.nextUpdate);
   for (const { signer, head } of [tcbInfo, qeIdentity]) {
@@ -138,21 +145,30 @@ function copyOf(given: TdxCollateral): TdxCollateral {
   };
 }
 
-async function openList(
+function openList(
   engine: SignatureEngine,
   bytes: Uint8Array,
   issuer: Certificate,
-): Promise<Opened<RevocationList>> {
+): Opened<RevocationList> | Promise<Opened<RevocationList>> {
   const list = attempt(() => parseIntelCrl(bytes));
   if (list.fault !== undefined) return list;
   const { value } = list;
   if (value.unknownCritical.length > 0) return { fault: 'a critical extension that is not understood' };
-  if (await isListIssuedBy(engine, value, issuer)) return list;
-  return { fault: `a list of ${value.issuer.commonName} that ${issuer.subject.commonName} has not signed` };
+  return whenAll(
+    [isListIssuedBy(engine, value, issuer)],
+    (isIssued): Opened<RevocationList> =>
+      isIssued
+        ? list
+        : { fault: `a list of ${value.issuer.commonName} that ${issuer.subject.commonName} has not signed` },
+  );
 }
 
 /** PEM of the TCB signing certificate and its root. */
-async function openSigner(engine: SignatureEngine, pem: string, chain: PckChain): Promise<Opened<DocumentSigner>> {
+function openSigner(
+  engine: SignatureEngine,
+  pem: string,
+  chain: PckChain,
+): Opened<DocumentSigner> | Promise<Opened<DocumentSigner>> {
   // Of the root that is in the quote everything is known.
   const isRoot = (der: Uint8Array): boolean => equalBytes(der, chain.root.der);
   const certificates = attempt(() =>
@@ -166,42 +182,56 @@ async function openSigner(engine: SignatureEngine, pem: string, chain: PckChain)
   if (!isNamed(certificate, /SGX TCB Signing$/) || !isNamed(root, /SGX Root CA$/) || !namesIssuer(certificate, root)) {
     return { fault: 'not the TCB signing certificate and its root' };
   }
-  const rootKey = root === chain.root ? chain.rootKey : publicKeyDigest(engine, root);
-  const rootFaults = root === chain.root ? chain.rootFaults : await certificateFaults(engine, root, root);
-  const faults = [...(await certificateFaults(engine, certificate, root)), ...rootFaults];
-  return { value: { certificate, root, rootKey, faults } };
+  const isKnown = root === chain.root;
+  const rootKey = isKnown ? chain.rootKey : publicKeyDigest(engine, root);
+  const rootFaults = isKnown ? chain.rootFaults : certificateFaults(engine, root, root);
+  return whenAll([certificateFaults(engine, certificate, root), rootFaults], (own, others) => ({
+    value: { certificate, root, rootKey, faults: [...own, ...others] },
+  }));
 }
 
 interface DocumentInput<Content> {
   readonly text: string;
   readonly member: string;
   readonly signature: Uint8Array | undefined;
-  readonly signer: Opened<DocumentSigner>;
+  readonly signer: Opened<DocumentSigner> | Promise<Opened<DocumentSigner>>;
   readonly kind: { readonly id: string; readonly version: number };
   readonly read: (value: unknown) => Content;
 }
 
-async function openDocument<Content>(
+function openDocument<Content>(
   engine: SignatureEngine,
-  { text, member, signature, signer, kind, read }: DocumentInput<Content>,
-): Promise<SignedDocument<Content>> {
-  if (signer.fault !== undefined) return { signer, signed: { fault: 'no signing certificate' } };
-  const document = attempt(() => readSignedJson(text, member));
-  if (document.fault !== undefined) return { signer, signed: document };
-  const { certificate, faults } = signer.value;
-  const mark = signature ?? document.value.signature;
-  const key = certificate.publicKey;
-  if (mark === undefined) return { signer, signed: { fault: 'no signature' } };
-  if (faults.length > 0 || key === undefined) return { signer, signed: { fault: faults.join(', ') } };
-  const message = utf8Bytes(document.value.text);
-  const isSigned = await verifySignature(engine, key, { scheme: 'ecdsa', hash: 'SHA-256' }, message, mark);
-  if (!isSigned) return { signer, signed: { fault: 'the signature is not valid' } };
+  input: DocumentInput<Content>,
+): SignedDocument<Content> | Promise<SignedDocument<Content>> {
+  return whenAll([input.signer], (signer): SignedDocument<Content> | Promise<SignedDocument<Content>> => {
+    if (signer.fault !== undefined) return { signer, signed: { fault: 'no signing certificate' } };
+    const document = attempt(() => readSignedJson(input.text, input.member));
+    if (document.fault !== undefined) return { signer, signed: document };
+    const { certificate, faults } = signer.value;
+    const mark = input.signature ?? document.value.signature;
+    const key = certificate.publicKey;
+    if (mark === undefined) return { signer, signed: { fault: 'no signature' } };
+    if (faults.length > 0 || key === undefined) return { signer, signed: { fault: faults.join(', ') } };
+    const message = utf8Bytes(document.value.text);
+    const verdict = verifySignature(engine, key, { scheme: 'ecdsa', hash: 'SHA-256' }, message, mark);
+    return whenAll([verdict], (isSigned) =>
+      isSigned
+        ? readDocument(signer, document.value.value, input)
+        : { signer, signed: { fault: 'the signature is not valid' } },
+    );
+  });
+}
+
+/** Of a document that is signed. */
+function readDocument<Content>(
+  signer: Opened<DocumentSigner>,
+  value: unknown,
+  { member, kind, read }: DocumentInput<Content>,
+): SignedDocument<Content> {
   const signed = { value: true } as const;
-  const head = attempt(() => readDocumentHead(new IntelJson(document.value.value, member)));
-  if (head.fault !== undefined || head.value.id !== kind.id || head.value.version !== kind.version) {
-    return { signer, signed, head };
-  }
-  return { signer, signed, head, content: attempt(() => read(document.value.value)) };
+  const head = attempt(() => readDocumentHead(new IntelJson(value, member)));
+  const isKind = head.fault === undefined && head.value.id === kind.id && head.value.version === kind.version;
+  return isKind ? { signer, signed, head, content: attempt(() => read(value)) } : { signer, signed, head };
 }
 
 function attempt<Value>(work: () => Value): Opened<Value> {

@@ -2,6 +2,7 @@ import { malformed } from '../../abi/input.js';
 import { type PckExtension, parsePckExtension } from '../../abi/pck-extension.js';
 import { type Certificate, isCertificateAuthority, namesIssuer, parseCertificates } from '../../abi/x509.js';
 import { hex } from '../../base/hex.js';
+import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { isIssuedBy } from '../certificate-signature.js';
 import type { CertificateFacts } from '../result.js';
@@ -40,29 +41,31 @@ export function forgetPckChains(): void {
 export function openPckChain(
   engine: SignatureEngine,
   pem: Uint8Array | string,
-): PckChain | Promise<PckChain | undefined> {
+): PckChain | undefined | Promise<PckChain | undefined> {
   return known.find(engine, [pem]) ?? openNew(engine, pem);
 }
 
-async function openNew(engine: SignatureEngine, pem: Uint8Array | string): Promise<PckChain | undefined> {
+function openNew(
+  engine: SignatureEngine,
+  pem: Uint8Array | string,
+): PckChain | undefined | Promise<PckChain | undefined> {
   const certificates = parseCertificates(pem);
   if (certificates.length > MAXIMUM_CERTIFICATES) throw malformed('PCK certificate chain', 'more than 8 certificates');
   const [leaf, ca, root] = certificates;
   if (leaf === undefined || ca === undefined || root === undefined || certificates.length > 3) return undefined;
   if (!isNamed(leaf, / ?SGX PCK Certificate$/) || !isNamed(ca, /SGX PCK (Platform|Processor) CA$/)) return undefined;
   if (!isNamed(root, /SGX Root CA$/) || !namesIssuer(leaf, ca) || !namesIssuer(ca, root)) return undefined;
-  const chain: PckChain = {
-    leaf,
-    ca,
-    root,
-    rootKey: publicKeyDigest(engine, root),
-    leafFaults: await certificateFaults(engine, leaf, ca),
-    caFaults: await certificateFaults(engine, ca, root),
-    rootFaults: await certificateFaults(engine, root, root),
-    ...readExtension(leaf),
-  };
-  if (![...chain.leafFaults, ...chain.caFaults, ...chain.rootFaults].length) known.add(engine, [pem], chain);
-  return chain;
+  const faults = [
+    certificateFaults(engine, leaf, ca),
+    certificateFaults(engine, ca, root),
+    certificateFaults(engine, root, root),
+  ] as const;
+  return whenAll(faults, (leafFaults, caFaults, rootFaults) => {
+    const rootKey = publicKeyDigest(engine, root);
+    const chain = Object.assign({ leaf, ca, root, rootKey, leafFaults, caFaults, rootFaults }, readExtension(leaf));
+    if (leafFaults.length + caFaults.length + rootFaults.length === 0) known.add(engine, [pem], chain);
+    return chain;
+  });
 }
 
 export function isNamed({ subject }: Certificate, name: RegExp): boolean {
@@ -95,11 +98,11 @@ export function factsOf(engine: SignatureEngine, certificate: Certificate): Cert
  * What is wrong with a certificate of Intel's hierarchy and its issuer: P-256 with SHA-256 everywhere, CAs that say so, leaves
  * that are not CAs, no critical extension that is not understood. Empty when nothing is.
  */
-export async function certificateFaults(
+export function certificateFaults(
   engine: SignatureEngine,
   certificate: Certificate,
   issuer: Certificate,
-): Promise<string[]> {
+): string[] | Promise<string[]> {
   const faults: string[] = [];
   const { publicKey, signatureAlgorithm, unknownCritical, hasNameConstraints } = certificate;
   const { scheme } = signatureAlgorithm;
@@ -108,8 +111,10 @@ export async function certificateFaults(
   if (unknownCritical.length > 0 || hasNameConstraints) faults.push('a critical extension that is not understood');
   if (!isCertificateAuthority(issuer)) faults.push('the issuer is not a CA');
   if (!isNamed(certificate, / CA$/) && isCertificateAuthority(certificate)) faults.push('a leaf that is a CA');
-  if (!(await isIssuedBy(engine, certificate, issuer))) faults.push('the signature is not valid');
-  return faults;
+  return whenAll([isIssuedBy(engine, certificate, issuer)], (isSigned) => {
+    if (!isSigned) faults.push('the signature is not valid');
+    return faults;
+  });
 }
 
 function readExtension(leaf: Certificate): Pick<PckChain, 'extension' | 'extensionError'> {
