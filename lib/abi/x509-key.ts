@@ -9,10 +9,10 @@ const RSASSA_PSS = '1.2.840.113549.1.1.10';
 const MGF1 = '1.2.840.113549.1.1.8';
 const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
 
-const CURVES: Readonly<Record<string, { curve: EcCurve; size: number }>> = {
-  '1.2.840.10045.3.1.7': { curve: 'P-256', size: 32 },
-  '1.3.132.0.34': { curve: 'P-384', size: 48 },
-  '1.3.132.0.35': { curve: 'P-521', size: 66 },
+const CURVES: Readonly<Record<string, EcCurve>> = {
+  '1.2.840.10045.3.1.7': 'P-256',
+  '1.3.132.0.34': 'P-384',
+  '1.3.132.0.35': 'P-521',
 };
 
 type SignatureHash = SignatureScheme['hash'];
@@ -68,9 +68,9 @@ export function readPublicKey(reader: DerReader): SubjectPublicKey {
   const curve = CURVES[parameters.oid()];
   // Only the uncompressed point (04): RFC 5480 lets implementations leave the others out.
   if (curve === undefined || bits[0] !== 4) return { spki };
-  const { size } = curve;
+  const size = fieldSize(curve);
   if (bits.length !== 1 + 2 * size) throw reader.fault('a point of a wrong length');
-  const key = { type: 'ec', curve: curve.curve, x: bits.subarray(1, 1 + size), y: bits.subarray(1 + size) } as const;
+  const key = { type: 'ec', curve, x: bits.subarray(1, 1 + size), y: bits.subarray(1 + size) } as const;
   return { spki, key };
 }
 

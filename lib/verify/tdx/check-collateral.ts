@@ -113,12 +113,12 @@ export function checkDocuments(
   collateral: OpenedCollateral,
   extension: PckExtension | undefined,
   { trustedKeys, now }: { trustedKeys: readonly string[]; now: Date },
-): { tcbInfo?: TcbInfo; qeIdentity?: QeIdentity } {
+): { tcbInfo?: TcbInfo | undefined; qeIdentity?: QeIdentity | undefined } {
   const tcbInfo = checkDocument(list, INFO, collateral.tcbInfo, { trustedKeys, now });
   const qeIdentity = checkDocument(list, IDENTITY, collateral.qeIdentity, { trustedKeys, now });
   const fits = checkPlatform(list, tcbInfo, extension);
   checkNumbers(list, collateral);
-  return { ...(tcbInfo !== undefined && fits ? { tcbInfo } : {}), ...(qeIdentity === undefined ? {} : { qeIdentity }) };
+  return { tcbInfo: fits ? tcbInfo : undefined, qeIdentity };
 }
 
 function checkDocument<Content>(

@@ -11,6 +11,7 @@ import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import { isListIssuedBy } from '../certificate-signature.js';
+import { messageOf } from '../refusal.js';
 import { certificateFaults, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
@@ -135,14 +136,12 @@ function inputsOf(collateral: TdxCollateral, chain: PckChain): (Uint8Array | str
 
 /** The verifier's own: the caller's memory may change while signatures are verified, and after. */
 function copyOf(given: TdxCollateral): TdxCollateral {
-  const { tcbInfoSignature, qeIdentitySignature } = given;
-  return {
-    ...given,
-    ...(tcbInfoSignature === undefined ? {} : { tcbInfoSignature: copyBytes(tcbInfoSignature) }),
-    ...(qeIdentitySignature === undefined ? {} : { qeIdentitySignature: copyBytes(qeIdentitySignature) }),
-    pckCrl: copyBytes(given.pckCrl),
-    rootCaCrl: copyBytes(given.rootCaCrl),
-  };
+  const copy = { ...given };
+  for (const name of ['tcbInfoSignature', 'qeIdentitySignature', 'pckCrl', 'rootCaCrl'] as const) {
+    const bytes = given[name];
+    if (bytes !== undefined) copy[name] = copyBytes(bytes);
+  }
+  return copy;
 }
 
 function openList(
@@ -238,6 +237,6 @@ function attempt<Value>(work: () => Value): Opened<Value> {
   try {
     return { value: work() };
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) };
+    return { fault: messageOf(error) };
   }
 }

@@ -5,6 +5,7 @@ import { hex } from '../../base/hex.js';
 import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { isIssuedBy } from '../certificate-signature.js';
+import { messageOf } from '../refusal.js';
 import type { CertificateFacts } from '../result.js';
 import { Remembered } from './remembered.js';
 
@@ -121,6 +122,6 @@ function readExtension(leaf: Certificate): Pick<PckChain, 'extension' | 'extensi
   try {
     return { extension: parsePckExtension(leaf) };
   } catch (error) {
-    return { extensionError: error instanceof Error ? error.message : String(error) };
+    return { extensionError: messageOf(error) };
   }
 }

@@ -31,10 +31,10 @@ export interface TcbEvaluation {
   readonly status: PlatformStatus | 'NotSupported';
   readonly platform: PlatformStatus | 'NotSupported';
   /** Absent for a module without a version. */
-  readonly module?: ModuleStatus | 'NotSupported';
+  readonly module: ModuleStatus | 'NotSupported' | undefined;
   readonly qe: ModuleStatus | 'NotSupported';
   /** Of the levels that are reached, the earliest. */
-  readonly tcbDate?: Date;
+  readonly tcbDate: Date | undefined;
   readonly advisoryIds: readonly string[];
   /** What keeps the platform below the lowest level; empty when a level is reached. */
   readonly shortfall: readonly TcbShortfall[];
@@ -67,12 +67,13 @@ export function evaluateTcb(tcb: PlatformTcb, tcbInfo: TcbInfo, identity: QeIden
     if (earliest === undefined || level.tcbDate.getTime() < earliest.getTime()) earliest = level.tcbDate;
     for (const id of level.advisoryIds) advisoryIds.add(id);
   }
+  const moduleStatus = versioned ? (module?.status ?? 'NotSupported') : undefined;
   return {
-    status: converge(platform?.status, versioned ? (module?.status ?? 'NotSupported') : undefined, qe?.status),
+    status: converge(platform?.status, moduleStatus, qe?.status),
     platform: platform?.status ?? 'NotSupported',
-    ...(versioned ? { module: module?.status ?? 'NotSupported' } : {}),
+    module: moduleStatus,
     qe: qe?.status ?? 'NotSupported',
-    ...(earliest === undefined ? {} : { tcbDate: earliest }),
+    tcbDate: earliest,
     advisoryIds: [...advisoryIds].sort(),
     shortfall,
   };

@@ -25,12 +25,12 @@ import { shortfallText, type TdxTcb } from './tcb.js';
 /** What is known after the checks of a quote. */
 export interface CheckedTdQuote {
   /** As it reads, proven or not. */
-  quote?: TdQuote;
+  quote?: TdQuote | undefined;
   /** Signatures, chain and quoting enclave are good: the quote is what a genuine platform says. */
   genuine: boolean;
-  tcb?: TdxTcb;
-  chain?: PckChain;
-  collateral?: OpenedCollateral;
+  tcb?: TdxTcb | undefined;
+  chain?: PckChain | undefined;
+  collateral?: OpenedCollateral | undefined;
 }
 
 // A quote that is too long is refused by a check, as every other fault of it.
@@ -111,9 +111,9 @@ export async function checkTdQuote(
   return {
     quote,
     genuine: chained && signed && (isQuotingEnclave || (absence.skipped && collateral === undefined)),
-    ...(tcb !== undefined && collateralGood && isQuotingEnclave ? { tcb } : {}),
-    ...(chain === undefined ? {} : { chain }),
-    ...(opened === undefined ? {} : { collateral: opened }),
+    tcb: collateralGood && isQuotingEnclave ? tcb : undefined,
+    chain,
+    collateral: opened,
   };
 }
 
@@ -189,9 +189,8 @@ function resultOf({ engine }: VerificationContext, list: CheckList, verified: Ch
   const facts = withChecks({ tee: 'tdx' as const, engine: engine.name, warnings: tdQuoteWarnings(verified) }, list);
   if (chain !== undefined) withCertificates(facts, () => certificateFacts(engine, chain, collateral));
   if (tcb !== undefined) Object.assign(facts, { tcb });
-  if (list.ok && quote !== undefined) return Object.assign(facts, { ok: true as const, tdQuote: quote });
-  if (quote !== undefined && genuine) return Object.assign(facts, { ok: false as const, tdQuote: quote });
-  return Object.assign(facts, { ok: false as const });
+  const ok = list.ok && quote !== undefined;
+  return Object.assign(facts, ok || genuine ? { ok, tdQuote: quote } : { ok }) as TdQuoteVerification;
 }
 
 /** Certificates of a chain for people. */
