@@ -1,5 +1,6 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { invalid } from '../base/options.js';
+import type { ChallengeMac } from './challenge-mac.js';
 import { refuseChallenge } from './refusals.js';
 
 /**
@@ -16,11 +17,17 @@ const MAXIMUM_CONTEXT = 32;
 const NO_CONTEXT = Buffer.alloc(0);
 
 export interface ChallengeFields {
-  /** 16 bytes. */
-  random: Uint8Array;
+  /** Which of the secrets has signed it. */
+  secret: number;
+  /** 16 bytes in hex. */
+  random: string;
   /** Milliseconds since the epoch. */
   expiry: number;
 }
+
+/** What was read last, and its MAC: challenges are read and done with before another can be. */
+const lastRead = Buffer.alloc(CHALLENGE_BYTES);
+const lastMac = lastRead.subarray(SIGNED_BYTES);
 
 /**
  * The 57 bytes of a challenge: what `getEvidence` gets as its nonce.
@@ -28,47 +35,57 @@ export interface ChallengeFields {
  * @throws {VerificationError} `ERR_CHALLENGE_FORMAT` for any other spelling.
  */
 export function challengeBytes(text: string): Uint8Array {
+  readText(text);
+  return new Uint8Array(lastRead);
+}
+
+function readText(text: string): void {
   if (typeof text !== 'string' || text.length !== CHALLENGE_CHARACTERS || !BASE64URL.test(text)) {
     throw refuseChallenge('ERR_CHALLENGE_FORMAT');
   }
   // 76 characters are 57 bytes exactly: there are no spare bits that could be spelt in two ways.
-  const bytes = new Uint8Array(Buffer.from(text, 'base64url'));
-  if (bytes[0] !== VERSION) throw refuseChallenge('ERR_CHALLENGE_FORMAT');
-  return bytes;
+  lastRead.write(text, 'base64url');
+  if (lastRead[0] !== VERSION) throw refuseChallenge('ERR_CHALLENGE_FORMAT');
 }
 
-export function formatChallenge(fields: ChallengeFields, key: Uint8Array, lifetimeMs: number, context: Buffer): string {
+/** What all challenges of one lifetime and context are signed with: u32 lifetimeMs ‖ u16 length ‖ context. */
+export function signedTerms(lifetimeMs: number, context: Buffer): Buffer {
+  const terms = Buffer.alloc(6 + context.length);
+  terms.writeUInt32BE(lifetimeMs);
+  terms.writeUInt16BE(context.length, 4);
+  terms.set(context, 6);
+  return terms;
+}
+
+export function formatChallenge(random: Uint8Array, expiry: number, key: ChallengeMac, terms: Buffer): string {
   const bytes = Buffer.alloc(CHALLENGE_BYTES);
   bytes[0] = VERSION;
-  bytes.set(fields.random, 1);
-  bytes.writeBigUInt64BE(BigInt(fields.expiry), 1 + RANDOM_BYTES);
-  bytes.set(challengeMac(bytes, key, lifetimeMs, context), SIGNED_BYTES);
+  bytes.set(random, 1);
+  bytes.writeBigUInt64BE(BigInt(expiry), 1 + RANDOM_BYTES);
+  bytes.set(key.digest(bytes, SIGNED_BYTES, terms), SIGNED_BYTES);
   return bytes.toString('base64url');
 }
 
-/** The fields of a challenge whose MAC is good. An expiry beyond 2⁵³ ms reads as infinite, which every caller refuses. */
-export function challengeFields(bytes: Uint8Array): ChallengeFields {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const expiry = view.getUint32(1 + RANDOM_BYTES) * 2 ** 32 + view.getUint32(1 + RANDOM_BYTES + 4);
+/**
+ * The fields of a challenge that one of the keys has signed. An expiry beyond 2⁵³ ms reads as infinite, which every caller
+ * refuses. In constant time for one key.
+ *
+ * @throws {VerificationError} `ERR_CHALLENGE_FORMAT`, `ERR_CHALLENGE_MAC`
+ */
+export function readChallenge(text: string, keys: readonly ChallengeMac[], terms: Buffer): ChallengeFields {
+  readText(text);
+  let secret = 0;
+  for (const key of keys) {
+    if (timingSafeEqual(lastMac, key.digest(lastRead, SIGNED_BYTES, terms))) break;
+    secret++;
+  }
+  if (secret === keys.length) throw refuseChallenge('ERR_CHALLENGE_MAC');
+  const expiry = lastRead.readUInt32BE(1 + RANDOM_BYTES) * 2 ** 32 + lastRead.readUInt32BE(1 + RANDOM_BYTES + 4);
   return {
-    random: bytes.subarray(1, 1 + RANDOM_BYTES),
+    secret,
+    random: lastRead.toString('hex', 1, 1 + RANDOM_BYTES),
     expiry: expiry > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : expiry,
   };
-}
-
-/** In constant time for one key. */
-export function hasMac(bytes: Uint8Array, key: Uint8Array, lifetimeMs: number, context: Buffer): boolean {
-  return timingSafeEqual(bytes.subarray(SIGNED_BYTES), challengeMac(bytes, key, lifetimeMs, context));
-}
-
-function challengeMac(bytes: Uint8Array, key: Uint8Array, lifetimeMs: number, context: Buffer): Buffer {
-  // In one piece: each call into OpenSSL costs as much as the hash.
-  const signed = Buffer.allocUnsafe(SIGNED_BYTES + 6 + context.length);
-  signed.set(bytes.subarray(0, SIGNED_BYTES));
-  signed.writeUInt32BE(lifetimeMs, SIGNED_BYTES);
-  signed.writeUInt16BE(context.length, SIGNED_BYTES + 4);
-  signed.set(context, SIGNED_BYTES + 6);
-  return createHmac('sha256', key).update(signed).digest();
 }
 
 /** UTF-8 of a context; empty when there is none. @throws {AttestationError} 8 */

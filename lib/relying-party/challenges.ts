@@ -1,20 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { hex } from '../base/hex.js';
 import { integer, withMethods } from '../base/option-kinds.js';
 import { checkOptions, required } from '../base/options.js';
 import {
   type ChallengeFields,
   challengeBytes,
-  challengeFields,
   contextBytes,
   formatChallenge,
-  hasMac,
   RANDOM_BYTES,
+  readChallenge,
+  signedTerms,
 } from './challenge-format.js';
+import { ChallengeMac } from './challenge-mac.js';
 import { refuseChallenge } from './refusals.js';
 import { deriveKey, secrets } from './secrets.js';
 import { Deadlines } from './stores/deadlines.js';
 import {
+  answersWithin,
   DEFAULT_TOLERANCE_MS,
   type ReplayStore,
   storeFailure,
@@ -92,16 +93,23 @@ export function createChallenges(options: ChallengeOptions): Challenges {
     store: required(withMethods<ReplayStore>('claim')),
     storeDeadlineMs: integer(1, 600_000),
   });
-  const deadlines = new Deadlines(storeDeadlineMs);
-  const keys = (secret as Uint8Array[]).map((one) => deriveKey(one, 'challenge'));
-  (store as Partial<TolerantStore>)[useTolerance]?.(clockToleranceMs);
+  const keys = (secret as Uint8Array[]).map((one) => new ChallengeMac(deriveKey(one, 'challenge')));
+  const own = store as Partial<TolerantStore>;
+  own[useTolerance]?.(clockToleranceMs);
+  const deadlines =
+    (own[answersWithin] ?? Number.POSITIVE_INFINITY) <= storeDeadlineMs ? undefined : new Deadlines(storeDeadlineMs);
 
   const claim = async ({ random, expiry }: ChallengeFields): Promise<void> => {
-    refuseByClock(expiry);
     // Outlives the challenge on the slowest clock, wherever it was claimed.
     const ttlMs = lifetimeMs + 2 * clockToleranceMs;
     const issuedAt = expiry - lifetimeMs - clockToleranceMs;
-    const won = await deadlines.bound(claimed(store, `challenge:${hex(random)}`, ttlMs, issuedAt));
+    let won: unknown;
+    try {
+      const claimed = store.claim(`challenge:${random}`, ttlMs, issuedAt);
+      won = await (deadlines === undefined ? claimed : deadlines.bound(claimed));
+    } catch (error) {
+      throw storeFailure(error);
+    }
     if (won !== true) throw refuseChallenge('ERR_CHALLENGE_USED');
     // The store may have taken so long that another replica has forgotten its claim by now.
     refuseByClock(expiry);
@@ -111,32 +119,31 @@ export function createChallenges(options: ChallengeOptions): Challenges {
     if (expiry <= now) throw refuseChallenge('ERR_CHALLENGE_EXPIRED');
     if (expiry > now + lifetimeMs + clockToleranceMs) throw refuseChallenge('ERR_CHALLENGE_FUTURE');
   };
-  const check = (challenge: string, context?: string): CheckedChallenge => {
-    const meant = contextBytes(context);
-    const bytes = challengeBytes(challenge);
-    const secretIndex = keys.findIndex((key) => hasMac(bytes, key, lifetimeMs, meant));
-    if (secretIndex < 0) throw refuseChallenge('ERR_CHALLENGE_MAC');
-    const fields = challengeFields(bytes);
+  const plainTerms = signedTerms(lifetimeMs, contextBytes(undefined));
+  const termsOf = (context: string | undefined): Buffer =>
+    context === undefined ? plainTerms : signedTerms(lifetimeMs, contextBytes(context));
+  /** Of a challenge that was issued here, and has not expired. */
+  const read = (challenge: string, context: string | undefined): ChallengeFields => {
+    const fields = readChallenge(challenge, keys, termsOf(context));
     refuseByClock(fields.expiry);
-    return { bytes, expiry: fields.expiry, secret: secretIndex, claim: () => claim(fields) };
+    return fields;
   };
   return {
     issue: (context) =>
-      formatChallenge(
-        { random: randomBytes(RANDOM_BYTES), expiry: Date.now() + lifetimeMs },
-        keys[0] as Buffer,
-        lifetimeMs,
-        contextBytes(context),
-      ),
-    redeem: async (challenge, context) => check(challenge, context).claim(),
-    check,
+      formatChallenge(randomBytes(RANDOM_BYTES), Date.now() + lifetimeMs, keys[0] as ChallengeMac, termsOf(context)),
+    redeem: async (challenge, context) => claim(read(challenge, context)),
+    check: (challenge, context) => {
+      const fields = read(challenge, context);
+      const { expiry, secret } = fields;
+      return {
+        bytes: challengeBytes(challenge),
+        expiry,
+        secret,
+        claim: async () => {
+          refuseByClock(expiry);
+          await claim(fields);
+        },
+      };
+    },
   };
-}
-
-async function claimed(store: ReplayStore, key: string, ttlMs: number, issuedAt: number): Promise<unknown> {
-  try {
-    return await store.claim(key, ttlMs, issuedAt);
-  } catch (error) {
-    throw storeFailure(error);
-  }
 }

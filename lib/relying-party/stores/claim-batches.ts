@@ -1,22 +1,26 @@
 import { refuseChallenge } from '../refusals.js';
-import { Deadlines } from './deadlines.js';
+import { Deadlines, Waiting } from './deadlines.js';
 import { storeFailure } from './replay-store.js';
 
-/** A claim that waits for its answer. */
-export class WaitingClaim {
+/** A claim that waits for its answer. The first answer counts; others change nothing. */
+export class WaitingClaim extends Waiting {
   readonly key: string;
   readonly ttlMs: number;
   readonly issuedAt: number | undefined;
   readonly #resolve: (won: boolean) => void;
   readonly #reject: (error: Error) => void;
   readonly #deadlines: Deadlines;
-  #isAnswered = false;
+  isAnswered = false;
 
   constructor(
-    { key, ttlMs, issuedAt }: Pick<WaitingClaim, 'key' | 'ttlMs' | 'issuedAt'>,
-    [resolve, reject]: [(won: boolean) => void, (error: Error) => void],
+    key: string,
+    ttlMs: number,
+    issuedAt: number | undefined,
+    resolve: (won: boolean) => void,
+    reject: (error: Error) => void,
     deadlines: Deadlines,
   ) {
+    super();
     this.key = key;
     this.ttlMs = ttlMs;
     this.issuedAt = issuedAt;
@@ -26,28 +30,24 @@ export class WaitingClaim {
     deadlines.start(this);
   }
 
-  get isAnswered(): boolean {
-    return this.#isAnswered;
-  }
-
   answer(won: boolean): void {
-    if (this.#end()) this.#resolve(won);
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    this.#deadlines.stop(this);
+    this.#resolve(won);
   }
 
   refuse(error: Error): void {
-    if (this.#end()) this.#reject(error);
-  }
-
-  late(): void {
-    this.refuse(refuseChallenge('ERR_STORE_TIMEOUT'));
-  }
-
-  /** Whether this is the first answer; others change nothing. */
-  #end(): boolean {
-    if (this.#isAnswered) return false;
-    this.#isAnswered = true;
+    if (this.isAnswered) return;
+    this.isAnswered = true;
     this.#deadlines.stop(this);
-    return true;
+    this.#reject(error);
+  }
+
+  /** Its deadlines have stopped already. */
+  late(): void {
+    this.isAnswered = true;
+    this.#reject(refuseChallenge('ERR_STORE_TIMEOUT'));
   }
 }
 
@@ -79,7 +79,7 @@ export class ClaimBatches {
     }
     this.#waiting++;
     return new Promise((resolve, reject) => {
-      this.#collected.push(new WaitingClaim({ key, ttlMs, issuedAt }, [resolve, reject], this.#deadlines));
+      this.#collected.push(new WaitingClaim(key, ttlMs, issuedAt, resolve, reject, this.#deadlines));
       this.#schedule();
     });
   }
@@ -101,16 +101,17 @@ export class ClaimBatches {
 
   async #flush(batch: readonly WaitingClaim[]): Promise<void> {
     this.#inProgress++;
+    let failure: Error | undefined;
     try {
       await this.#send(batch);
-      if (!batch.every(({ isAnswered }) => isAnswered)) throw new Error('a claim was not answered');
     } catch (error) {
-      const failure = storeFailure(error);
-      for (const claim of batch) claim.refuse(failure);
-    } finally {
-      this.#inProgress--;
-      this.#waiting -= batch.length;
-      this.#schedule();
+      failure = storeFailure(error);
     }
+    for (const claim of batch) {
+      if (!claim.isAnswered) claim.refuse(failure ?? storeFailure(new Error('a claim was not answered')));
+    }
+    this.#inProgress--;
+    this.#waiting -= batch.length;
+    this.#schedule();
   }
 }

@@ -2,6 +2,7 @@ import { flag, integer } from '../../base/option-kinds.js';
 import { checkOptions } from '../../base/options.js';
 import { refuseChallenge } from '../refusals.js';
 import {
+  answersWithin,
   checkClaim,
   DEFAULT_TOLERANCE_MS,
   type ReplayStore,
@@ -45,6 +46,7 @@ export function memoryReplayStore(options: MemoryReplayStoreOptions = {}): Repla
 }
 
 class MemoryReplayStore implements TolerantStore {
+  readonly [answersWithin] = 0;
   /** When each entry ends, by the monotonic clock. In the order of their claims. */
   readonly #ends = new Map<string, number>();
   readonly #maxEntries: number;

@@ -2,7 +2,8 @@ import { invalid, readArguments } from '../../base/options.js';
 
 /** A reply as client libraries hand it over; an Error in place of one that the server refused. */
 export type RedisReply = unknown;
-export type RedisCommand = readonly string[];
+/** The client may keep it: nobody else uses it again. */
+export type RedisCommand = string[];
 
 /** What is needed of a Redis client, whichever library it is of. */
 export interface RedisConnection {
@@ -77,7 +78,7 @@ class NodeRedisConnection implements RedisConnection {
 
   async transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]> {
     let multi = this.#client.multi() as NodeRedisMulti;
-    for (const command of commands) multi = multi.addCommand([...command]);
+    for (const command of commands) multi = multi.addCommand(command);
     try {
       return await multi.exec();
     } catch (error) {
@@ -89,7 +90,7 @@ class NodeRedisConnection implements RedisConnection {
   }
 
   command(command: RedisCommand): Promise<RedisReply> {
-    return this.#client.sendCommand([...command]);
+    return this.#client.sendCommand(command);
   }
 
   async duplicate(): Promise<RedisConnection> {

@@ -4,11 +4,11 @@ import type { RedisConnection, RedisReply } from './redis-client.js';
 
 /** What `INFO replication` says of whoever answers. */
 export interface Reign {
-  isPrimary: boolean;
+  readonly isPrimary: boolean;
   /** Changes with every promotion of a replica, and of Redis 5 and newer with every start. */
-  replicationId: string;
+  readonly replicationId: string;
   /** Some time in its life it was a replica, and may have been made empty by its primary. */
-  wasPromoted: boolean;
+  readonly wasPromoted: boolean;
 }
 
 /** What `INFO server` says. */
@@ -39,6 +39,20 @@ export function readReign(replication: RedisReply): Reign {
     replicationId,
     wasPromoted: infoMember(info, 'second_repl_offset') !== '-1',
   };
+}
+
+/** {@link readReign}, but the very text that was read last is not read again: where nothing replicates, every claim brings it. */
+export class ReignReader {
+  #text: string | undefined;
+  #reign: Reign | undefined;
+
+  read(replication: RedisReply): Reign {
+    if (this.#reign !== undefined && replication === this.#text) return this.#reign;
+    const text = infoText(replication);
+    this.#reign = readReign(text);
+    this.#text = text;
+    return this.#reign;
+  }
 }
 
 /** @throws {VerificationError} `ERR_STORE_CONFIGURATION` */

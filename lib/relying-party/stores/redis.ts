@@ -2,11 +2,18 @@ import { integer } from '../../base/option-kinds.js';
 import { checkOptions } from '../../base/options.js';
 import { refuseChallenge } from '../refusals.js';
 import { ClaimBatches, type WaitingClaim } from './claim-batches.js';
-import { type RedisClient, type RedisCommand, type RedisConnection, redisConnection } from './redis-client.js';
+import {
+  type RedisClient,
+  type RedisCommand,
+  type RedisConnection,
+  type RedisReply,
+  redisConnection,
+} from './redis-client.js';
 import {
   infoMember,
   infoText,
   type Reign,
+  ReignReader,
   readDurability,
   readReign,
   readRunId,
@@ -14,6 +21,7 @@ import {
   type ServerRun,
 } from './redis-info.js';
 import {
+  answersWithin,
   checkClaim,
   DEFAULT_TOLERANCE_MS,
   type ReplayStore,
@@ -49,12 +57,6 @@ interface Look extends ServerRun {
   readonly lookedAt: number;
 }
 
-/** Who has taken the claims of one transaction. */
-interface Taker extends Reign {
-  /** Asked for only where the replication ID alone does not tell runs apart: `INFO` takes the server some microseconds. */
-  readonly runId: string | undefined;
-}
-
 /**
  * Remembers in Redis or Valkey, by the caller's own client (package `redis` or `ioredis`). One primary, with or without
  * replicas; no cluster. Claims made at the same time share one `MULTI` of `SET key 1 NX PX ttl` each and of `INFO`, which
@@ -82,20 +84,21 @@ export function redisReplayStore(client: RedisClient, options: RedisReplayStoreO
 
 class RedisReplayStore implements TolerantStore {
   readonly #shared: RedisConnection;
-  readonly #deadlineMs: number;
+  readonly [answersWithin]: number;
   readonly #replicas: number;
   readonly #batches: ClaimBatches;
   #toleranceMs: number | undefined;
   #ownConnection: Promise<RedisConnection> | undefined;
+  readonly #reigns = new ReignReader();
   #look: Look | undefined;
   #looking: Promise<Look> | undefined;
 
   constructor(connection: RedisConnection, options: RedisReplayStoreOptions) {
     this.#shared = connection;
-    this.#deadlineMs = options.deadlineMs ?? 2_000;
+    this[answersWithin] = options.deadlineMs ?? 2_000;
     this.#replicas = options.replicas ?? 0;
     this.#toleranceMs = options.clockToleranceMs;
-    this.#batches = new ClaimBatches(this.#deadlineMs, this.#replicas > 0 ? 1 : Number.POSITIVE_INFINITY, (batch) =>
+    this.#batches = new ClaimBatches(this[answersWithin], this.#replicas > 0 ? 1 : Number.POSITIVE_INFINITY, (batch) =>
       this.#settle(batch),
     );
   }
@@ -112,56 +115,52 @@ class RedisReplayStore implements TolerantStore {
   /** Sends the claims of a batch and answers each. A rejection is the answer to all that have none. */
   async #settle(batch: readonly WaitingClaim[]): Promise<void> {
     try {
-      await (this.#replicas > 0 ? this.#settleReplicated(batch) : this.#settleOn(this.#shared, batch));
+      const connection = this.#replicas > 0 ? await this.#own() : this.#shared;
+      const asksRun = this.#look?.drawsReplicationIds !== true;
+      const commands = this.#commands(batch, asksRun);
+      const expected = commands.length;
+      const replies = await connection.transaction(commands);
+      if (replies.length !== expected) throw refuseChallenge('ERR_STORE_UNAVAILABLE', 'replies are missing');
+      const reign = this.#reigns.read(replies[batch.length]);
+      const runId = asksRun ? readRunId(replies[batch.length + 1]) : undefined;
+      if (this.#replicas > 0) await this.#awaitReplicas(connection, replies.at(-1));
+      if (!reign.isPrimary) throw refuseChallenge('ERR_STORE_NOT_PRIMARY');
+      const known = this.#look;
+      const look = isOf(known, reign, runId) && isFresh(known) ? known : await this.#lookAt(connection, reign, runId);
+      answerAll(batch, replies, this.#remembersFrom(reign, look));
     } catch (error) {
       throw redisFailure(error);
     }
   }
 
-  async #settleOn(connection: RedisConnection, batch: readonly WaitingClaim[]): Promise<void> {
-    const { replies, taker } = await this.#transact(connection, batch, []);
-    await this.#answer(connection, batch, replies, taker);
+  /** The claims of a batch, and who has taken them. */
+  #commands(batch: readonly WaitingClaim[], asksRun: boolean): RedisCommand[] {
+    const commands: RedisCommand[] = batch.map(({ key, ttlMs }) => ['SET', key, '1', 'NX', 'PX', String(ttlMs)]);
+    commands.push(['INFO', 'replication']);
+    if (asksRun) commands.push(['INFO', 'server']);
+    if (this.#replicas > 0) commands.push(['CLIENT', 'ID']);
+    return commands;
   }
 
-  /** On a connection of its own, because `WAIT` holds up all that come after it. */
-  async #settleReplicated(batch: readonly WaitingClaim[]): Promise<void> {
+  /** A connection of its own, because `WAIT` holds up all that come after it. */
+  async #own(): Promise<RedisConnection> {
     this.#ownConnection ??= this.#shared.duplicate();
-    let connection: RedisConnection;
     try {
-      connection = await this.#ownConnection;
+      return await this.#ownConnection;
     } catch (error) {
       this.#ownConnection = undefined;
       throw error;
     }
-    const { replies, taker, extra } = await this.#transact(connection, batch, [['CLIENT', 'ID']]);
-    const acknowledged = await connection.command(['WAIT', String(this.#replicas), String(this.#deadlineMs)]);
+  }
+
+  async #awaitReplicas(connection: RedisConnection, clientId: RedisReply): Promise<void> {
+    const acknowledged = await connection.command(['WAIT', String(this.#replicas), String(this[answersWithin])]);
     // On a connection that was made again meanwhile, WAIT knows of no claim and is content at once.
-    const sameConnection = String(await connection.command(['CLIENT', 'ID'])) === String(extra[0]);
+    const sameConnection = String(await connection.command(['CLIENT', 'ID'])) === String(clientId);
     if (!sameConnection) throw refuseChallenge('ERR_STORE_REPLICAS', 'the connection was lost');
     if (!(Number(acknowledged) >= this.#replicas)) {
       throw refuseChallenge('ERR_STORE_REPLICAS', `${Number(acknowledged)} of ${this.#replicas}`);
     }
-    await this.#answer(connection, batch, replies, taker);
-  }
-
-  async #answer(
-    connection: RedisConnection,
-    batch: readonly WaitingClaim[],
-    replies: readonly unknown[],
-    taker: Taker,
-  ): Promise<void> {
-    if (!taker.isPrimary) throw refuseChallenge('ERR_STORE_NOT_PRIMARY');
-    const look = isOf(this.#look, taker) && isFresh(this.#look) ? this.#look : await this.#lookAt(connection, taker);
-    const remembersFrom = this.#remembersFrom(taker, look);
-    batch.forEach((claim, index) => {
-      const reply = replies[index];
-      if (reply instanceof Error) claim.refuse(redisFailure(reply));
-      else if (reply === null) claim.answer(false);
-      else if (String(reply) !== 'OK') claim.refuse(refuseChallenge('ERR_STORE_UNAVAILABLE', 'SET was not answered'));
-      else if (claim.issuedAt !== undefined && claim.issuedAt < remembersFrom) {
-        claim.refuse(refuseChallenge('ERR_STORE_RESTARTED'));
-      } else claim.answer(true);
-    });
   }
 
   /** Claims of what was issued before this time may have been forgotten. */
@@ -176,13 +175,13 @@ class RedisReplayStore implements TolerantStore {
   }
 
   /** Finds out about a taker; callers that ask at the same time share it. */
-  async #lookAt(connection: RedisConnection, taker: Taker): Promise<Look> {
+  async #lookAt(connection: RedisConnection, reign: Reign, runId: string | undefined): Promise<Look> {
     this.#looking ??= this.#lookAgain(connection).finally(() => {
       this.#looking = undefined;
     });
     const look = await this.#looking;
     // The settings must be those of the server that has taken the claim.
-    if (!isOf(look, taker)) throw refuseChallenge('ERR_STORE_RESTARTED');
+    if (!isOf(look, reign, runId)) throw refuseChallenge('ERR_STORE_RESTARTED');
     return look;
   }
 
@@ -214,33 +213,26 @@ class RedisReplayStore implements TolerantStore {
     };
     return this.#look;
   }
-
-  /** The claims of a batch, and who has taken them. */
-  async #transact(
-    connection: RedisConnection,
-    batch: readonly WaitingClaim[],
-    more: readonly RedisCommand[],
-  ): Promise<{ replies: unknown[]; taker: Taker; extra: unknown[] }> {
-    const asksRun = this.#look?.drawsReplicationIds !== true;
-    const commands = batch.map(({ key, ttlMs }): RedisCommand => ['SET', key, '1', 'NX', 'PX', String(ttlMs)]);
-    commands.push(REPLICATION);
-    if (asksRun) commands.push(SERVER);
-    const replies = await connection.transaction(more.length === 0 ? commands : [...commands, ...more]);
-    if (replies.length !== commands.length + more.length) {
-      throw refuseChallenge('ERR_STORE_UNAVAILABLE', 'replies are missing');
-    }
-    const reign = readReign(replies[batch.length]);
-    const runId = asksRun ? readRunId(replies[batch.length + 1]) : undefined;
-    return { replies, taker: { ...reign, runId }, extra: replies.slice(commands.length) };
-  }
 }
 
-const REPLICATION: RedisCommand = ['INFO', 'replication'];
-const SERVER: RedisCommand = ['INFO', 'server'];
+function answerAll(batch: readonly WaitingClaim[], replies: readonly RedisReply[], remembersFrom: number): void {
+  batch.forEach((claim, index) => {
+    const reply = replies[index];
+    if (reply instanceof Error) claim.refuse(redisFailure(reply));
+    else if (reply === null) claim.answer(false);
+    else if (String(reply) !== 'OK') claim.refuse(refuseChallenge('ERR_STORE_UNAVAILABLE', 'SET was not answered'));
+    else if (claim.issuedAt !== undefined && claim.issuedAt < remembersFrom) {
+      claim.refuse(refuseChallenge('ERR_STORE_RESTARTED'));
+    } else claim.answer(true);
+  });
+}
 
-/** Whether a look is one at the very reign, of the very run, that has taken a claim. */
-function isOf(look: Look | undefined, { replicationId, runId }: Taker): look is Look {
-  if (look === undefined || look.replicationId !== replicationId) return false;
+/**
+ * Whether a look is one at the very reign, of the very run, that has taken a claim. The run is asked for only where the
+ * replication ID alone does not tell runs apart: `INFO` takes the server some microseconds.
+ */
+function isOf(look: Look | undefined, reign: Reign, runId: string | undefined): look is Look {
+  if (look === undefined || look.replicationId !== reign.replicationId) return false;
   return runId === undefined ? look.drawsReplicationIds : look.runId === runId;
 }
 

@@ -17,8 +17,12 @@ export interface ReplayStore {
 /** Internal: challenges tell the stores of this package the tolerance that `issuedAt` was computed with. */
 export const useTolerance = Symbol('clock tolerance');
 
+/** Internal: the deadline that a store of this package keeps by itself, in milliseconds. */
+export const answersWithin = Symbol('answers within');
+
 export interface TolerantStore extends ReplayStore {
   [useTolerance](clockToleranceMs: number): void;
+  readonly [answersWithin]: number;
 }
 
 export const DEFAULT_TOLERANCE_MS = 60_000;
