@@ -49,6 +49,8 @@ export class ServerConnection {
   #challenge: Uint8Array | undefined;
   #until = Number.NEGATIVE_INFINITY;
   #expiry: NodeJS.Timeout | undefined;
+  /** A quote for somebody who has left is not made. One for the connection: each question's own would listen to the socket. */
+  readonly #left = new AbortController();
   attestation: ChannelAttestation | undefined;
 
   /** @throws {VerificationError} `ERR_CHANNEL_TLS` */
@@ -56,7 +58,11 @@ export class ServerConnection {
     this.#socket = socket;
     this.#rules = rules;
     this.#facts = tlsFacts(socket);
-    socket.once('close', () => clearTimeout(this.#expiry));
+    socket.once('close', () => {
+      clearTimeout(this.#expiry);
+      this.#left.abort();
+    });
+    if (socket.destroyed) this.#left.abort();
     if (rules.clients !== undefined) this.#recall(rules.clients);
   }
 
@@ -85,7 +91,7 @@ export class ServerConnection {
       if (!(await mayAsk())) return refusal(403, 'ERR_CHANNEL_REFUSED');
       if (end.isTooSoon(this.#socket)) return busy(RETRY_SECONDS_OF_A_CONNECTION);
       const wanted = { challenge: ask.challenge, freshReport: ask.freshReport === true };
-      message = await untilClosed(this.#socket, (signal) => end.answer(this.#facts, wanted, signal));
+      message = await end.answer(this.#facts, wanted, this.#left.signal);
     }
     if (clients !== undefined && !this.#recall(clients)) {
       // A further question takes the place of an earlier one: only the newest challenge can be answered.
@@ -160,17 +166,4 @@ function refusal(status: number, code: string): ChannelAnswer {
 
 function busy(retryAfter: number): ChannelAnswer {
   return { ...refusal(503, 'ERR_CHANNEL_BUSY'), retryAfter };
-}
-
-/** A quote for somebody who has left is not made. */
-async function untilClosed<T>(socket: TLSSocket, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const onClose = (): void => controller.abort();
-  socket.once('close', onClose);
-  if (socket.destroyed) onClose();
-  try {
-    return await work(controller.signal);
-  } finally {
-    socket.off('close', onClose);
-  }
 }
