@@ -2,17 +2,17 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
 import { type AppraisalTerms, appraiseRequest } from './verifier/appraise.js';
 import { ServiceRefusal } from './verifier/requests.js';
-import type { WorkerAnswer } from './verifier/worker-pool.js';
+import type { WorkerAnswer, WorkerTask } from './verifier/worker-pool.js';
 
 /** A thread of the verifier service: the body of a request in, appraisal out. */
-parentPort?.on('message', async ({ id, body }: { id: number; body: string }) => {
+parentPort?.on('message', async (task: WorkerTask) => {
   // As text: cloning a list of checks costs several times as much.
-  parentPort?.postMessage(JSON.stringify(await answer(id, body)));
+  parentPort?.postMessage(JSON.stringify(await answer(task)));
 });
 
-async function answer(id: number, body: string): Promise<WorkerAnswer> {
+async function answer({ id, body, collateral }: WorkerTask): Promise<WorkerAnswer> {
   try {
-    return { id, appraised: await appraiseRequest(body, workerData as AppraisalTerms) };
+    return { id, appraised: await appraiseRequest(body, workerData as AppraisalTerms, collateral) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof ServiceRefusal) return { id, refusal: { status: error.status, code: error.code, message } };

@@ -1,12 +1,21 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { internalEvidence } from '../../lib/guest/internal-evidence.js';
-import { type AttestationClient, type Evidence, evidenceToJson } from '../../lib/index.js';
+import {
+  type AttestationClient,
+  AttestationError,
+  ErrorCode,
+  type Evidence,
+  evidenceToJson,
+  fetchTdxCollateral,
+  type TdxCollateral,
+} from '../../lib/index.js';
 import {
   challengeBytes,
   createVerifierService,
+  memoryCache,
   memoryReplayStore,
   type VerifierServiceOptions,
 } from '../../lib/relying-party/index.js';
@@ -269,5 +278,104 @@ describe('createVerifierService', () => {
   ])('is not made with %s', (_, wrong) => {
     const given = { ...optionsOf(), ...wrong } as VerifierServiceOptions;
     expect(() => createVerifierService(given)).toThrow(expect.objectContaining({ code: 8 }));
+  });
+});
+
+describe('a verifier service that fetches the collateral of TDX', () => {
+  let machine: SimulatedCvm;
+  let evidence: Evidence;
+  beforeAll(async () => {
+    machine = await SimulatedCvm.start({ vmType: 'tdx' });
+    await using guest = machine.client();
+    evidence = await guest.getEvidence();
+  });
+  afterAll(() => machine.stop());
+
+  type Fetch = (quote: Uint8Array) => Promise<TdxCollateral>;
+  const tdxOptions = (collateral: Fetch | undefined, more: Partial<VerifierServiceOptions> = {}) => {
+    const { trustedRoots, policy } = machine.verification;
+    const { collateral: _, ...options } = optionsOf({ trustedRoots, policy: policy as never, ...more });
+    return { ...options, ...(collateral && { collateral }) };
+  };
+  const statusOf = async (service: Handler, given: Evidence) => {
+    const { status, body } = await send(service, '/v1/evidence', { evidence: asJson(given) });
+    if (status !== 200) return { status, code: (body.error as { code: string }).code };
+    const { cvm: result } = (await resultOf(service, body.ear)).submods;
+    const failed = result['cvm-guest-attestation.checks'].filter(({ ok }) => !ok);
+    return { status, ear: result['ear.status'], code: failed[0]?.code };
+  };
+
+  it.each([0, 2])('asks once for many requests and then no more, with %d workers', async (workers) => {
+    const asked = vi.fn(fetch);
+    const cache = memoryCache();
+    const service = createVerifierService(
+      tdxOptions((quote) => fetchTdxCollateral(quote, { source: machine.pcsUrl as string, cache, fetch: asked }), {
+        workers,
+      }),
+    );
+    try {
+      const all = await Promise.all(Array.from({ length: 6 }, () => statusOf(service, evidence)));
+      expect(all).toEqual(Array(6).fill({ status: 200, ear: 'warning', code: undefined }));
+      const paths = asked.mock.calls.map(([url]) => new URL(String(url)).pathname);
+      expect(new Set(paths).size).toBe(paths.length);
+      expect(paths).toHaveLength(4);
+      await statusOf(service, evidence);
+      expect(asked).toHaveBeenCalledTimes(4);
+    } finally {
+      await service.close();
+    }
+  });
+
+  it('asks nobody for evidence that brings its own, that is refused for another reason, or of SEV-SNP', async () => {
+    const asked = vi.fn<Fetch>(() => Promise.reject(new Error('asked')));
+    const service = createVerifierService(tdxOptions(asked));
+    const { collateral } = machine.verification as { collateral: TdxCollateral };
+    expect(await statusOf(service, { ...evidence, tdxCollateral: collateral })).toMatchObject({ ear: 'warning' });
+    const quote = Buffer.from(evidence.tdQuote as Uint8Array);
+    quote[600] = (quote[600] as number) ^ 1;
+    expect(await statusOf(service, { ...evidence, tdQuote: quote })).toMatchObject({ ear: 'contraindicated' });
+    const { message, signature } = evidence.quote as NonNullable<Evidence['quote']>;
+    const unsigned = { ...evidence.quote, message, signature: Buffer.from(signature).reverse() } as never;
+    expect(await statusOf(service, { ...evidence, quote: unsigned })).toMatchObject({ ear: 'contraindicated' });
+    expect(await statusOf(service, await client.getEvidence())).toMatchObject({ ear: 'contraindicated' });
+    expect(asked).not.toHaveBeenCalled();
+  });
+
+  it('fetches nothing unless it was told to', async () => {
+    const answer = await statusOf(createVerifierService(tdxOptions(undefined)), evidence);
+    expect(answer).toEqual({ status: 200, ear: 'contraindicated', code: 'ERR_COLLATERAL_MISSING' });
+  });
+
+  it('says that it cannot tell when there is no answer in time, or an outage, and tells why in the log', async () => {
+    const unavailable = { status: 503, code: 'ERR_COLLATERAL_UNAVAILABLE' };
+    const warnings: string[] = [];
+    const logger = { debug() {}, info() {}, warn: (message: string) => warnings.push(message), error() {} };
+    const never = createVerifierService(tdxOptions(() => new Promise(() => {}), { collateralDeadlineMs: 100, logger }));
+    expect(await statusOf(never, evidence)).toEqual(unavailable);
+    const outage = () => Promise.reject(new AttestationError(ErrorCode.HTTP_REQUEST_EXCEEDED_RETRIES, 'overloaded'));
+    expect(await statusOf(createVerifierService(tdxOptions(outage, { logger })), evidence)).toEqual(unavailable);
+    expect(warnings).toEqual([
+      'collateral cannot be had: no answer within 100 ms',
+      'collateral cannot be had: overloaded',
+    ]);
+  });
+
+  it('judges without collateral where nobody has any for the platform', async () => {
+    const unknown = () =>
+      Promise.reject(new AttestationError(ErrorCode.HTTP_REQUEST_FAILED, 'unknown', { status: 404 }));
+    const answer = await statusOf(createVerifierService(tdxOptions(unknown)), evidence);
+    expect(answer).toEqual({ status: 200, ear: 'contraindicated', code: 'ERR_COLLATERAL_MISSING' });
+  });
+
+  it('believes nothing of what was fetched before it is verified', async () => {
+    const { collateral } = machine.verification as { collateral: TdxCollateral };
+    const changed = { ...collateral, tcbInfo: collateral.tcbInfo.replace('UpToDate', 'Revoked') };
+    const service = createVerifierService(tdxOptions(async () => changed));
+    expect(await statusOf(service, evidence)).toMatchObject({
+      ear: 'contraindicated',
+      code: 'ERR_COLLATERAL_SIGNATURE',
+    });
+    const broken = createVerifierService(tdxOptions(async () => ({}) as TdxCollateral));
+    expect(await statusOf(broken, evidence)).toEqual({ status: 500, code: 'ERR_INTERNAL' });
   });
 });

@@ -1,14 +1,16 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { fetchTdxCollateral, memoryCache } from '../../index.js';
 import { createVerifierService, type ServedRequests, serveRequests } from '../../relying-party/index.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit.js';
+import { addCollateralOptions, type CollateralArguments, readCollateral, sourceOf } from '../input/collateral.js';
 import { readInput, readText } from '../input/files.js';
 import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
 import { collect, jsonOption } from '../options.js';
 import { printable } from '../output/printable.js';
 import { openStore, type StoreArguments } from '../serve/store.js';
 
-interface ServeArguments extends VerificationArguments, StoreArguments {
+interface ServeArguments extends VerificationArguments, CollateralArguments, StoreArguments {
   issuer: string;
   audience?: string[];
   signingKey?: string[];
@@ -57,7 +59,7 @@ export function serveCommand(context: Context): Command {
     .option('--workers <number>', 'threads that verify, beside the one that serves', wholeNumber, 0)
     .option('--rate <number>', 'requests of one address in a second', wholeNumber)
     .addOption(jsonOption());
-  addVerificationOptions(command);
+  addCollateralOptions(addVerificationOptions(command));
   return command
     .addHelpText(
       'after',
@@ -89,6 +91,7 @@ async function serve(context: Context, options: ServeArguments): Promise<void> {
     store: opened.store,
     workers: options.workers,
     ...(await verificationOptions(options)),
+    ...(await collateralOf(options)),
     ...(options.allowAnyMachine && { allowAnyMachine: true }),
     ...(options.context && { contexts: options.context }),
     ...(options.tokenIssuer && { tokens: { issuer: options.tokenIssuer } }),
@@ -124,6 +127,21 @@ async function serve(context: Context, options: ServeArguments): Promise<void> {
     await service.close();
     await opened.close();
   }
+}
+
+/** Fetched at most once a day for each platform, and only for evidence that brings none. */
+async function collateralOf({ collateral, fetchCollateral, proxy }: CollateralArguments) {
+  if (fetchCollateral === undefined || fetchCollateral === false) {
+    const given = await readCollateral(collateral);
+    return given === undefined ? {} : { collateral: given };
+  }
+  if (collateral !== undefined) throw new UsageError('give --collateral or --fetch-collateral, not both');
+  const source = sourceOf(fetchCollateral);
+  const cache = memoryCache();
+  return {
+    collateral: (quote: Uint8Array) =>
+      fetchTdxCollateral(quote, { source, cache, ...(proxy === undefined ? {} : { proxy }) }),
+  };
 }
 
 function wholeNumber(argument: string): number {

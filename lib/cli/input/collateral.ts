@@ -61,7 +61,7 @@ export async function collateralOption(
   return collateral === undefined ? {} : { collateral };
 }
 
-function sourceOf(value: string | boolean): 'intel' | 'azure' | URL {
+export function sourceOf(value: string | boolean): 'intel' | 'azure' | URL {
   if (value === true || value === 'intel') return 'intel';
   if (value === 'azure') return 'azure';
   if (typeof value === 'string' && URL.canParse(value)) return new URL(value);

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { evidenceFromJson } from '../../abi/evidence-json.js';
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
+import { encodeBase64 } from '../../base/base64url.js';
 import type { Check } from '../../base/errors.js';
 import type { VerificationResult } from '../../verify/result.js';
 import { challengeBytes } from '../challenge-format.js';
@@ -38,13 +40,20 @@ export interface AppraisedRequest {
   /** A relying party's own. */
   nonce?: string;
   appraisal: Appraisal;
+  /** The TD quote, base64, of evidence of which nothing is wrong but that there is no collateral. */
+  lacksCollateral?: string;
 }
+
+/** What checks say where collateral is all that is missing. */
+const WITHOUT_COLLATERAL: readonly string[] = ['ERR_COLLATERAL_MISSING', 'ERR_NOT_CHECKED'];
 
 /** Context of this service's own challenges. */
 export const CHALLENGE_CONTEXT = 'verifier-v1';
 
 /**
  * Appraises the body of `POST /v1/evidence`; the same in the service's thread and in a worker.
+ *
+ * @param collateral that was fetched, for evidence that was found to lack it
  *
  * @throws {ServiceRefusal} for a request that is malformed.
  * @throws {VerificationError} `ERR_CHALLENGE_FORMAT`
@@ -53,21 +62,30 @@ export const CHALLENGE_CONTEXT = 'verifier-v1';
 export async function appraiseRequest(
   body: string,
   { demands, audiences, contexts }: AppraisalTerms,
+  collateral?: TdxCollateral,
 ): Promise<AppraisedRequest> {
-  const { audience, challenge, nonce, evidence } = parseEvidenceRequest(body, audiences, contexts);
+  const { audience, challenge, nonce, evidence: given } = parseEvidenceRequest(body, audiences, contexts);
   const asked = challenge === undefined ? nonce?.bytes : challengeBytes(challenge);
   const options = {
     ...demands,
     ...(asked && { nonce: asked }),
     ...(nonce && { context: nonce.context }),
+    ...(collateral && { collateral }),
   };
   const protocol = challenge === undefined ? undefined : CHALLENGE_CONTEXT;
-  const result = await examineEvidence(evidenceFromJson(evidence), options, protocol);
+  const evidence = evidenceFromJson(given);
+  const result = await examineEvidence(evidence, options, protocol);
+  const lacksCollateral =
+    evidence.tdQuote !== undefined &&
+    evidence.tdxCollateral === undefined &&
+    options.collateral === undefined &&
+    result.checks.every(({ ok, code = '' }) => ok || WITHOUT_COLLATERAL.includes(code));
   return {
     audience,
     ...(challenge !== undefined && { challenge }),
     ...(nonce && { nonce: nonce.text }),
     appraisal: appraisalOf(result, asked !== undefined),
+    ...(lacksCollateral && { lacksCollateral: encodeBase64(evidence.tdQuote as Uint8Array) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { EVIDENCE_JSON_LIMITS } from '../../abi/evidence-json.js';
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
@@ -16,6 +17,7 @@ import {
   publicCheck,
 } from './appraise.js';
 import { EAR_PROFILE, type EarSubmodule, evidenceSubmodule, tokenSubmodule } from './attestation-result.js';
+import { fetchedCollateral } from './fetched-collateral.js';
 import { ServiceMetrics } from './metrics.js';
 import { openApiDocument } from './openapi.js';
 import { VERIFIER_SERVICE, type VerifierServiceOptions } from './options.js';
@@ -92,7 +94,7 @@ class Verifier {
         ...(trustedRoots && { trustedRoots }),
         ...(crls && { crls }),
         ...(now && { now }),
-        ...(collateral && { collateral }),
+        ...(collateral && typeof collateral !== 'function' && { collateral }),
       },
     };
     this.#policyId = `sha-256:${digestOf({ policy, trustedRoots, crls, allowAnyMachine }).toString('base64url')}`;
@@ -166,8 +168,19 @@ class Verifier {
     });
   }
 
-  #appraise(text: string): Promise<AppraisedRequest> {
-    return this.#workers === undefined ? appraiseRequest(text, this.#terms) : this.#workers.appraise(text);
+  async #appraise(text: string): Promise<AppraisedRequest> {
+    const { collateral, collateralDeadlineMs = 10_000, logger = silentLogger } = this.#options;
+    const appraised = await this.#appraiseWith(text, undefined);
+    if (appraised.lacksCollateral === undefined || typeof collateral !== 'function') return appraised;
+    const quote = Uint8Array.from(Buffer.from(appraised.lacksCollateral, 'base64'));
+    const fetched = await fetchedCollateral(collateral, quote, collateralDeadlineMs, logger);
+    return fetched === undefined ? appraised : this.#appraiseWith(text, fetched);
+  }
+
+  #appraiseWith(text: string, collateral: TdxCollateral | undefined): Promise<AppraisedRequest> {
+    return this.#workers === undefined
+      ? appraiseRequest(text, this.#terms, collateral)
+      : this.#workers.appraise(text, collateral);
   }
 
   async #token(text: string): Promise<VerifierAnswer> {

@@ -1,6 +1,18 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
-import { bytesOrText, date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
+import {
+  bytesOrText,
+  callable,
+  custom,
+  date,
+  flag,
+  integer,
+  listOf,
+  logger,
+  text,
+  url,
+  withMethods,
+} from '../../base/option-kinds.js';
 import { nested, type OptionTable, required } from '../../base/options.js';
 import { contextName } from '../../base/qualifying-data.js';
 import { VERIFY_TOKEN, type VerifyTokenOptions } from '../../token/options.js';
@@ -28,8 +40,13 @@ export interface VerifierServiceOptions {
   allowAnyMachine?: boolean;
   trustedRoots?: readonly TrustedRootInput[];
   crls?: readonly (Uint8Array | string)[];
-  /** Intel's collateral for evidence that carries none. */
-  collateral?: TdxCollateral;
+  /**
+   * Intel's collateral for evidence that carries none, or what fetches it for a quote (`fetchTdxCollateral` with a `cache`). It
+   * is fetched only for a quote that is proven up to Intel's root, in evidence of which nothing else is wrong.
+   */
+  collateral?: TdxCollateral | ((quote: Uint8Array) => Promise<TdxCollateral>);
+  /** For how long a request waits for collateral to be fetched; then it is answered 503. Default 10,000. */
+  collateralDeadlineMs?: number;
   /** Whose tokens are taken, and what they must say. Default: none. */
   tokens?: VerifyTokenOptions;
   /** Contexts of relying parties whose own nonces may stand in results, once the quote is over them. Default: none. */
@@ -58,7 +75,12 @@ export const VERIFIER_SERVICE: OptionTable<VerifierServiceOptions> = {
   allowAnyMachine: flag,
   trustedRoots: rootsOption,
   crls: listOf(bytesOrText),
-  collateral: collateralOption,
+  collateral: custom((value, name) =>
+    typeof value === 'function'
+      ? callable<(quote: Uint8Array) => Promise<TdxCollateral>>().check(value, name)
+      : collateralOption.check(value, name),
+  ),
+  collateralDeadlineMs: integer(1, 600_000),
   tokens: nested<VerifyTokenOptions>(VERIFY_TOKEN),
   contexts: listOf(contextName, 1, 64),
   resultLifetimeMs: integer(1_000, 300_000),

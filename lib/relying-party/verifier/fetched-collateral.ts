@@ -1,0 +1,45 @@
+import type { TdxCollateral } from '../../abi/tdx-collateral.js';
+import { delay } from '../../base/abort.js';
+import { AttestationError, ErrorCode } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import { ServiceRefusal } from './requests.js';
+
+export type FetchCollateral = (quote: Uint8Array) => Promise<TdxCollateral>;
+
+/** Which errors of a fetch are about the quote: another try would not help. */
+const OF_THE_QUOTE: readonly ErrorCode[] = [
+  ErrorCode.INVALID_INPUT_PARAMETER,
+  ErrorCode.HCL_REPORT_EMPTY,
+  ErrorCode.HCL_REPORT_PARSING_FAILURE,
+];
+const NOT_OFFERED: readonly (number | undefined)[] = [404, 410];
+
+/**
+ * Collateral for a quote; undefined where nobody has any for its platform.
+ *
+ * @throws {ServiceRefusal} 503 when it cannot be had in time, or for now.
+ */
+export async function fetchedCollateral(
+  fetchCollateral: FetchCollateral,
+  quote: Uint8Array,
+  deadlineMs: number,
+  logger: Logger,
+): Promise<TdxCollateral | undefined> {
+  const settled = new AbortController();
+  const late = delay(deadlineMs, settled.signal).then(() => {
+    throw new Error(`no answer within ${deadlineMs} ms`);
+  });
+  // Aborted once the other has won.
+  late.catch(() => {});
+  try {
+    return await Promise.race([fetchCollateral(quote), late]);
+  } catch (error) {
+    if (error instanceof AttestationError) {
+      if (OF_THE_QUOTE.includes(error.code) || NOT_OFFERED.includes(error.status)) return undefined;
+    }
+    logger.warn(`collateral cannot be had: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ServiceRefusal(503, 'ERR_COLLATERAL_UNAVAILABLE', 'Intel’s collateral cannot be had');
+  } finally {
+    settled.abort();
+  }
+}
