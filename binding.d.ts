@@ -144,6 +144,8 @@ export interface CryptoBinding {
   wantHugePages(memory: Uint8Array): void;
   /** What `work` returns or throws. Memory that is freed while it runs is overwritten (cpp/core/crypto/freed_memory.h). */
   readonly wipingWhatIsFreed: <Result>(work: () => Result) => Result;
+  /** With what everybody may see: IVs. By the generator that makes the keys, which is at hand then; Node's is not. */
+  fillRandomly(bytes: Uint8Array): void;
   /** An RSA public key set up for RSA-OAEP-256 once. Modulus and exponent big-endian. */
   readonly RsaPublicKey: new (
     modulus: Uint8Array,

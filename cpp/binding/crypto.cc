@@ -9,6 +9,7 @@
 #include "core/crypto/freed_memory.h"
 #include "core/crypto/gcm_parallel.h"
 #include "core/crypto/huge_pages.h"
+#include "core/crypto/secret.h"
 #include "core/crypto/worker_pool.h"
 
 namespace cga::binding {
@@ -29,6 +30,13 @@ Napi::Value wiping_what_is_freed(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value fill_randomly(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&]() -> Napi::Value {
+    crypto::random_bytes(bytes_argument(info, 0, "bytes"));
+    return info.Env().Undefined();
+  });
+}
+
 }  // namespace
 
 void register_crypto(Napi::Env env, Napi::Object exports) {
@@ -36,6 +44,7 @@ void register_crypto(Napi::Env env, Napi::Object exports) {
   exports.Set("cores", Napi::Number::New(env, static_cast<double>(crypto::available_cores())));
   exports.Set("wantHugePages", Napi::Function::New<want_huge_pages_in>(env, "wantHugePages"));
   exports.Set("wipingWhatIsFreed", Napi::Function::New<wiping_what_is_freed>(env, "wipingWhatIsFreed"));
+  exports.Set("fillRandomly", Napi::Function::New<fill_randomly>(env, "fillRandomly"));
   exports.Set("RsaPublicKey", RsaPublicKey::define(env));
   exports.Set("ContentKey", ContentKey::define(env));
   const Napi::Function secret_buffer = SecretBuffer::define(env);

@@ -192,6 +192,7 @@ Block crypt(Direction direction, ByteView key, std::span<const std::uint8_t, kGc
     const TracesCleared helper;
     std::optional<Part> part;
     while (const auto grain = ranges.next(worker)) {
+      call_helpers_again();
       const std::size_t begin = *grain * kGrain;
       if (!part || part->end() != begin) {
         if (part) hashes.add(*part);

@@ -26,6 +26,13 @@ constexpr int kHelperNiceness = 5;
 /// How long a thread looks for work, or for the end of a job, before it sleeps. Waking it up takes about as long, which
 /// is a third of the time of a stream's piece of 1 MiB.
 constexpr std::chrono::microseconds kPatience{60};
+/// Helpers beyond the number of cores, which come in the place of threads that do not run. Where every core is busy at
+/// the moment when a helper is woken, be it with an event loop that is about to sleep, the kernel puts it behind the
+/// thread that called it, or the other way round, and leaves both there for milliseconds while another core has fallen
+/// idle. One that is woken then goes to that core.
+constexpr std::size_t kSpareHelpers = 2;
+/// How long work is left waiting until one more helper is called.
+constexpr std::chrono::microseconds kCallAgainAfter{100};
 
 /// Waits for `condition` for a moment, leaving the processor to whoever else wants it.
 template <typename Condition>
@@ -35,11 +42,11 @@ void look_for(const Condition& condition) {
 }
 
 struct Job {
-  Job(std::size_t tasks, std::size_t helpers, const std::function<void(std::size_t)>& work)
-      : count(tasks), helpers_wanted(helpers), task(work) {}
+  Job(std::size_t tasks, std::size_t threads, const std::function<void(std::size_t)>& work)
+      : count(tasks), threads_wanted(threads), task(work) {}
 
   const std::size_t count;
-  std::size_t helpers_wanted;                  // guarded by the pool's mutex
+  std::size_t threads_wanted;                  // the caller's among them; guarded by the pool's mutex
   std::atomic<std::size_t> helpers_inside{0};  // changed under the pool's mutex
   const std::function<void(std::size_t)>& task;
   std::atomic<std::size_t> next{0};
@@ -77,20 +84,30 @@ class Pool {
     return true;
   }
 
+  void call_again() noexcept {
+    if (waiting_ == 0) return;
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    auto last = last_call_.load();
+    if (now - last >= kCallAgainAfter && last_call_.compare_exchange_strong(last, now)) wake_.notify_one();
+  }
+
   void run(Job& job) {
-    const std::size_t helpers = job.helpers_wanted;
-    {
-      const std::lock_guard lock(mutex_);
-      start_helpers(helpers);
-      enqueue(job);
-    }
+    const std::size_t helpers = job.threads_wanted - 1;
+    std::unique_lock lock(mutex_);
+    start_helpers(helpers);
+    enqueue(job);
+    lock.unlock();
     if (helpers == 1) {
       wake_.notify_one();
     } else {
       wake_.notify_all();
     }
-    job.work();
-    std::unique_lock lock(mutex_);
+    lock.lock();
+    if (admit(job)) {
+      lock.unlock();
+      job.work();
+      lock.lock();
+    }
     dequeue(job);  // No helper comes in any more; those inside still use it.
     if (job.helpers_inside != 0) {
       lock.unlock();
@@ -102,7 +119,8 @@ class Pool {
 
  private:
   void start_helpers(std::size_t wanted) {
-    const std::size_t limit = std::min(wanted, available_cores());
+    const std::size_t cores = available_cores();
+    const std::size_t limit = std::min(wanted, cores) + (cores > 1 ? kSpareHelpers : 0);
     if (started_ >= limit) return;
     // Signals are for the threads of the host program.
     sigset_t all;
@@ -124,7 +142,7 @@ class Pool {
     setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kHelperNiceness);
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return !queue_.empty() || !posted_.empty(); });
+      wake_.wait(lock, [this] { return !queue_.empty() || may_run_posted(); });
       if (!queue_.empty()) {
         join_in(*queue_.front(), lock);
       } else {
@@ -137,7 +155,7 @@ class Pool {
   }
 
   void join_in(Job& job, std::unique_lock<std::mutex>& lock) {
-    if (--job.helpers_wanted == 0) dequeue(job);
+    if (!admit(job)) return;
     ++job.helpers_inside;
     lock.unlock();
     job.work();
@@ -150,15 +168,29 @@ class Pool {
   void run_posted(std::unique_lock<std::mutex>& lock) {
     std::function<void()> task = std::move(posted_.front());
     posted_.pop_front();
+    ++running_posted_;
     count_work();
     lock.unlock();
     task();
     task = nullptr;  // Not under the lock: what it holds may be much.
     lock.lock();
+    --running_posted_;
+    count_work();
+  }
+
+  /// Spare helpers are for the parts of jobs: of whole ones there are no more at a time than cores.
+  [[nodiscard]] bool may_run_posted() const { return !posted_.empty() && running_posted_ < available_cores(); }
+
+  /// Lets a thread into the job, unless others have come in its place.
+  [[nodiscard]] bool admit(Job& job) {
+    if (job.threads_wanted == 0) return false;
+    if (--job.threads_wanted == 0) dequeue(job);
+    return true;
   }
 
   void enqueue(Job& job) {
     queue_.push_back(&job);
+    last_call_ = std::chrono::steady_clock::now().time_since_epoch();
     count_work();
   }
 
@@ -167,14 +199,16 @@ class Pool {
     count_work();
   }
 
-  void count_work() noexcept { waiting_ = queue_.size() + posted_.size(); }
+  void count_work() noexcept { waiting_ = queue_.size() + (may_run_posted() ? posted_.size() : 0); }
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
   std::deque<Job*> queue_;
   std::deque<std::function<void()>> posted_;
-  std::atomic<std::size_t> waiting_{0};  // in both queues, for those who look without the mutex
+  std::atomic<std::size_t> waiting_{0};  // what a helper would find, for those who look without the mutex
+  std::atomic<std::chrono::steady_clock::duration> last_call_{};
+  std::size_t running_posted_ = 0;
   std::size_t started_ = 0;
 };
 
@@ -192,13 +226,17 @@ std::size_t available_cores() noexcept {
 
 void run_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& task) {
   const std::size_t useful = std::min({count, threads, available_cores()});
-  Job job(count, useful > 0 ? useful - 1 : 0, task);
-  if (job.helpers_wanted == 0) {
+  Job job(count, useful, task);
+  if (useful <= 1) {
     job.work();
   } else {
     Pool::instance().run(job);
   }
   if (job.error) std::rethrow_exception(job.error);
+}
+
+void call_helpers_again() noexcept {
+  Pool::instance().call_again();
 }
 
 void run_on_helper(std::function<void()> task) {

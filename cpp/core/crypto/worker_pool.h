@@ -17,6 +17,10 @@ namespace cga::crypto {
 /// them.
 void run_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& task);
 
+/// For a task of run_parallel() that takes long, between two pieces of its work, each of some ten microseconds: calls
+/// another helper when one that was woken has not come for a while.
+void call_helpers_again() noexcept;
+
 /// Runs `task`, which may use run_parallel() and must not throw, on a helper, and returns at once. In order of arrival,
 /// but what a task under way has cut up comes first. Where no thread can be started the task runs here and now.
 void run_on_helper(std::function<void()> task);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <latch>
 #include <memory>
 #include <stdexcept>
@@ -36,6 +37,24 @@ TEST_CASE("several jobs at once share the helpers") {
   }
   for (auto& caller : callers) caller.join();
   CHECK(total == 1200);
+}
+
+TEST_CASE(
+    "what is called again while a task takes its time runs nothing twice, and on no more threads than were asked for") {
+  std::atomic<int> inside = 0;
+  std::atomic<int> most = 0;
+  std::vector<std::atomic<int>> runs(12);
+  cga::crypto::run_parallel(runs.size(), 2, [&](std::size_t i) {
+    const int now = ++inside;
+    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+    }
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+    while (std::chrono::steady_clock::now() < end) cga::crypto::call_helpers_again();
+    ++runs[i];
+    --inside;
+  });
+  CHECK(std::all_of(runs.begin(), runs.end(), [](const auto& n) { return n == 1; }));
+  CHECK(most <= 2);
 }
 
 TEST_CASE("what a task throws reaches the caller, and the pool goes on working") {
