@@ -2,8 +2,8 @@ import { parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import type { EncryptionTarget } from '../token/ephemeral-key.js';
 import { decodeBase64url, requireBulk, requireBytes } from './bytes.js';
 import { invalid } from './errors.js';
-import { decodeHeader, encodeHeader, MAX_PROTECTED_LENGTH } from './header.js';
-import { type BulkOptions, IV_BYTES, openMessage, sealMessage, TAG_BYTES } from './seal.js';
+import { decodeHeader, MAX_PROTECTED_LENGTH } from './header.js';
+import { type BulkOptions, IV_BYTES, openMessage, sealMessage, TAG_BYTES, type Wrapped } from './seal.js';
 import { type UnwrapKey, type UnwrapOptions, withContentKey } from './unwrap.js';
 import { wrappingKeyOf } from './wrapping-key.js';
 
@@ -37,19 +37,17 @@ export async function encryptEnvelope(
 ): Promise<{ encryptedData: Buffer; encryptionMetadata: Buffer }> {
   const bytes = requireBulk(data, 'data');
   const wrapping = wrappingKeyOf(token);
-  const header = encodeHeader(wrapping.thumbprint);
+  const { header } = wrapping;
   const aad = encodeAdditionalData(options.additionalData);
-  const sealed = await sealMessage(wrapping, authenticatedText(header, aad), bytes, options);
-  const members = {
-    protected: header,
-    encrypted_key: sealed.encryptedKey.toString('base64url'),
-    iv: sealed.iv.toString('base64url'),
-    tag: sealed.tag.toString('base64url'),
-    ...(aad !== undefined && { aad }),
-  };
+  const bound = aad === undefined ? header.bytes : Buffer.from(authenticatedText(header.text, aad), 'latin1');
+  // All values are base64url, which JSON takes as it is. The tag comes last.
+  const begin = ({ encryptedKey, iv }: Wrapped) =>
+    `{"protected":"${header.text}","encrypted_key":"${encryptedKey.toString('base64url')}",` +
+    `"iv":"${iv.toString('base64url')}",${aad === undefined ? '' : `"aad":"${aad}",`}"tag":"`;
+  const { ciphertext, tag, text } = await sealMessage(wrapping, bound, bytes, begin, options);
   return {
-    encryptedData: sealed.ciphertext,
-    encryptionMetadata: Buffer.from(Buffer.from(JSON.stringify(members)).toString('base64'), 'latin1'),
+    encryptedData: ciphertext,
+    encryptionMetadata: Buffer.from(btoa(`${text}${tag.toString('base64url')}"}`), 'latin1'),
   };
 }
 

@@ -42,12 +42,22 @@ export function encodeHeader(
   return Buffer.from(JSON.stringify(header)).toString('base64url');
 }
 
+/** The header that was accepted last: all messages to one key have the same. */
+let accepted: { header: ProtectedHeader; purpose: Purpose } | undefined;
+
 /**
  * Accepts exactly RSA-OAEP-256 with A256GCM and nothing that changes what that means.
  *
  * @throws AttestationError 8
  */
-export function decodeHeader(encoded: unknown, purpose: Purpose): ProtectedHeader {
+export function decodeHeader(encoded: unknown, purpose: Purpose): Readonly<ProtectedHeader> {
+  if (encoded !== accepted?.header.encoded || purpose !== accepted?.purpose) {
+    accepted = { header: parseHeader(encoded, purpose), purpose };
+  }
+  return accepted.header;
+}
+
+function parseHeader(encoded: unknown, purpose: Purpose): ProtectedHeader {
   if (typeof encoded !== 'string' || encoded.length === 0) throw invalid('the JWE has no protected header');
   if (encoded.length > MAX_PROTECTED_LENGTH) throw invalid('the protected header of the JWE is too long');
   let header: unknown;

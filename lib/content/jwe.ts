@@ -5,7 +5,7 @@ import { decodeEncryptedKey } from './envelope.js';
 import { invalid, openingError, sealingError } from './errors.js';
 import { decodeHeader, encodeHeader, type ProtectedHeader, type Purpose } from './header.js';
 import { JWE_OPTIONS, type JweOptions } from './jwe-encrypt.js';
-import { IV_BYTES, openMessage, sealMessage, TAG_BYTES } from './seal.js';
+import { IV_BYTES, openMessage, sealMessage, TAG_BYTES, type Wrapped } from './seal.js';
 import { type UnwrapKey, type UnwrapOptions, withContentKey } from './unwrap.js';
 import { wrappingKeyOf } from './wrapping-key.js';
 
@@ -28,10 +28,11 @@ export async function encryptJwe(token: EncryptionTarget, data: Uint8Array, opti
   const { contentType } = checkOptions('encryptJwe', options, JWE_OPTIONS);
   if (bytes.length > MAX_JWE_BYTES) throw invalid('a compact JWE takes at most 256 MiB: use a stream or an envelope');
   const wrapping = wrappingKeyOf(token);
-  const header = encodeHeader(wrapping.thumbprint, contentType === undefined ? {} : { contentType });
-  const { encryptedKey, iv, ciphertext, tag } = await sealMessage(wrapping, header, bytes);
+  const header = contentType === undefined ? wrapping.header.text : encodeHeader(wrapping.thumbprint, { contentType });
+  const begin = ({ encryptedKey, iv }: Wrapped) => compact(header, encryptedKey, iv);
+  const { ciphertext, tag, text } = await sealMessage(wrapping, Buffer.from(header, 'latin1'), bytes, begin);
   try {
-    return compact(header, encryptedKey, iv, ciphertext, tag);
+    return compact(text, ciphertext, tag);
   } catch (error) {
     throw sealingError(error);
   }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type NativeContentKey, native } from '../native.js';
 import { invalid } from './errors.js';
 
@@ -18,7 +17,7 @@ interface Entry {
  * Unwrapped content keys in locked native memory, so that a second message under the same wrapped key needs no TPM.
  *
  * A cached key outlives a change of the PCRs or a reset of the TPM, after which the TPM itself would no longer unwrap
- * it: for at most `maxAgeMs`, or until `clear()`. Entries are found by the hash of the wrapped key and of `epoch`, which
+ * it: for at most `maxAgeMs`, or until `clear()`. Entries are found by the wrapped key, which is no secret, and `epoch`, which
  * the caller changes when it knows that the TPM's key changed.
  */
 export class KeyCache {
@@ -83,7 +82,8 @@ export class KeyCache {
   }
 
   #id(encryptedKey: Uint8Array): string {
-    return createHash('sha256').update(encryptedKey).update(this.epoch).digest('base64');
+    const { buffer, byteOffset, byteLength } = encryptedKey;
+    return `${this.epoch} ${Buffer.from(buffer, byteOffset, byteLength).toString('latin1')}`;
   }
 
   #drop(id: string): void {

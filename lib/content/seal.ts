@@ -1,4 +1,3 @@
-import { randomFillSync } from 'node:crypto';
 import { copyBytes } from '../base/bytes.js';
 import { hasNative, type NativeContentKey, native } from '../native.js';
 import { requireBulk } from './bytes.js';
@@ -25,50 +24,67 @@ export interface BulkOptions {
   threads?: number;
 }
 
-/** A content key wrapped for the receiver, and what it sealed. */
-export interface Sealed {
+/** A content key wrapped for the receiver, and the IV of what it seals. */
+export interface Wrapped {
   encryptedKey: Buffer;
   iv: Buffer;
+}
+
+/** The same, and what was sealed. */
+export interface Sealed<Text> {
   tag: Buffer;
   ciphertext: Buffer;
+  /** What was written of it. */
+  text: Text;
 }
 
 /** The same without the addon, so that a relying party can encrypt wherever Node runs. */
-async function sealElsewhere(
+async function sealElsewhere<Text>(
   { jwk }: WrappingKey,
-  aad: string,
+  aad: Buffer,
   data: Uint8Array,
+  write: (wrapped: Wrapped) => Text,
   options: BulkOptions,
-): Promise<Sealed> {
+): Promise<Sealed<Text>> {
   const output = outputFor(data.length, options.output);
-  const { encryptedKey, iv, tag, ciphertext } = await sealWithWebCrypto(jwk, aad, copyBytes(data));
+  const { encryptedKey, iv, tag, ciphertext } = await sealWithWebCrypto(jwk, aad.toString('latin1'), copyBytes(data));
   output.set(ciphertext);
-  return { encryptedKey: Buffer.from(encryptedKey), iv: Buffer.from(iv), tag: Buffer.from(tag), ciphertext: output };
+  const text = write({ encryptedKey: Buffer.from(encryptedKey), iv: Buffer.from(iv) });
+  return { tag: Buffer.from(tag), ciphertext: output, text };
 }
 
-/** Encrypts under a fresh content key: the only message of that key, so that any IV is unique. */
-export async function sealMessage(
+/**
+ * Encrypts under a fresh content key: the only message of that key, so that any IV is unique.
+ *
+ * A message of many megabytes leaves nothing of this program in the processor's caches: what is done once for it costs ten
+ * times as much beside it as it does in a loop, and what must be done before the cores have work costs as much again on each.
+ *
+ * @param aad ASCII
+ * @param write makes of the wrapped key what is sent along, while the cores are at work
+ */
+export async function sealMessage<Text>(
   wrapping: WrappingKey,
-  aad: string,
+  aad: Buffer,
   data: Uint8Array,
+  write: (wrapped: Wrapped) => Text,
   options: BulkOptions = {},
-): Promise<Sealed> {
-  if (!hasNative()) return sealElsewhere(wrapping, aad, data, options);
-  const key = new (native().ContentKey)();
+): Promise<Sealed<Text>> {
+  if (!hasNative()) return sealElsewhere(wrapping, aad, data, write, options);
+  const { ContentKey, fillRandomly } = native();
+  const key = new ContentKey();
   try {
-    const iv = randomFillSync(Buffer.allocUnsafeSlow(IV_BYTES));
+    const iv = Buffer.allocUnsafeSlow(IV_BYTES);
+    fillRandomly(iv);
     const tag = Buffer.allocUnsafeSlow(TAG_BYTES);
     const ciphertext = outputFor(data.length, options.output);
-    const bound = Buffer.from(aad, 'latin1');
     if (data.length <= INLINE_LIMIT) {
-      key.seal(iv, bound, tag, data, ciphertext, 1);
-      return { encryptedKey: key.wrap(wrapping.publicKey), iv, tag, ciphertext };
+      key.seal(iv, aad, tag, data, ciphertext, 1);
+      return { tag, ciphertext, text: write({ encryptedKey: key.wrap(wrapping.publicKey), iv }) };
     }
-    const sealing = key.sealAsync(iv, bound, tag, data, ciphertext, threadsOf(options));
+    const sealing = key.sealAsync(iv, aad, tag, data, ciphertext, threadsOf(options));
     try {
       // Meanwhile: this thread would only wait.
-      const encryptedKey = key.wrap(wrapping.publicKey);
-      return { encryptedKey, iv, tag, ciphertext };
+      return { tag, ciphertext, text: write({ encryptedKey: key.wrap(wrapping.publicKey), iv }) };
     } finally {
       // Whatever happened, nothing writes to the output any more once this has settled.
       await sealing;
