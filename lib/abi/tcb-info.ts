@@ -56,6 +56,7 @@ export interface TdxModule {
 export interface TdxModuleIdentity extends TdxModule {
   /** `TDX_` and two upper-case hex digits: the module's version. */
   readonly id: string;
+  readonly version: number;
   /** Highest first. */
   readonly levels: readonly IsvLevel[];
 }
@@ -134,7 +135,8 @@ function readModule(json: IntelJson): TdxModule {
 function readModuleIdentity(json: IntelJson): TdxModuleIdentity {
   const id = json.text('id').toUpperCase();
   if (!/^TDX_[0-9A-F]{2}$/.test(id)) throw malformed(STRUCTURE, 'the id of a TDX module');
-  return Object.assign(readModule(json), { id, levels: readIsvLevels(json, 255) });
+  const version = Number.parseInt(id.slice(4), 16);
+  return Object.assign(readModule(json), { id, version, levels: readIsvLevels(json, 255) });
 }
 
 /** Levels of a module or enclave, highest first. */

@@ -72,8 +72,7 @@ export function moduleVersion(teeTcbSvn: Uint8Array): number {
 
 /** What the TCB info says of the module of a version. */
 export function moduleIdentity({ moduleIdentities }: TcbInfo, teeTcbSvn: Uint8Array): TdxModuleIdentity | undefined {
-  const id = moduleId(teeTcbSvn);
-  return moduleIdentities.find((identity) => identity.id === id);
+  return moduleIdentities.find(({ version }) => version === moduleVersion(teeTcbSvn));
 }
 
 function moduleId(teeTcbSvn: Uint8Array): string {
@@ -103,16 +102,11 @@ export function checkModule(list: CheckList, quote: TdQuote, tcbInfo: TcbInfo | 
 }
 
 function identityOf(list: CheckList, { teeTcbSvn, teeTcbSvn2 }: TdQuote, tcbInfo: TcbInfo): TdxModule | undefined {
-  const wanted: string[] = [];
-  const missing: string[] = [];
-  for (const svn of [teeTcbSvn, teeTcbSvn2]) {
-    if (svn === undefined || moduleVersion(svn) === 0) continue;
-    wanted.push(moduleId(svn));
-    if (moduleIdentity(tcbInfo, svn) === undefined) missing.push(moduleId(svn));
-  }
+  const wanted = [teeTcbSvn, teeTcbSvn2].filter((svn) => svn !== undefined && moduleVersion(svn) > 0) as Uint8Array[];
+  const missing = wanted.filter((svn) => moduleIdentity(tcbInfo, svn) === undefined);
   const found = list.add('tcb', 'TDX module identity', 'ERR_TDX_MODULE', missing.length === 0, {
-    expected: () => wanted.join(' and ') || 'none, for a module without a version',
-    actual: missing.length === 0 ? 'present' : `${missing.join(' and ')} is not in the TCB info`,
+    expected: () => wanted.map(moduleId).join(' and ') || 'none, for a module without a version',
+    actual: () => (missing.length === 0 ? 'present' : `${missing.map(moduleId).join(' and ')} is not in the TCB info`),
   });
   if (!found) return undefined;
   return moduleVersion(teeTcbSvn) === 0 ? tcbInfo.module : moduleIdentity(tcbInfo, teeTcbSvn);

@@ -24,7 +24,9 @@ export class Remembered<Value> {
   }
 
   find(engine: SignatureEngine, inputs: readonly Input[]): Value | undefined {
-    for (const [index, entry] of this.#entries.entries()) {
+    // By index: a list of pairs for each look is most of what a look costs.
+    for (let index = 0; index < this.#entries.length; index++) {
+      const entry = this.#entries[index] as Entry<Value>;
       if (entry.engine !== engine || !sameInputs(entry.inputs, inputs)) continue;
       if (index > 0) this.#entries.unshift(...this.#entries.splice(index, 1));
       return entry.value;
