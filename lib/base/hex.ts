@@ -1,17 +1,11 @@
-import { latin1Text } from './bytes.js';
-
-/** Code of a digit. */
-const digit = (value: number): number => value + (value > 9 ? 87 : 48);
+/** Two digits for each byte. */
+const DIGITS = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** Lower-case hex of bytes. */
 export function hex(bytes: Uint8Array): string {
-  const digits = new Uint8Array(2 * bytes.length);
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number;
-    digits[2 * at] = digit(byte >> 4);
-    digits[2 * at + 1] = digit(byte & 15);
-  }
-  return latin1Text(digits);
+  let text = '';
+  for (let at = 0; at < bytes.length; at++) text += DIGITS[bytes[at] as number];
+  return text;
 }
 
 /** Value of a hex digit by its code, in either case. */
