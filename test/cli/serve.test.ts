@@ -36,48 +36,62 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** A service in a process of its own that accepts this machine, and what it says of it. */
+async function serve(machine: SimulatedCvm, more: string[]) {
+  const { trustedRoots, policy } = machine.verification;
+  const files = [
+    '--policy',
+    file('policy.json', JSON.stringify(policy)),
+    '--trusted-root',
+    file('root.pem', trustedRoots.join('\n')),
+  ];
+  const child = start([...base, ...files, '--allow-any-machine', '--port', '0', '--json', ...more]);
+  let printed = '';
+  child.stdout?.on('data', (data) => (printed += data));
+  while (!printed.trimEnd().endsWith('}')) {
+    expect(child.exitCode).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const { url } = JSON.parse(printed) as { url: string };
+  return {
+    url,
+    appraise: async (): Promise<object> => {
+      await using client = machine.client();
+      const evidence = JSON.parse(evidenceToJson(await client.getEvidence())) as object;
+      const response = await fetch(`${url}/v1/evidence`, { method: 'POST', body: JSON.stringify({ evidence }) });
+      expect(response.status).toBe(200);
+      const { ear } = (await response.json()) as { ear: string };
+      return JSON.parse(Buffer.from(ear.split('.')[1] ?? '', 'base64url').toString()).submods.cvm;
+    },
+    stop: async (): Promise<void> => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
 describe('cvm-attest serve', () => {
   it.each([0, 2])('verifies evidence with %d workers until it is told to stop', async (workers) => {
-    const { trustedRoots, policy } = cvm.verification;
-    const files = [
-      '--policy',
-      file('policy.json', JSON.stringify(policy)),
-      '--trusted-root',
-      file('root.pem', trustedRoots.join('\n')),
-    ];
-    const child = start([
-      ...base,
-      ...files,
-      '--allow-any-machine',
-      '--port',
-      '0',
-      '--workers',
-      String(workers),
-      '--json',
-    ]);
-    let printed = '';
-    child.stdout?.on('data', (data) => (printed += data));
-    while (!printed.trimEnd().endsWith('}')) {
-      expect(child.exitCode).toBeNull();
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    const { url } = JSON.parse(printed) as { url: string };
-    const client = cvm.client();
-    const evidence = JSON.parse(evidenceToJson(await client.getEvidence())) as object;
-    await client.close();
-    const response = await fetch(`${url}/v1/evidence`, { method: 'POST', body: JSON.stringify({ evidence }) });
-    expect(response.status).toBe(200);
-    const { ear } = (await response.json()) as { ear: string };
-    const claims = JSON.parse(Buffer.from(ear.split('.')[1] ?? '', 'base64url').toString());
-    expect(claims.submods.cvm['ear.status']).toBe('warning');
-    expect(await (await fetch(`${url}/metrics`)).text()).toContain('cvm_verifications_total{code="ok"} 1');
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await ended;
+    const served = await serve(cvm, ['--workers', String(workers)]);
+    expect(await served.appraise()).toMatchObject({ 'ear.status': 'warning' });
+    expect(await (await fetch(`${served.url}/metrics`)).text()).toContain('cvm_verifications_total{code="ok"} 1');
+    await served.stop();
+  });
+
+  it('fetches the collateral of TDX where it is told to, and only there', async () => {
+    await using machine = await SimulatedCvm.start({ vmType: 'tdx' });
+    const fetching = await serve(machine, ['--fetch-collateral', machine.pcsUrl as string]);
+    expect(await fetching.appraise()).toMatchObject({ 'ear.status': 'warning' });
+    await fetching.stop();
+    const offline = await serve(machine, []);
+    expect(await offline.appraise()).toMatchObject({ 'ear.status': 'contraindicated' });
+    await offline.stop();
   });
 
   it.each([
     ['no audience', ['serve', '--issuer', 'https://v.example', '--signing-key', key, '--secret-file', secret], 2],
+    ['collateral from two places', [...base, '--collateral', key, '--fetch-collateral'], 2],
     ['half of its TLS', [...base, '--tls-cert', key], 2],
     ['a policy that names no machines', base, 3],
     ['a secret that is short', [...base, '--allow-any-machine', '--secret-file', file('short', 'x')], 3],
