@@ -10,7 +10,7 @@ import { usableKey } from '../../engine/public-key.js';
 export interface ChainCertificate {
   readonly certificate: Certificate;
   /** Absent for a key that is out of bounds or of a kind that is not verified with. */
-  readonly key?: PublicKey;
+  readonly key: PublicKey | undefined;
   /** Common names; empty where there is none. */
   readonly subject: string;
   readonly issuer: string;
@@ -20,8 +20,6 @@ export interface ChainCertificate {
   readonly fingerprint: string;
   /** SHA-256 of its DER SubjectPublicKeyInfo, hex. */
   readonly publicKeyDigest: string;
-  /** Its validity for people. */
-  readonly validity: string;
 }
 
 /**
@@ -39,16 +37,15 @@ export function loadCertificates(input: Uint8Array | string): ChainCertificate[]
 }
 
 export function chainCertificate(certificate: Certificate): ChainCertificate {
-  const { der, spki, serial, subject, issuer, notBefore, notAfter, publicKey } = certificate;
+  const { der, spki, serial, subject, issuer, publicKey } = certificate;
   const key = publicKey === undefined ? undefined : usableKey(publicKey);
   return {
     certificate,
-    ...(key === undefined ? {} : { key }),
+    key,
     subject: subject.commonName ?? '',
     issuer: issuer.commonName ?? '',
     serial: hex(serial),
     fingerprint: hex(sha2('SHA-256', der)),
     publicKeyDigest: hex(sha2('SHA-256', spki)),
-    validity: `${notBefore.toISOString()} to ${notAfter.toISOString()}`,
   };
 }

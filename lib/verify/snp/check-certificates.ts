@@ -3,6 +3,7 @@ import { isCertificateAuthority } from '../../abi/x509.js';
 import type { CheckSubject } from '../../base/errors.js';
 import type { CheckList } from '../check-codes.js';
 import type { TrustAnchors } from '../roots.js';
+import { checkValidity } from '../validity.js';
 import type { ChainCertificate } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
 
@@ -57,10 +58,11 @@ function checkIssued(
   list: CheckList,
   subject: CheckSubject,
   name: string,
-  { certificate, ...named }: ChainCertificate,
+  holder: ChainCertificate,
   issuer: ChainCertificate,
   signed: boolean,
 ): void {
+  const { certificate } = holder;
   const { scheme } = certificate.signatureAlgorithm;
   const isPss = scheme?.scheme === 'rsa-pss' && scheme.hash === 'SHA-384' && scheme.saltLength === SALT_LENGTH;
   const faults: string[] = [];
@@ -70,36 +72,18 @@ function checkIssued(
   if (issuer.key?.type !== 'rsa') faults.push('the issuer has no RSA key of 2048 to 8192 bits');
   if (certificate.unknownCritical.length > 0) faults.push('it has an unknown critical extension');
   list.add(subject, name, 'ERR_CERTIFICATE_CHAIN', faults.length === 0, {
-    expected: `${named.subject} signed by ${named.issuer}`,
-    actual: faults.length === 0 ? `${named.subject} signed by ${issuer.subject}` : faults.join(', '),
+    expected: () => `${holder.subject} signed by ${holder.issuer}`,
+    actual: () => (faults.length === 0 ? `${holder.subject} signed by ${issuer.subject}` : faults.join(', ')),
   });
 }
 
 /** Validity dates of every certificate of the chain. */
-export function checkDates(list: CheckList, chain: EndorsementChain, now: Date): void {
-  const actual = now.toISOString();
-  checkValidity(list, 'root', chain.ark, now, actual);
-  checkValidity(list, 'intermediate', chain.ask, now, actual);
-  checkValidity(list, 'leaf', chain.leaf, now, actual);
-}
-
-function checkValidity(
-  list: CheckList,
-  subject: 'root' | 'intermediate' | 'leaf',
-  holder: ChainCertificate | undefined,
-  now: Date,
-  actual: string,
-): void {
-  const name = `${subject} certificate is valid now`;
-  if (holder === undefined) {
-    list.notChecked(subject, name, 'the certificate is missing');
-    return;
+export function checkDates(list: CheckList, { ark, ask, leaf }: EndorsementChain, now: Date): void {
+  const holders = { root: ark, intermediate: ask, leaf };
+  for (const subject of ['root', 'intermediate', 'leaf'] as const) {
+    const name = `${subject} certificate is valid now`;
+    const holder = holders[subject];
+    if (holder === undefined) list.notChecked(subject, name, 'the certificate is missing');
+    else checkValidity(list, subject, name, holder.certificate, now);
   }
-  const { notBefore, notAfter } = holder.certificate;
-  const early = now < notBefore;
-  const late = now > notAfter;
-  list.add(subject, name, early ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED', !early && !late, {
-    expected: holder.validity,
-    actual,
-  });
 }

@@ -26,7 +26,7 @@ export function checkSnpPolicy(
   list: CheckList,
   { policy, signers }: CheckedOptions,
   report: SnpReport,
-  { product, chain }: { product?: Product; chain?: EndorsementChain },
+  { product, chain }: { product?: Product | undefined; chain?: EndorsementChain },
 ): void {
   const refuse = (name: string, ok: boolean, expected: string, actual: string): boolean =>
     list.add('policy', name, 'ERR_POLICY', ok, { expected, actual });

@@ -3,7 +3,6 @@ import { SNP_SIGNATURE, SNP_SIGNED_SIZE } from '../../abi/snp-report.js';
 import { SigningKey, type SnpReport } from '../../abi/snp-report-fields.js';
 import { type Product, TCB_COMPONENTS, type Tcb, tcbText } from '../../abi/tcb.js';
 import { concatBytes, equalBytes, isZero } from '../../base/bytes.js';
-import { hex } from '../../base/hex.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import type { CheckList } from '../check-codes.js';
@@ -103,8 +102,8 @@ export function checkLeafBinding(
     const { hwid } = endorsement;
     const same = hwid !== undefined && equalBytes(hwid, chipId.subarray(0, hwid.length));
     list.add('leaf', 'hardware id', 'ERR_HWID_MISMATCH', same && isZero(chipId.subarray(hwid.length)), {
-      expected: hwid === undefined ? 'a hardware id' : hex(hwid),
-      actual: hex(chipId.subarray(0, report.tcbLayout === 'Turin' ? 8 : 64)),
+      expected: hwid ?? 'a hardware id',
+      actual: chipId.subarray(0, report.tcbLayout === 'Turin' ? 8 : 64),
     });
   }
   for (const component of TCB_COMPONENTS) {
@@ -146,8 +145,8 @@ export async function checkReportSignature(
 export function checkTcbOrder(list: CheckList, report: SnpReport): void {
   const order = (name: string, low: Tcb, high: Tcb): void => {
     list.add('report', `${name} TCB order`, 'ERR_TCB_ORDER', isAtMost(low, high), {
-      expected: `at most ${tcbText(high)}`,
-      actual: tcbText(low),
+      expected: () => `at most ${tcbText(high)}`,
+      actual: () => tcbText(low),
     });
   };
   order('reported to committed', report.reportedTcb, report.committedTcb);

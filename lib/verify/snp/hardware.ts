@@ -21,7 +21,7 @@ import { checkRevocation } from './check-revocation.js';
 /** What is known after the report's own checks. */
 export interface ReportVerification {
   report?: SnpReport;
-  product?: Product;
+  product?: Product | undefined;
   chain?: EndorsementChain;
 }
 
@@ -69,7 +69,7 @@ export async function checkSnpReport(
   checkLeafBinding(list, chain.endorsement, report);
   await checkReportSignature(engine, list, chain, report);
   checkTcbOrder(list, report);
-  return product === undefined ? { report, chain } : { report, chain, product };
+  return { report, chain, product };
 }
 
 async function findChain(

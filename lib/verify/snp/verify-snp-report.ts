@@ -90,18 +90,8 @@ async function explain(
   const { report, product, chain } = verified;
   if (report !== undefined) checkSnpPolicy(list, checked, report, verified);
   const shown = chain === undefined ? undefined : certificateFacts(chain);
-  const facts = { engine: engine.name, warnings: snpWarnings(report) };
-  if (list.ok && report !== undefined && product !== undefined && shown !== undefined) {
-    return withChecks({ ...facts, ok: true, report, product, certificates: shown }, list);
-  }
-  return withChecks(
-    {
-      ...facts,
-      ok: false,
-      ...(report === undefined ? {} : { report }),
-      ...(product === undefined ? {} : { product }),
-      ...(shown === undefined ? {} : { certificates: shown }),
-    },
-    list,
-  );
+  const ok = list.ok && report !== undefined && product !== undefined && shown !== undefined;
+  const result = { engine: engine.name, warnings: snpWarnings(report), ok };
+  Object.assign(result, report && { report }, product && { product }, shown && { certificates: shown });
+  return withChecks(result, list) as SnpReportVerification;
 }

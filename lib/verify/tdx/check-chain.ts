@@ -6,6 +6,7 @@ import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import type { CheckList } from '../check-codes.js';
 import { messageOf } from '../refusal.js';
+import { checkValidity } from '../validity.js';
 import { openPckChain, type PckChain } from './pck-chain.js';
 
 const PCK_CHAIN = 5;
@@ -97,31 +98,4 @@ function issued(
     expected: () => `${holder.commonName} signed by ${issuer.commonName}`,
     actual: faults.length === 0 ? 'signed' : faults.join(', '),
   });
-}
-
-/** Whether a certificate is valid now; `issuer`, where it is given, must be as well: the dates of what is not are shown. */
-export function checkValidity(
-  list: CheckList,
-  subject: CheckSubject,
-  name: string,
-  certificate: Certificate,
-  now: Date,
-  issuer: Certificate = certificate,
-): void {
-  const isGood = isValid(certificate, now);
-  const { notBefore, notAfter } = isGood && !isValid(issuer, now) ? issuer : certificate;
-  const code = now.getTime() < notBefore.getTime() ? 'ERR_CERTIFICATE_NOT_YET_VALID' : 'ERR_CERTIFICATE_EXPIRED';
-  list.add(subject, name, code, isWithin(now, notBefore, notAfter), {
-    expected: () => `${notBefore.toISOString()} to ${notAfter.toISOString()}`,
-    actual: now,
-  });
-}
-
-function isValid({ notBefore, notAfter }: Certificate, now: Date): boolean {
-  return isWithin(now, notBefore, notAfter);
-}
-
-export function isWithin(now: Date, from: Date, to: Date): boolean {
-  const time = now.getTime();
-  return from.getTime() <= time && time <= to.getTime();
 }

@@ -6,7 +6,7 @@ import type { Certificate } from '../../abi/x509.js';
 import { equalBytes } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
 import type { CheckList } from '../check-codes.js';
-import { checkValidity, isWithin } from './check-chain.js';
+import { checkValidity, isWithin } from '../validity.js';
 import {
   type DocumentSigner,
   type Opened,
@@ -182,7 +182,10 @@ function checkSigner(
     expected: trustedKeys.length === 0 ? 'a root of Intel' : trustedKeys,
     actual: rootKey,
   });
-  checkValidity(list, 'collateral', kind.dates, certificate, now, issuer);
+  // Both must be valid: the dates of what is not are shown.
+  const isValid = ({ notBefore, notAfter }: Certificate): boolean => isWithin(now, notBefore, notAfter);
+  const shown = isValid(certificate) && !isValid(issuer) ? issuer : certificate;
+  checkValidity(list, 'collateral', kind.dates, shown, now);
 }
 
 /** FMSPC and PCE id as bytes: documents write them in either case. */
