@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,9 @@ using Block = std::array<std::uint8_t, 16>;
 /// What a thread takes at a time, some 22 µs: no thread waits for longer than that at the end. A multiple of 96 bytes,
 /// which libcrypto's fused loop takes at once, and of a page.
 constexpr std::size_t kGrain = std::size_t{96} * 1024;
+/// After so much work, some 100 µs, a thread lets others of the process go first: with all cores at work the kernel
+/// would have an event loop that wakes up wait until its next tick, 4 ms.
+constexpr std::size_t kGrainsATurn = 8;
 /// The IV length whose counter block is a GHASH of one block and the length.
 constexpr int kSolvedIvSize = 16;
 
@@ -191,8 +195,10 @@ Block crypt(Direction direction, ByteView key, std::span<const std::uint8_t, kGc
   run_parallel(workers, threads, [&](std::size_t worker) {
     const TracesCleared helper;
     std::optional<Part> part;
+    std::size_t grains_done = 0;
     while (const auto grain = ranges.next(worker)) {
       call_helpers_again();
+      if (++grains_done % kGrainsATurn == 0) std::this_thread::yield();
       const std::size_t begin = *grain * kGrain;
       if (!part || part->end() != begin) {
         if (part) hashes.add(*part);
