@@ -32,6 +32,8 @@ export async function streamRows(EvpLoop) {
       evp: () => loop.chunks(piece, chunk, TOTAL),
       twoLoops: () => loop.halves(true, half.input, half.output),
       oneLoop: () => loop.seal(Buffer.alloc(12), Buffer.alloc(0), half.input, half.output),
+      fresh: () => loop.freshChunks(piece, TOTAL, 1),
+      freshTwice: () => loop.freshChunks(piece, TOTAL, 2),
       plain: () => drain(encryptChunks(key.token, pieces(piece, PIECES))),
       ownMemory: () => drain(encryptChunks(key.token, pieces(piece, PIECES), { output })),
       ours: () => pipeline(source(), createEncryptStream(key.token), sink()),
@@ -50,7 +52,17 @@ export async function streamRows(EvpLoop) {
       details: `${speed('ours')} against ${speed('evp')}; two bare loops at once reach ${two}`,
     },
     {
-      question: 'the same against a pipeline through createCipheriv',
+      question: 'what memory costs: two bare loops that share new memory for each buffer, against that EVP loop',
+      ...measure('freshTwice', 'evp'),
+      details: `${speed('freshTwice')} against ${speed('evp')}; one such loop reaches ${ratio('fresh', 'evp').toPrecision(3)} of it`,
+    },
+    {
+      question: 'the same as a generator, without the streams of Node, against that EVP loop',
+      ...measure('plain', 'evp'),
+      details: `${speed('plain')} against ${speed('evp')}; into the reader’s own memory ${ratio('ownMemory', 'evp').toPrecision(3)} of it`,
+    },
+    {
+      question: 'stream of 1 MiB buffers against a pipeline through createCipheriv',
       ...measure('ours', 'node'),
       atLeast: 1.6,
       details: `${speed('ours')} against ${speed('node')}`,

@@ -8,12 +8,21 @@
 //     halves(seal, input, output)            two threads at once, half of the input each: what two cores can do
 //     chunks(input, output, total)           `total` bytes in chunks of 16 KiB into one reused buffer, a nonce and a
 //     tag each
+//     freshChunks(input, total, threads)     the same into memory that is new for each input, which one or two threads
+//     share: what a stream that gives its reader memory to keep can reach. Slabs of four inputs on huge pages, given
+//     back when the next one is begun
 #include <napi.h>
 #include <openssl/evp.h>
+#include <sys/mman.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <thread>
 
 namespace {
@@ -67,6 +76,31 @@ class Keyed {
   EVP_CIPHER_CTX* context_ = EVP_CIPHER_CTX_new();
 };
 
+/// Memory on huge pages that nobody has touched yet.
+class Slab {
+ public:
+  explicit Slab(std::size_t size)
+      : size_(size + kHugePage),
+        mapped_(static_cast<unsigned char*>(
+            mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+    if (mapped_ == MAP_FAILED) throw std::bad_alloc();
+    madvise(data(), size, MADV_HUGEPAGE);
+  }
+  ~Slab() { munmap(mapped_, size_); }
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
+
+  [[nodiscard]] unsigned char* data() const {
+    const auto address = reinterpret_cast<std::uintptr_t>(mapped_);
+    return mapped_ + (kHugePage - address % kHugePage) % kHugePage;
+  }
+
+ private:
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  std::size_t size_;
+  unsigned char* mapped_;
+};
+
 class EvpLoop final : public Napi::ObjectWrap<EvpLoop> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -76,6 +110,7 @@ class EvpLoop final : public Napi::ObjectWrap<EvpLoop> {
                            InstanceMethod<&EvpLoop::open>("open"),
                            InstanceMethod<&EvpLoop::halves>("halves"),
                            InstanceMethod<&EvpLoop::chunks>("chunks"),
+                           InstanceMethod<&EvpLoop::fresh_chunks>("freshChunks"),
                        });
   }
 
@@ -119,6 +154,50 @@ class EvpLoop final : public Napi::ObjectWrap<EvpLoop> {
       }
       sealers_[0].update(nonce.data(), {}, input.subspan(done % input.size(), kChunk), output.data());
       sealers_[0].tag_to(output.data() + kChunk);
+    }
+    return info.Env().Undefined();
+  }
+
+  /// Chunks of `input`, from one number to another, where they belong in `output`.
+  static void seal_chunks(Keyed& keyed, Bytes input, unsigned char* output, std::size_t from, std::size_t to) {
+    Nonce nonce{};
+    for (std::size_t i = from; i < to; ++i) {
+      nonce[0] = static_cast<unsigned char>(i);
+      unsigned char* const sealed = output + i * (kChunk + Tag{}.size());
+      keyed.update(nonce.data(), {}, input.subspan(i * kChunk, kChunk), sealed);
+      keyed.tag_to(sealed + kChunk);
+    }
+  }
+
+  Napi::Value fresh_chunks(const Napi::CallbackInfo& info) {
+    const Bytes input = bytes(info[0]);
+    const auto rounds = static_cast<std::size_t>(info[1].As<Napi::Number>().Int64Value()) / input.size();
+    const bool two = info[2].As<Napi::Number>().Int32Value() == 2;
+    const std::size_t chunks = input.size() / kChunk;
+    const std::size_t first = two ? chunks / 2 : chunks;
+    constexpr std::size_t kInputsOfSlab = 4;
+    const std::size_t sealed = chunks * (kChunk + Tag{}.size());
+    std::optional<Slab> slab;
+    std::atomic<unsigned char*> output{nullptr};
+    std::atomic<std::size_t> given{0};
+    std::atomic<std::size_t> done{0};
+    std::jthread second;
+    if (two) {
+      second = std::jthread([&] {
+        for (std::size_t round = 1; round <= rounds; ++round) {
+          while (given != round) std::this_thread::yield();
+          seal_chunks(sealers_[1], input, output, first, chunks);
+          done = round;
+        }
+      });
+    }
+    for (std::size_t round = 1; round <= rounds; ++round) {
+      const std::size_t place = (round - 1) % kInputsOfSlab;
+      if (place == 0) slab.emplace(kInputsOfSlab * sealed);
+      output = slab->data() + place * sealed;
+      given = round;
+      seal_chunks(sealers_[0], input, output, 0, first);
+      while (two && done != round) std::this_thread::yield();
     }
     return info.Env().Undefined();
   }
