@@ -1,6 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { invalid } from '../base/options.js';
-import type { ChallengeMac } from './challenge-mac.js';
 import { refuseChallenge } from './refusals.js';
 
 /**
@@ -57,12 +56,12 @@ export function signedTerms(lifetimeMs: number, context: Buffer): Buffer {
   return terms;
 }
 
-export function formatChallenge(random: Uint8Array, expiry: number, key: ChallengeMac, terms: Buffer): string {
+export function formatChallenge(random: Uint8Array, expiry: number, key: Uint8Array, terms: Buffer): string {
   const bytes = Buffer.alloc(CHALLENGE_BYTES);
   bytes[0] = VERSION;
   bytes.set(random, 1);
   bytes.writeBigUInt64BE(BigInt(expiry), 1 + RANDOM_BYTES);
-  bytes.set(key.digest(bytes, SIGNED_BYTES, terms), SIGNED_BYTES);
+  bytes.set(macOf(bytes, key, terms), SIGNED_BYTES);
   return bytes.toString('base64url');
 }
 
@@ -72,11 +71,11 @@ export function formatChallenge(random: Uint8Array, expiry: number, key: Challen
  *
  * @throws {VerificationError} `ERR_CHALLENGE_FORMAT`, `ERR_CHALLENGE_MAC`
  */
-export function readChallenge(text: string, keys: readonly ChallengeMac[], terms: Buffer): ChallengeFields {
+export function readChallenge(text: string, keys: readonly Uint8Array[], terms: Buffer): ChallengeFields {
   readText(text);
   let secret = 0;
   for (const key of keys) {
-    if (timingSafeEqual(lastMac, key.digest(lastRead, SIGNED_BYTES, terms))) break;
+    if (timingSafeEqual(lastMac, macOf(lastRead, key, terms))) break;
     secret++;
   }
   if (secret === keys.length) throw refuseChallenge('ERR_CHALLENGE_MAC');
@@ -86,6 +85,10 @@ export function readChallenge(text: string, keys: readonly ChallengeMac[], terms
     random: lastRead.toString('hex', 1, 1 + RANDOM_BYTES),
     expiry: expiry > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : expiry,
   };
+}
+
+function macOf(bytes: Buffer, key: Uint8Array, terms: Buffer): Buffer {
+  return createHmac('sha256', key).update(bytes.subarray(0, SIGNED_BYTES)).update(terms).digest();
 }
 
 /** UTF-8 of a context; empty when there is none. @throws {AttestationError} 8 */

@@ -10,7 +10,6 @@ import {
   readChallenge,
   signedTerms,
 } from './challenge-format.js';
-import { ChallengeMac } from './challenge-mac.js';
 import { refuseChallenge } from './refusals.js';
 import { deriveKey, secrets } from './secrets.js';
 import { Deadlines } from './stores/deadlines.js';
@@ -93,7 +92,7 @@ export function createChallenges(options: ChallengeOptions): Challenges {
     store: required(withMethods<ReplayStore>('claim')),
     storeDeadlineMs: integer(1, 600_000),
   });
-  const keys = (secret as Uint8Array[]).map((one) => new ChallengeMac(deriveKey(one, 'challenge')));
+  const keys = (secret as Uint8Array[]).map((one) => deriveKey(one, 'challenge'));
   const own = store as Partial<TolerantStore>;
   own[useTolerance]?.(clockToleranceMs);
   const deadlines =
@@ -130,7 +129,7 @@ export function createChallenges(options: ChallengeOptions): Challenges {
   };
   return {
     issue: (context) =>
-      formatChallenge(randomBytes(RANDOM_BYTES), Date.now() + lifetimeMs, keys[0] as ChallengeMac, termsOf(context)),
+      formatChallenge(randomBytes(RANDOM_BYTES), Date.now() + lifetimeMs, keys[0] as Buffer, termsOf(context)),
     redeem: async (challenge, context) => claim(read(challenge, context)),
     check: (challenge, context) => {
       const fields = read(challenge, context);
