@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { completionScript } from '../../lib/cli/completion/scripts.js';
@@ -162,6 +162,9 @@ describe('completion', () => {
 
   it('completes in bash', async () => {
     const { stdout } = await cvmAttest(['completion', 'bash']);
+    const folder = scratch('files');
+    mkdirSync(folder);
+    for (const name of ['zebra.json', 'evidence.json']) writeFileSync(`${folder}/${name}`, '');
     const complete = (line: string[]): string[] =>
       execFileSync(
         'bash',
@@ -171,14 +174,18 @@ describe('completion', () => {
           'bash',
           ...line,
         ],
-        { encoding: 'utf8', cwd: scratch('..') },
+        { encoding: 'utf8', cwd: folder },
       )
         .split('\n')
         .filter((word) => word !== '');
     expect(complete(['cvm-attest', 'do'])).toEqual(['doctor']);
     expect(complete(['cvm-attest', 'report', '--tr'])).toEqual(['--trusted-root']);
     expect(complete(['cvm-attest', 'simulate', '--product', 'T'])).toEqual(['Turin']);
+    // A name that must come first, and no file.
     expect(complete(['cvm-attest', 'completion', 'z'])).toEqual(['zsh']);
+    expect(complete(['cvm-attest', 'policy', 'e'])).toEqual(['explain', 'encode']);
+    expect(complete(['cvm-attest', 'policy', 'explain', 'z'])).toEqual(['zebra.json']);
+    expect(complete(['cvm-attest', 'verify', 'ev'])).toEqual(['evidence.json']);
   });
 
   it.each(['zsh', 'fish'])('parses in %s, where that is installed', async (shell) => {

@@ -11,11 +11,11 @@ export function completionScript(shell: Shell, commands: readonly CommandWords[]
 function bash(commands: readonly CommandWords[]): string {
   const cases = commands.map(
     ({ name, options, choices }) =>
-      `    ${name})\n${valueCases(options)}      words='${[...options.flatMap(({ flags }) => flags), ...choices].join(' ')}' ;;`,
+      `    ${name})\n${valueCases(options)}      words='${options.flatMap(({ flags }) => flags).join(' ')}' names='${choices.join(' ')}' ;;`,
   );
   return `# bash completion for cvm-attest.  Use it:  source <(cvm-attest completion bash)
 _cvm_attest() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words=''
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words='' names=''
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')} --help --version' -- "$current"))
@@ -24,8 +24,8 @@ _cvm_attest() {
   case "\${COMP_WORDS[1]}" in
 ${cases.join('\n')}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
-  [[ $current == -* ]] || COMPREPLY+=($(compgen -f -- "$current"))
+  COMPREPLY=($(compgen -W "$words $names" -- "$current"))
+  [[ $current == -* || ( -n $names && $COMP_CWORD -eq 2 ) ]] || COMPREPLY+=($(compgen -f -- "$current"))
 }
 complete -o filenames -F _cvm_attest cvm-attest
 `;
