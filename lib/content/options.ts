@@ -23,7 +23,7 @@ export interface EncryptOptions extends BulkOptions {
   type?: EncryptionType;
   /**
    * For {@link EncryptionType.None}: padding of the RSA block. Default `RSA-OAEP`; `RSAES` (PKCS #1 v1.5) is the
-   * reference library's default.
+   * reference library's default, and detects no change: a TPM may answer an altered block with bytes that it makes up.
    */
   scheme?: RsaScheme;
   /** For OAEP: hash of label and MGF1. Default `SHA-256`. */

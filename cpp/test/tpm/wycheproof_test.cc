@@ -67,10 +67,13 @@ void run(Connection& connection, const std::string& json, const RsaScheme& schem
     Bytes message;
     const Bytes ciphertext = from_hex(member(text, "ct"));
     const TSS2_RC rc = decrypt_external(connection, key, ciphertext, scheme, message);
-    CHECK((rc == TSS2_RC_SUCCESS) == valid);
+    // A TPM over OpenSSL 3.2 or newer answers wrong PKCS#1 padding with bytes that it makes up (implicit rejection,
+    // against Bleichenbacher's oracle): what RSAES opens is never known to be good.
+    const bool made_up = scheme.scheme == TPM2_ALG_RSAES && rc == TSS2_RC_SUCCESS && !valid;
+    CHECK((rc == TSS2_RC_SUCCESS) == (valid || made_up));
     if (rc == TSS2_RC_SUCCESS) {
-      CHECK(message == from_hex(member(text, "msg")));
-      ++tally.opened;
+      CHECK((message == from_hex(member(text, "msg"))) == valid);
+      ++(made_up ? tally.refused : tally.opened);
     } else {
       CHECK((rc & TSS2_RC_LAYER_MASK) == 0);
       ++tally.refused;
