@@ -133,8 +133,11 @@ describe('trouble with the TPM', () => {
   it('26 with a response code: a block under another key', async () => {
     const client = clientOf(cvm);
     await using _ = client;
-    for (const scheme of ['RSAES', 'RSA-OAEP'] as const) {
-      const block = Buffer.concat([Buffer.alloc(1), randomBytes(255)]);
+    // RSAES: above every modulus, because a TPM over OpenSSL 3.2 answers wrong padding with bytes that it makes up.
+    for (const [scheme, block] of [
+      ['RSAES', Buffer.alloc(256, 0xff)],
+      ['RSA-OAEP', Buffer.concat([Buffer.alloc(1), randomBytes(255)])],
+    ] as const) {
       await expect(client.decrypt(block, { type: 'None', scheme })).rejects.toMatchObject({
         code: 26,
         tpmErrorCode: expect.toSatisfy((rc: number) => rc !== 0),

@@ -86,9 +86,16 @@ describe.skipIf(!withFixtures)("our TPM commands beside the reference client's",
         );
         expect(reference?.response.includes(fixture(`${base}/crypt/${plain}.pt`))).toBe(true);
 
-        // Its key was in another TPM: ours refuses the block, but is asked for the same.
+        // Its key was in another TPM: ours refuses the block, but is asked for the same. Over OpenSSL 3.2 it answers wrong
+        // PKCS#1 padding with bytes that it makes up.
         const trace = cvm.trace();
-        await expect(client.decrypt(ciphertext, { type: 'None', ...options })).rejects.toMatchObject({ code: 26 });
+        const opened = client.decrypt(ciphertext, { type: 'None', ...options });
+        if (options.scheme === 'RSAES') {
+          const madeUp = await opened.catch((error: unknown) => expect(error).toMatchObject({ code: 26 }));
+          expect(madeUp).not.toEqual(fixture(`${base}/crypt/${plain}.pt`));
+        } else {
+          await expect(opened).rejects.toMatchObject({ code: 26 });
+        }
         const own = trace.stop().find((entry) => entry.name === 'RSA_Decrypt');
         expect(parameters(own?.command ?? Buffer.alloc(0))).toBe(parameters(reference?.command ?? Buffer.alloc(1)));
       }

@@ -144,10 +144,11 @@ describe('decryptSecretWith', () => {
     expect(trace.stop().map(({ name }) => name)).toEqual(['RSA_Decrypt', 'RSA_Decrypt', 'RSA_Decrypt']);
   });
 
-  it('passes on what the TPM says of a key that is not there and of a block that is not its own', async () => {
+  it('passes on what the TPM says of a key that is not there and of a block above the modulus', async () => {
     const scheme = { scheme: 'RSAES' } as const;
     const ciphertext = seal(ephemeral(), scheme, randomBytes(32));
-    const wrongBlock = tpm.decryptSecretWith({ keyHandle: GUEST_KEY, ciphertext, scheme });
+    const tooLarge = Buffer.alloc(ciphertext.length, 0xff);
+    const wrongBlock = tpm.decryptSecretWith({ keyHandle: GUEST_KEY, ciphertext: tooLarge, scheme });
     await expect(wrongBlock).rejects.toMatchObject({ kind: 'tpm', tpmErrorCode: expect.any(Number) });
     const noKey = tpm.decryptSecretWith({ keyHandle: 0x8100_0009, ciphertext, scheme });
     await expect(noKey).rejects.toMatchObject({ kind: 'tpm', tpmErrorCode: 0x18b }); // TPM_RC_HANDLE
