@@ -371,6 +371,14 @@ describe('createKeyBroker', () => {
     const { allowAnyMachine: _, ...named } = optionsOf({ policy: { ...cvm.verification.policy, pcrs } });
     expect(() => createKeyBroker(named)).not.toThrow();
   });
+
+  it('refuses collateral that is neither collateral nor what fetches it, before anybody asks', () => {
+    for (const collateral of [7, 'collateral.json', {}, { tcbInfo: 'x' }, null]) {
+      expect(() => createKeyBroker({ ...optionsOf(), collateral } as unknown as KeyBrokerOptions)).toThrow(
+        expect.objectContaining({ code: 8, message: expect.stringContaining('collateral') }),
+      );
+    }
+  });
 });
 
 describe('a key broker and a TDX machine', () => {

@@ -19,6 +19,7 @@ import { parseReleasePolicy } from '../../release/policy/parse.js';
 import type { ReleasePolicy } from '../../release/policy/policy.js';
 import { policyOption, type VerificationPolicy } from '../../verify/policy.js';
 import type { TrustedRootInput } from '../../verify/roots.js';
+import { collateralSource } from '../collateral-source.js';
 import { rootsOption } from '../evidence-examination.js';
 import type { ProvenClaims } from '../proven-claims.js';
 import { secrets } from '../secrets.js';
@@ -94,7 +95,7 @@ export const KEY_BROKER: OptionTable<KeyBrokerOptions> = {
   trustedRoots: rootsOption,
   crls: listOf(bytesOrText),
   chain,
-  collateral: unchecked<NonNullable<KeyBrokerOptions['collateral']>>(),
+  collateral: collateralSource,
   resources: required(callable<KeyBrokerOptions['resources']>()),
   resourcePolicies,
   clockToleranceMs: integer(0, 3_600_000),

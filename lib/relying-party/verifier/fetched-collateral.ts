@@ -2,9 +2,8 @@ import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { delay } from '../../base/abort.js';
 import { AttestationError, ErrorCode } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import type { FetchCollateral } from '../collateral-source.js';
 import { ServiceRefusal } from './requests.js';
-
-export type FetchCollateral = (quote: Uint8Array) => Promise<TdxCollateral>;
 
 /** Which errors of a fetch are about the quote: another try would not help. */
 const OF_THE_QUOTE: readonly ErrorCode[] = [

@@ -1,24 +1,13 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
-import {
-  bytesOrText,
-  callable,
-  custom,
-  date,
-  flag,
-  integer,
-  listOf,
-  logger,
-  text,
-  url,
-  withMethods,
-} from '../../base/option-kinds.js';
+import { bytesOrText, date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
 import { nested, type OptionTable, required } from '../../base/options.js';
 import { contextName } from '../../base/qualifying-data.js';
 import { VERIFY_TOKEN, type VerifyTokenOptions } from '../../token/options.js';
 import { policyOption, type VerificationPolicy } from '../../verify/policy.js';
 import type { TrustedRootInput } from '../../verify/roots.js';
-import { collateralOption } from '../../verify/tdx/collateral-option.js';
+
+import { collateralSource } from '../collateral-source.js';
 import { rootsOption } from '../evidence-examination.js';
 import { secrets } from '../secrets.js';
 import type { ReplayStore } from '../stores/replay-store.js';
@@ -75,11 +64,7 @@ export const VERIFIER_SERVICE: OptionTable<VerifierServiceOptions> = {
   allowAnyMachine: flag,
   trustedRoots: rootsOption,
   crls: listOf(bytesOrText),
-  collateral: custom((value, name) =>
-    typeof value === 'function'
-      ? callable<(quote: Uint8Array) => Promise<TdxCollateral>>().check(value, name)
-      : collateralOption.check(value, name),
-  ),
+  collateral: collateralSource,
   collateralDeadlineMs: integer(1, 600_000),
   tokens: nested<VerifyTokenOptions>(VERIFY_TOKEN),
   contexts: listOf(contextName, 1, 64),
