@@ -13,7 +13,7 @@ import { nodeContext } from '../node/context.js';
 import type { vaultSettings } from '../release/vault-client.js';
 import type { KeyFetchOptions } from '../token/keys-remote.js';
 import type { NativeTpmOptions } from '../tpm/native-tpm.js';
-import { azureVtpmAuthorities } from '../verify/azure-roots.js';
+import { azureVtpmAuthorities } from './azure-issuers.js';
 import { type AttestationClientOptions, checkClientOptions, type KeyVaultDefaults } from './client-options.js';
 import { DEFAULT_EVENT_LOG_PATH } from './event-log-file.js';
 import type { IssuerSources } from './issuer-certificates.js';

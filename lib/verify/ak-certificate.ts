@@ -4,7 +4,7 @@ import { equalBytes, isZero } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import type { AttestationKey } from './attestation-key.js';
-import { azureVtpmAuthorities } from './azure-roots.js';
+import { AZURE_VTPM_ROOT_KEYS, azureVtpmAnchors } from './azure-roots.js';
 import type { CheckList } from './check-codes.js';
 import { findPath } from './path.js';
 import { messageOf } from './refusal.js';
@@ -83,12 +83,12 @@ async function checkPath(
     return false;
   }
   const trusted = anchors.keysOf('AzureVtpm');
-  const known = azureVtpmAuthorities();
-  const given = [...chain.slice(0, MAXIMUM_CHAIN).flatMap(readable), ...known.intermediates, ...known.roots];
+  const given = chain.slice(0, MAXIMUM_CHAIN).flatMap(readable);
   const candidates = [...anchors.certificates, ...given.map(chainCertificate)];
   const roots = candidates.filter((candidate) => trusted.includes(candidate.publicKeyDigest));
+  const pinned = AZURE_VTPM_ROOT_KEYS.some((key) => trusted.includes(key)) ? azureVtpmAnchors() : [];
   const verdict = await findPath(engine, certificate, given, {
-    roots: roots.map((root) => root.certificate),
+    roots: [...roots.map((root) => root.certificate), ...pinned],
     now,
     usage: AK_CERTIFICATE_USAGE,
   });

@@ -1,7 +1,9 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { Certificate } from '../../lib/abi/x509.js';
 import { defaultEngine } from '../../lib/engine/choose.js';
-import { AZURE_VTPM_ROOT_KEYS, azureVtpmAuthorities } from '../../lib/verify/azure-roots.js';
+import { azureVtpmAuthorities } from '../../lib/guest/azure-issuers.js';
+import { AZURE_VTPM_ROOT_KEYS, azureVtpmAnchors } from '../../lib/verify/azure-roots.js';
 import { findPath } from '../../lib/verify/path.js';
 
 const { roots, intermediates } = azureVtpmAuthorities();
@@ -19,6 +21,19 @@ describe('authorities of Azure’s virtual TPMs', () => {
     expect(intermediates).toHaveLength(1);
   });
 
+  it('the trust anchors say what the certificates say', () => {
+    const anchors = azureVtpmAnchors();
+    const certificates = [...roots, ...intermediates];
+    expect(anchors).toHaveLength(certificates.length);
+    for (const [index, anchor] of anchors.entries()) {
+      const { spki, publicKey, subject, notBefore, notAfter, basicConstraints, keyUsage, extendedKeyUsage } =
+        certificates[index] as Certificate;
+      expect(anchor).toMatchObject({ spki, publicKey, subject, notBefore, notAfter, basicConstraints, keyUsage });
+      expect(anchor.extendedKeyUsage).toEqual(extendedKeyUsage);
+      expect([anchor.issuer.text, anchor.signature.length, anchor.unknownCritical]).toEqual(['', 0, []]);
+    }
+  });
+
   it('no bundled certificate expires within 90 days', () => {
     for (const { notAfter } of [...roots, ...intermediates]) {
       expect(notAfter.getTime()).toBeGreaterThan(Date.now() + 90 * 86_400_000);
@@ -30,7 +45,11 @@ describe('authorities of Azure’s virtual TPMs', () => {
     if (intermediate === undefined) throw new Error('there is none');
     const now = new Date('2026-06-01');
     const asLeaf = { ...intermediate, keyUsage: new Set(['digitalSignature'] as const) };
-    expect(await findPath(defaultEngine(), asLeaf, [], { roots, now })).toMatchObject({ path: expect.any(Array) });
+    for (const trusted of [roots, azureVtpmAnchors()]) {
+      expect(await findPath(defaultEngine(), asLeaf, [], { roots: trusted, now })).toMatchObject({
+        path: expect.any(Array),
+      });
+    }
     expect(await findPath(defaultEngine(), asLeaf, [], { roots: [], now })).toHaveProperty('problem');
   });
 });
