@@ -47,7 +47,11 @@ export const custom = /* @__NO_SIDE_EFFECTS__ */ <T>(check: (value: unknown, nam
 export const textLike = /* @__NO_SIDE_EFFECTS__ */ (pattern: RegExp, words: string): OptionKind<string> =>
   kind((value): value is string => typeof value === 'string' && pattern.test(value), words);
 
-/* @__NO_SIDE_EFFECTS__ */ export function oneOf<const T extends string | number>(
+/** Hex digits of `size` bytes, in upper or lower case. */
+export const hexText = /* @__NO_SIDE_EFFECTS__ */ (size: number): OptionKind<string> =>
+  textLike(new RegExp(`^[0-9a-f]{${2 * size}}$`, 'i'), `${size} bytes in hex`);
+
+/* @__NO_SIDE_EFFECTS__ */ export function oneOf<const T extends string | number | boolean | null>(
   ...values: readonly T[]
 ): OptionKind<T> {
   return kind((value): value is T => (values as readonly unknown[]).includes(value), values.join(' or '));
@@ -133,6 +137,29 @@ export const logger: OptionKind<Logger> = withMethods<Logger>('debug', 'info', '
     },
   };
 }
+
+/** A list without two equal values. */
+export const distinct = /* @__NO_SIDE_EFFECTS__ */ <T extends string | number>(of: OptionKind<T[]>): OptionKind<T[]> =>
+  custom((value, name) => {
+    const values = of.check(value, name);
+    if (new Set(values).size < values.length) throw invalid(`${name} must not hold a value twice`);
+    return values;
+  });
+
+/** A list by one kind, what is no list by another. */
+export const listOr = /* @__NO_SIDE_EFFECTS__ */ <List, Other>(
+  list: OptionKind<List>,
+  other: OptionKind<Other>,
+): OptionKind<List | Other> =>
+  custom((value, name) => (Array.isArray(value) ? list : (other as OptionKind<List | Other>)).check(value, name));
+
+/** An object with one member or more. */
+export const nonEmpty = /* @__NO_SIDE_EFFECTS__ */ <T extends object>(of: OptionKind<T>): OptionKind<T> =>
+  custom((value, name) => {
+    const members = of.check(value, name);
+    if (Object.keys(members).length === 0) throw invalid(`${name} must not be empty`);
+    return members;
+  });
 
 /** One value or a list of at least one. */
 /* @__NO_SIDE_EFFECTS__ */ export function oneOrMore<T>(of: OptionKind<T>): OptionKind<T[]> {

@@ -4,19 +4,18 @@ import { isZero } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
 import type { CheckList } from './check-codes.js';
 import type { CheckedEvidenceOptions } from './options.js';
-import { SNP_MEMBERS, type VerificationPolicy } from './policy.js';
+import type { VerificationPolicy } from './policy.js';
+import { GUID, namesSnp } from './policy-members.js';
 import type { EvidenceFacts } from './result.js';
 
 const USER_DATA_SIZE = 64;
-const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const NO_GUID = '00000000-0000-0000-0000-000000000000';
 
 /** TEEs that a policy accepts: those it lists, and only the one whose members it names. */
 export function checkTeePolicy(list: CheckList, policy: VerificationPolicy, tee: 'snp' | 'tdx' | undefined): void {
-  const namesSnp = SNP_MEMBERS.some((member) => policy[member] !== undefined);
-  const namesTdx = 'tdx' in policy;
-  if (policy.tees === undefined && namesSnp === namesTdx) return;
-  const named = namesSnp === namesTdx ? (['snp', 'tdx'] as const) : namesSnp ? (['snp'] as const) : (['tdx'] as const);
+  const snp = namesSnp(policy);
+  const tdx = policy.tdx !== undefined;
+  if (policy.tees === undefined && snp === tdx) return;
+  const named = snp === tdx ? (['snp', 'tdx'] as const) : snp ? (['snp'] as const) : (['tdx'] as const);
   const accepted = named.filter((one) => policy.tees?.includes(one) ?? true);
   list.add('policy', 'TEE', 'ERR_POLICY', tee !== undefined && accepted.includes(tee), {
     expected: accepted.length === 0 ? 'none: the members of the policy contradict tees' : accepted,
@@ -66,7 +65,7 @@ export function checkGuestPolicy(
   if (policy.vmIds === undefined) return;
   const id = configuration?.vmUniqueId;
   const found = typeof id === 'string' ? id.toLowerCase() : '';
-  const isKnown = GUID.test(found) && found !== NO_GUID;
+  const isKnown = GUID.test(found);
   const isListed = isKnown && policy.vmIds.some((one) => one.toLowerCase() === found);
   list.add('policy', 'vmIds', 'ERR_POLICY', isListed, {
     expected: policy.vmIds,

@@ -1,10 +1,7 @@
 import type { GuestPolicy, PlatformInfo } from '../abi/snp-report-fields.js';
 import type { Product, Tcb } from '../abi/tcb.js';
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import { schemaFaults } from '../base/json-schema.js';
-import { checkArgument, type OptionKind } from '../base/options.js';
-import { plainJson } from '../base/plain-json.js';
-import { POLICY_SCHEMA } from './policy-document.js';
+import { checkArgument, invalid, type OptionKind } from '../base/options.js';
+import { POLICY } from './policy-members.js';
 import type { TdxPolicy } from './tdx/policy.js';
 
 /** Hex digits, or a list of which any will do. */
@@ -94,42 +91,10 @@ export interface VerificationPolicy extends GuestDemands, SnpPolicy {
   tdx?: TdxPolicy;
 }
 
-/** Members of {@link SnpPolicy}. */
-export const SNP_MEMBERS = [
-  'allowedProducts',
-  'allowVlek',
-  'cspIds',
-  'vmpl',
-  'guestPolicy',
-  'platformInfo',
-  'minimumGuestSvn',
-  'minimumVersion',
-  'minimumBuild',
-  'permitProvisionalFirmware',
-  'requireCommittedTcb',
-  'minimumTcb',
-  'minimumLaunchTcb',
-  'measurement',
-  'reportData',
-  'hostData',
-  'familyId',
-  'imageId',
-  'reportId',
-  'reportIdMa',
-  'chipId',
-  'requireIdBlock',
-  'requireAuthorKey',
-  'trustedIdKeyHashes',
-  'trustedAuthorKeyHashes',
-  'trustedIdKeys',
-  'trustedAuthorKeys',
-  'requireCrl',
-] as const satisfies readonly (keyof SnpPolicy)[];
-
 /**
- * Checks a policy against the published schema and returns a copy of it.
+ * Checks a policy and returns a copy of it. What is valid is what schema/verification-policy.schema.json says.
  *
- * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) with a sentence for every fault, naming the member.
+ * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) with a sentence that names the member.
  */
 export function parsePolicy(policy: unknown): VerificationPolicy {
   return checkArgument('parsePolicy', 'policy', policy, policyOption);
@@ -138,27 +103,18 @@ export function parsePolicy(policy: unknown): VerificationPolicy {
 /** A policy as an option: a copy that holds what was given, and nothing that contradicts itself. */
 export const policyOption: OptionKind<VerificationPolicy> = {
   check: (value, name) => {
-    const copy = plainJson(value, name);
-    const faults = schemaFaults(POLICY_SCHEMA, copy);
-    if (faults.length === 0) faults.push(...contradictions(copy as VerificationPolicy));
-    if (faults.length > 0) {
-      const why = [...new Set(faults)].join('; ');
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, `the policy is not valid: ${why}`);
+    const policy = POLICY.check(value, name);
+    const { tdx } = policy;
+    if (tdx?.allowUnsupportedTcb === true && !(tdx.minimumSgxTcb && tdx.minimumTeeTcbSvn)) {
+      throw invalid(`${name}.tdx.allowUnsupportedTcb demands minimumSgxTcb and minimumTeeTcbSvn in its place`);
     }
-    return copy as VerificationPolicy;
+    if (policy.allowUnidentifiedParavisor !== true) return policy;
+    // An unidentified paravisor reports any vmUniqueId and any PCR that it likes.
+    for (const member of ['vmIds', 'pcrs', 'requireSecureBoot', 'requireEventLog'] as const) {
+      const demand = policy[member];
+      if (demand === undefined || demand === false || demand === 'configured') continue;
+      throw invalid(`${name}.${member} cannot be combined with allowUnidentifiedParavisor: it would prove nothing`);
+    }
+    return policy;
   },
 };
-
-// An unidentified paravisor reports any vmUniqueId and any PCR that it likes.
-function contradictions(policy: VerificationPolicy): string[] {
-  if (policy.allowUnidentifiedParavisor !== true) return [];
-  const relied = [
-    ['vmIds', policy.vmIds !== undefined],
-    ['pcrs', policy.pcrs !== undefined],
-    ["'requireSecureBoot': true", policy.requireSecureBoot === true],
-    ['requireEventLog', policy.requireEventLog === true],
-  ] as const;
-  return relied.flatMap(([name, isGiven]) =>
-    isGiven ? [`${name} cannot be combined with allowUnidentifiedParavisor: it would prove nothing`] : [],
-  );
-}

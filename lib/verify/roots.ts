@@ -1,8 +1,8 @@
 import type { Product } from '../abi/tcb.js';
 import { isBytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { checkArgument } from '../base/options.js';
-import { plainJson } from '../base/plain-json.js';
+import { hexText, oneOf } from '../base/option-kinds.js';
+import { checkArgument, nested, required } from '../base/options.js';
 import { AZURE_VTPM_ROOT_KEYS } from './azure-roots.js';
 import { type ChainCertificate, loadCertificates } from './snp/certificate.js';
 
@@ -27,6 +27,11 @@ const COMMON_NAMES: readonly (readonly [RootOf, RegExp])[] = [
   ['IntelSgx', /^Intel SGX Root CA$/],
   ['AzureVtpm', /Virtual TPM (?:Root )?C(?:A|ertificate Authority)\b/],
 ];
+
+const ROOT = nested<TrustedRoot>({
+  product: required(oneOf('Milan', 'Genoa', 'Turin', 'IntelSgx', 'AzureVtpm')),
+  publicKeySha256: required(hexText(32)),
+});
 
 /**
  * AMD's root keys (ARK): SHA-256 of the DER SubjectPublicKeyInfo, recomputed from the chains that AMD publishes at
@@ -74,7 +79,8 @@ export function trustAnchors(roots: readonly TrustedRootInput[] | undefined): Tr
       certificates.push(...found);
       pins.push(...found.flatMap(pinOfCertificate));
     } else {
-      pins.push(checkArgument('trustedRoots', `[${index}]`, root, { check: pinOf }));
+      const { product, publicKeySha256 } = checkArgument('trustedRoots', `[${index}]`, root, ROOT);
+      pins.push({ product, publicKeySha256: publicKeySha256.toLowerCase() });
     }
   }
   return {
@@ -105,15 +111,6 @@ function pinOfCertificate({ subject, issuer, publicKeyDigest }: ChainCertificate
   if (subject !== issuer) return [];
   const [product] = COMMON_NAMES.find(([, name]) => name.test(subject)) ?? [];
   return product === undefined ? [] : [{ product, publicKeySha256: publicKeyDigest }];
-}
-
-function pinOf(value: unknown, name: string): TrustedRoot {
-  const { product, publicKeySha256 } = plainJson(value, name) as Partial<TrustedRoot>;
-  const isKnown = COMMON_NAMES.some(([known]) => known === product);
-  if (!isKnown || typeof publicKeySha256 !== 'string' || !/^[0-9a-fA-F]{64}$/.test(publicKeySha256)) {
-    throw invalid('holds something that is neither a certificate nor a product with the SHA-256 of its public key');
-  }
-  return { product: product as RootOf, publicKeySha256: publicKeySha256.toLowerCase() };
 }
 
 function invalid(what: string, cause?: unknown): AttestationError {

@@ -168,17 +168,25 @@ describe('a policy', () => {
 
 describe('parsePolicy', () => {
   it.each([
-    ['a misspelt member', { minimunTcb: {} }, "unknown member 'minimunTcb'"],
-    ['a misspelt member deep inside', { guestPolicy: { SMT: true } }, "unknown member 'guestPolicy.SMT'"],
-    ['a string for a number', { minimumGuestSvn: '10' }, "'minimumGuestSvn' must be integer"],
-    ['hex of the wrong size', { measurement: 'ab' }, "'measurement'"],
-    ['a component above 255', { minimumTcb: { snp: 256 } }, "'minimumTcb.snp' must be <= 255"],
-    ['PCR 24', { pcrs: { 24: hexOf(32, 0) } }, "unknown member 'pcrs.24'"],
-    ['an empty list', { measurement: [] }, "'measurement' must NOT have fewer than 1 items"],
-    ['another product', { allowedProducts: ['Rome'] }, "'allowedProducts.0'"],
-    ['VMPL 4', { vmpl: 4 }, "'vmpl'"],
-    ['a list', [], 'it must be object'],
-    ['null', null, 'it must be object'],
+    ['a misspelt member', { minimunTcb: {} }, 'no option "minimunTcb" in policy: did you mean minimumTcb?'],
+    [
+      'a misspelt member deep inside',
+      { guestPolicy: { SMT: true } },
+      'no option "SMT" in policy.guestPolicy: did you mean smt?',
+    ],
+    ['a string for a number', { minimumGuestSvn: '10' }, 'policy.minimumGuestSvn must be a whole number'],
+    ['hex of the wrong size', { measurement: 'ab' }, 'policy.measurement must be 48 bytes in hex'],
+    [
+      'a component above 255',
+      { minimumTcb: { snp: 256 } },
+      'policy.minimumTcb.snp must be a whole number from 0 to 255',
+    ],
+    ['PCR 24', { pcrs: { 24: hexOf(32, 0) } }, 'no option "24" in policy.pcrs'],
+    ['an empty list', { measurement: [] }, 'policy.measurement must be a list of 1'],
+    ['another product', { allowedProducts: ['Rome'] }, 'policy.allowedProducts[0] must be Milan or Genoa or Turin'],
+    ['VMPL 4', { vmpl: 4 }, 'policy.vmpl must be a whole number from 0 to 3'],
+    ['a list', [], 'policy must be a plain object, not an array'],
+    ['null', null, 'policy must be a plain object, not null'],
   ])('refuses %s, and says which', (_, policy, words) => {
     expect(() => parsePolicy(policy)).toThrow(expect.objectContaining({ code: ErrorCode.INVALID_INPUT_PARAMETER }));
     expect(() => parsePolicy(policy)).toThrow(words);

@@ -4,6 +4,7 @@ import type { CheckList } from '../check-codes.js';
 import { checkHex } from '../hex-values.js';
 import type { CheckedOptions } from '../options.js';
 import type { MinimumTcb, VerificationPolicy } from '../policy.js';
+import { isByProduct } from '../policy-members.js';
 import type { EndorsementChain } from './chain.js';
 import { isAtMost } from './check-report.js';
 import { checkSigners } from './signers.js';
@@ -148,19 +149,12 @@ function checkMinimum(
   product: Product | undefined,
 ): void {
   if (minimum === undefined) return;
-  const wanted = minimumFor(minimum, product);
+  const wanted: Partial<Tcb> | undefined = isByProduct(minimum) ? product && minimum[product] : minimum;
   const low = TCB_COMPONENTS.filter((component) => (actual?.[component] ?? 0) < (wanted?.[component] ?? 0));
   list.add('policy', name, 'ERR_POLICY', wanted !== undefined && actual !== undefined && low.length === 0, {
     expected: wanted === undefined ? `a minimum for ${product ?? 'an unknown product'}` : `at least ${tcbText(wanted)}`,
     actual: actual === undefined ? 'absent' : tcbText(actual),
   });
-}
-
-function minimumFor(minimum: MinimumTcb, product: Product | undefined): Partial<Tcb> | undefined {
-  if ('Milan' in minimum || 'Genoa' in minimum || 'Turin' in minimum) {
-    return product === undefined ? undefined : minimum[product];
-  }
-  return minimum as Partial<Tcb>;
 }
 
 function sameTcb(one: Tcb, other: Tcb): boolean {
