@@ -4,7 +4,7 @@ import { requireBytes } from './bytes.js';
 import { invalid } from './errors.js';
 
 /** What one native call takes at most: about 0.2 ms on two cores, so that the event loop is never held up for longer. */
-const BATCH_BYTES = 1024 * 1024;
+export const BATCH_BYTES = 1024 * 1024;
 
 /** The two directions of the chunked format look the same from here. */
 interface Chunker {
