@@ -1,5 +1,6 @@
-// node scripts/figures.mjs RUN.json… [--write]: the table of docs/performance.md out of several runs of
+// node scripts/figures.mjs RUN.json… [--write]: a table of docs/performance.md out of several runs of
 //   npm run bench -- tpm-decrypt throughput attest --out RUN.json
+//   npm run bench -- --aes-ni throughput --out RUN.json
 // Median and range of the runs; a row whose whole range lies on the wrong side of its target is bold. Rows that a run could
 // not measure count in the others only.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +8,9 @@ import { verdict } from '../bench/_verdict.mjs';
 import { median } from '../bench/measure.mjs';
 
 const PAGE = new URL('../docs/performance.md', import.meta.url);
+/** Runs on all that the processor has, and those from which `--aes-ni` hid some, have a place each. */
 const BEGIN = '<!-- figures: node scripts/figures.mjs RUN.json… --write -->\n';
+const BEGIN_AES_NI = '<!-- figures: node scripts/figures.mjs RUN-OF-AES-NI.json… --write -->\n';
 const END = '<!-- /figures -->\n';
 
 /** @param {object[]} reports as `npm run bench -- --json` prints them */
@@ -42,13 +45,17 @@ export function table(reports) {
 
 /** The page with this table in the place of the one that it has. */
 export function withTable(page, reports) {
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
+  const { cpu, instructions, hiddenFromOpenssl: hidden, node, openssl, addonOpenssl } = reports[0];
+  if (reports.some((report) => report.hiddenFromOpenssl !== hidden))
+    throw new Error('runs of two kinds of instructions');
+  const mark = hidden === undefined ? BEGIN : BEGIN_AES_NI;
+  const begin = page.indexOf(mark);
+  const end = page.indexOf(END, begin);
   if (begin < 0 || end < begin) throw new Error('docs/performance.md has no place for the figures');
-  const { cpu, instructions, node, openssl, addonOpenssl } = reports[0];
-  const machine = `${reports.length} runs; ${cpu} (${instructions.join(' ')}), ${addonOpenssl} in the addon, Node ${node} with OpenSSL ${openssl}`;
+  const used = hidden === undefined ? instructions.join(' ') : `OPENSSL_ia32cap=${hidden}`;
+  const machine = `${reports.length} runs; ${cpu} (${used}), ${addonOpenssl} in the addon, Node ${node} with OpenSSL ${openssl}`;
   const stolen = `stolen by the host: at most ${(Math.max(...reports.map(({ stolenShare }) => stolenShare)) * 100).toFixed(1)} %`;
-  return `${page.slice(0, begin + BEGIN.length)}\n${machine}; ${stolen}.\n\n${table(reports)}\n${page.slice(end)}`;
+  return `${page.slice(0, begin + mark.length)}\n${machine}; ${stolen}.\n\n${table(reports)}\n${page.slice(end)}`;
 }
 
 const figure = (value) => (value >= 10 ? value.toFixed(value >= 100 ? 0 : 1) : value.toFixed(2));

@@ -36,3 +36,13 @@ it('docs/performance.md has a place for the figures', () => {
   expect(written).toContain('1 runs; a processor (aes), OpenSSL 3.5 in the addon');
   expect(withTable(written, [run([ratio(1.2)])])).toBe(written);
 });
+
+it('runs without the wide instructions have a place of their own, and no table is of both kinds', () => {
+  const page = readFileSync(new URL('../../docs/performance.md', import.meta.url), 'utf8');
+  const plain = withTable(page, [run([ratio(1.2)])]);
+  const hidden = { ...run([ratio(1.3)]), hiddenFromOpenssl: ':~0x1' };
+  const both = withTable(plain, [hidden]);
+  expect(both).toContain('1 runs; a processor (aes), ');
+  expect(both).toContain('1 runs; a processor (OPENSSL_ia32cap=:~0x1), ');
+  expect(() => withTable(page, [run([ratio(1.2)]), hidden])).toThrow('two kinds');
+});
