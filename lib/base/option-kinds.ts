@@ -14,7 +14,7 @@ import { invalid, type OptionKind } from './options.js';
 }
 
 /** The commonest slip: a promise where its value was meant. */
-function waiting(value: unknown): string {
+export function waiting(value: unknown): string {
   const isPromise =
     typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
   return isPromise ? ', not a promise: is an await missing?' : '';

@@ -61,12 +61,12 @@ describe('evidence as JSON', () => {
   });
 
   it.each([
-    ['another version', '{"version":2,"hclReport":"AQ"}', /'version' must be 1/],
-    ['an unknown member', '{"version":1,"hclReport":"AQ","extra":0}', /unknown member 'extra'/],
+    ['another version', '{"version":2,"hclReport":"AQ"}', /evidence.version must be 1/],
+    ['an unknown member', '{"version":1,"hclReport":"AQ","extra":0}', /evidence has no member "extra"/],
     [
       'an unknown member deep inside',
       '{"version":1,"hclReport":"AQ","certificates":{"vcek":"AQ","x":1}}',
-      /'certificates.x'/,
+      /evidence.certificates has no member "x"/,
     ],
     ['a doubled member', '{"version":1,"hclReport":"AQ","hclReport":"AQ"}', /twice/],
     [
@@ -74,7 +74,7 @@ describe('evidence as JSON', () => {
       '{"version":1,"hclReport":"AQ","hclReport\\u0000":0,"hclR\\u0065port":"AQ"}',
       /twice/,
     ],
-    ['a missing report', '{"version":1}', /'hclReport' must be a string/],
+    ['a missing report', '{"version":1}', /evidence.hclReport must be base64url/],
     ['padded base64url', '{"version":1,"hclReport":"AQ=="}', /base64url without padding/],
     ['loose bits in base64url', '{"version":1,"hclReport":"AR"}', /base64url without padding/],
     [
@@ -90,7 +90,7 @@ describe('evidence as JSON', () => {
     [
       'another bank',
       '{"version":1,"hclReport":"AQ","quote":{"message":"AQ","signature":"AQ","pcrs":{"alg":"sha1","values":{}}}}',
-      /'sha256'/,
+      /must be sha256/,
     ],
     ['a list', '[]', /must be an object/],
     ['null', 'null', /must be an object/],

@@ -1,8 +1,9 @@
+import { collateralTable } from '../../abi/evidence-shape.js';
 import { plainBytes } from '../../abi/input.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { isBytes } from '../../base/bytes.js';
-import { anyText, custom, text } from '../../base/option-kinds.js';
-import { invalid, nested, type OptionKind, required } from '../../base/options.js';
+import { custom } from '../../base/option-kinds.js';
+import { invalid, nested, type OptionKind } from '../../base/options.js';
 
 /** Genuine lists take 4 KiB, in hex twice that. A list is read before its signature is known to be good. */
 const MAXIMUM_LIST = 1024 * 1024;
@@ -16,15 +17,4 @@ const uncopied: OptionKind<Uint8Array> = custom((value, name) => {
 });
 
 /** Shape of collateral; what is inside is for the checks to judge. */
-export const collateralOption: OptionKind<TdxCollateral> = nested<TdxCollateral>({
-  tcbInfo: required(anyText),
-  tcbInfoSignature: uncopied,
-  tcbInfoIssuerChain: required(anyText),
-  qeIdentity: required(anyText),
-  qeIdentitySignature: uncopied,
-  qeIdentityIssuerChain: required(anyText),
-  pckCrl: required(uncopied),
-  pckCrlIssuerChain: anyText,
-  rootCaCrl: required(uncopied),
-  pckCertificateChain: text,
-});
+export const collateralOption: OptionKind<TdxCollateral> = nested(collateralTable(uncopied));
