@@ -1,4 +1,4 @@
-import { utf8Bytes } from './bytes.js';
+import { asciiText, encodeInto, utf8Bytes } from './bytes.js';
 
 /**
  * The one base64 codec (RFC 4648). Decoding is strict: one text for one value, so that no two readers of a document see
@@ -34,14 +34,12 @@ export function encodeBase64(bytes: Uint8Array): string {
 
 /** Bytes of base64url without padding; undefined for anything else. */
 export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  const codes = utf8Bytes(text);
-  return decode(codes, 0, codes.length, URL_VALUES);
+  return decodeText(text, URL_VALUES);
 }
 
 /** Bytes of base64 with padding, as text or as its ASCII; undefined for anything else. */
 export function decodeBase64(text: string | Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-  const codes = typeof text === 'string' ? utf8Bytes(text) : text;
-  return decode(codes, 0, codes.length, STANDARD_VALUES);
+  return typeof text === 'string' ? decodeText(text, STANDARD_VALUES) : decode(text, 0, text.length, STANDARD_VALUES);
 }
 
 /** The same of ASCII from `start` to `end` with blanks and line ends anywhere, as PEM has it. */
@@ -50,16 +48,24 @@ export function decodeBase64Lines(codes: Uint8Array, start: number, end: number)
 }
 
 function encode(bytes: Uint8Array, alphabet: string): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 3) {
-    const left = bytes.length - at;
-    const group = ((bytes[at] as number) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    text += alphabet[group >>> 18];
-    text += alphabet[(group >>> 12) & 63];
-    if (left > 1) text += alphabet[(group >>> 6) & 63];
-    if (left > 2) text += alphabet[group & 63];
-  }
-  return text;
+  return asciiText(Math.ceil((bytes.length * 4) / 3), (index) => {
+    const at = (index * 6) >> 3;
+    const sixteen = ((bytes[at] as number) << 8) | (bytes[at + 1] ?? 0);
+    return alphabet.charCodeAt((sixteen >> (10 - ((index * 6) & 7))) & 63);
+  });
+}
+
+/** For texts up to a third of it, one after the other: memory of its own for each takes longer than to decode it. */
+const shortText = /* @__PURE__ */ new Uint8Array(24 * 1024);
+
+function decodeText(text: string, values: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  const isShort = text.length * 3 <= shortText.length;
+  const codes = isShort ? shortText : utf8Bytes(text);
+  const end = isShort ? encodeInto(text, shortText) : codes.length;
+  const bytes = decode(codes, 0, end, values);
+  // It may have been a secret.
+  shortText.fill(0, 0, end);
+  return bytes;
 }
 
 const PAD = 0x3d;
@@ -81,46 +87,24 @@ function decode(
   }
   const bytes = new Uint8Array(((end - start) * 3) >> 2);
   let to = 0;
-  let at = start;
   let group = 0;
-  /** Characters of the group that is put together; of most there are four at once. */
-  let count = 0;
-  while (at < end) {
-    if (count === 0 && at + 4 <= end) {
-      // Written out: as a function of its own the look-up costs half as much again.
-      const one = values[codes[at] as number] as number;
-      const two = values[codes[at + 1] as number] as number;
-      const three = values[codes[at + 2] as number] as number;
-      const four = values[codes[at + 3] as number] as number;
-      if ((one | two | three | four) < 64) {
-        bytes[to++] = (one << 2) | (two >> 4);
-        bytes[to++] = (two << 4) | (three >> 2);
-        bytes[to++] = (three << 6) | four;
-        at += 4;
-        continue;
-      }
-    }
-    const code = codes[at++] as number;
+  /** Bits of the group that no byte has yet. */
+  let left = 0;
+  for (let at = start; at < end; at++) {
+    const code = codes[at] as number;
     const value = values[code] as number;
-    if (value < 64) {
-      group = (group << 6) | value;
-      count++;
-    } else if (!blanks || !isBlank(code)) return undefined;
-    if (count < 4) continue;
-    bytes[to++] = group >> 16;
-    bytes[to++] = group >> 8;
-    bytes[to++] = group;
-    group = count = 0;
+    if (value > 63) {
+      if (blanks && isBlank(code)) continue;
+      return undefined;
+    }
+    group = (group << 6) | value;
+    left += 6;
+    if (left < 8) continue;
+    left -= 8;
+    bytes[to++] = group >> left;
   }
-  if (count === 1 || (isPadded && (count + padding) % 4 !== 0)) return undefined;
-  if (count > 0) {
-    group <<= 24 - 6 * count;
-    // The bits behind the last byte.
-    if ((group & (count === 3 ? 0xff : 0xffff)) !== 0) return undefined;
-    bytes[to] = group >> 16;
-    // Behind the end of the bytes, or zero and cut off, where there is one alone.
-    bytes[to + 1] = group >> 8;
-    to += count - 1;
-  }
+  // A character that is alone, bits behind the last byte, or padding that is not as long as they are.
+  const isWhole = left < 6 && (group & ((1 << left) - 1)) === 0 && (!isPadded || left === 2 * padding);
+  if (!isWhole) return undefined;
   return to === bytes.length ? bytes : bytes.subarray(0, to);
 }

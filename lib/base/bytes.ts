@@ -74,6 +74,11 @@ const lenientUtf8 = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true }
   return encoder.encode(text);
 }
 
+/** Writes UTF-8 of a text over the beginning of bytes that have room for it; how many of them it takes. */
+export function encodeInto(text: string, bytes: Uint8Array): number {
+  return encoder.encodeInto(text, bytes).written;
+}
+
 /** Text of UTF-8 bytes, a byte order mark included; undefined when they are not UTF-8. */
 export function utf8Text(bytes: Uint8Array): string | undefined {
   try {
@@ -94,6 +99,25 @@ export function latin1Text(bytes: Uint8Array): string {
   for (let at = 0; at < bytes.length; at += 4096) {
     // By `apply`, which takes any list: to spread one costs five times as much.
     text += String.fromCharCode.apply(null, bytes.subarray(at, at + 4096) as unknown as number[]);
+  }
+  return text;
+}
+
+const PIECE = 64;
+const pieces: number[][] = [];
+
+/**
+ * A text of so many ASCII characters by their codes. Put together character by character it would leave 32 bytes of garbage for
+ * each.
+ */
+export function asciiText(length: number, codeAt: (index: number) => number): string {
+  let text = '';
+  for (let start = 0; start < length; start += PIECE) {
+    const size = Math.min(PIECE, length - start);
+    pieces[size] ??= Array(size).fill(0);
+    const codes = pieces[size];
+    for (let at = 0; at < size; at++) codes[at] = codeAt(start + at);
+    text += String.fromCharCode.apply(null, codes);
   }
   return text;
 }

@@ -1,11 +1,11 @@
-/** Two digits for each byte. */
-const DIGITS = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+import { asciiText } from './bytes.js';
 
 /** Lower-case hex of bytes. */
 export function hex(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at++) text += DIGITS[bytes[at] as number];
-  return text;
+  return asciiText(2 * bytes.length, (index) => {
+    const digit = ((bytes[index >> 1] as number) >> (index % 2 === 0 ? 4 : 0)) & 15;
+    return digit + (digit < 10 ? 0x30 : 0x57);
+  });
 }
 
 /** Value of a hex digit by its code, in either case. */
