@@ -1,8 +1,8 @@
-import type { TokenChecks } from './errors.js';
 import type { WindowsTokenPolicy } from './policy.js';
+import type { JsonObject, TokenChecks } from './token-checks.js';
 
-/** A demand on the boot of Windows: the claims and the value that each must have. Absent does not meet it. */
-const DEMANDS: Readonly<Record<'requireTestSigningOff' | 'requireDebuggersOff' | 'requireCodeIntegrity', Demand>> = {
+/** The claims that each demand on the boot of Windows is about, and the value that each must have: absent does not meet it. */
+const DEMANDS = {
   requireTestSigningOff: { 'testsigning-enabled': false, 'flightsigning-enabled': false },
   requireDebuggersOff: {
     debuggersdisabled: true,
@@ -12,29 +12,20 @@ const DEMANDS: Readonly<Record<'requireTestSigningOff' | 'requireDebuggersOff' |
   },
   requireCodeIntegrity: { signingdisabled: false },
 };
-type Demand = Readonly<Record<string, boolean>>;
 
 /** `guest` are the claims of a guest token, and empty for a platform token, which says nothing of the boot. */
-export function checkWindows(
-  checks: TokenChecks,
-  guest: Readonly<Record<string, unknown>>,
-  demands: WindowsTokenPolicy,
-): void {
-  const equal = (claim: string, expected: boolean): void => {
-    const name = `x-ms-azurevm-${claim}`;
-    checks.equal(undefined, name, 'ERR_TOKEN_WINDOWS', expected, guest[name]);
-  };
-  equal('is-windows', true);
-  for (const [name, claims] of Object.entries(DEMANDS)) {
-    if (demands[name as keyof typeof DEMANDS] !== true) continue;
-    for (const [claim, expected] of Object.entries(claims)) equal(claim, expected);
+export function checkWindows(checks: TokenChecks, guest: JsonObject, demands: WindowsTokenPolicy): void {
+  const prefix = 'x-ms-azurevm-';
+  const demanded = (Object.keys(DEMANDS) as (keyof typeof DEMANDS)[]).filter((name) => demands[name]);
+  for (const claims of [{ 'is-windows': true }, ...demanded.map((name) => DEMANDS[name])]) {
+    for (const [claim, expected] of Object.entries(claims)) {
+      checks.claim(prefix + claim, 'ERR_TOKEN_WINDOWS', expected, guest[prefix + claim]);
+    }
   }
-  if (demands.requireHvci === true) {
-    const hvci = guest['x-ms-azurevm-hvci-policy'];
-    const ok = typeof hvci === 'number' && hvci > 0;
-    checks.add(undefined, 'x-ms-azurevm-hvci-policy', 'ERR_TOKEN_WINDOWS', ok, {
-      expected: 'more than 0',
-      actual: hvci,
-    });
+  if (demands.requireHvci) {
+    const name = `${prefix}hvci-policy`;
+    const actual = guest[name];
+    const ok = typeof actual === 'number' && actual > 0;
+    checks.found(name, 'ERR_TOKEN_WINDOWS', ok, { expected: 'more than 0', actual });
   }
 }

@@ -4,10 +4,8 @@ import { isJsonObject } from '../base/strict-json.js';
 import { checkTdx } from './checks-tdx.js';
 import { checkWindows } from './checks-windows.js';
 import type { Tee } from './claims.js';
-import type { TokenChecks, TokenErrorCode } from './errors.js';
-import type { MinimumSvn, NormalizedPolicy } from './policy.js';
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import type { MinimumSvn, TokenPolicy } from './policy.js';
+import { type JsonObject, lowerCase, type TokenChecks } from './token-checks.js';
 
 /** When a token is looked at, in seconds since 1970, and how far the two clocks may differ. */
 export interface TimeRules {
@@ -16,14 +14,9 @@ export interface TimeRules {
   maxTokenAge: number | undefined;
 }
 
-const NOTHING: JsonObject = /* @__PURE__ */ Object.freeze({});
 const TEE_CLAIMS: Readonly<Record<Tee, string>> = { snp: 'sevsnpvm', tdx: 'tdxvm' };
-/** Claims that say that something in a guest's boot may be debugged. */
-const BOOT_DEBUG_CLAIMS = [
-  'x-ms-azurevm-bootdebug-enabled',
-  'x-ms-azurevm-kerneldebug-enabled',
-  'x-ms-azurevm-hypervisordebug-enabled',
-] as const;
+/** What can be debugged in a guest's boot, as claims name it. */
+const BOOT_PARTS = ['boot', 'kernel', 'hypervisor'] as const;
 
 /** A token's claims, and where in them its kind has the others. */
 interface TokenParts {
@@ -32,8 +25,6 @@ interface TokenParts {
   claims: JsonObject;
   /** The hardware's claims: nested in a guest token, at top level in a platform token. */
   hardware: JsonObject;
-  /** What the hardware's claims say that it is; undefined for anything else. */
-  tee: Tee | undefined;
   /** What the HCL says of the machine. */
   configuration: JsonObject;
 }
@@ -41,135 +32,115 @@ interface TokenParts {
 function partsOf(claims: JsonObject): TokenParts {
   const guest = claims['x-ms-attestation-type'] === 'azurevm';
   const hardware = guest ? object(claims['x-ms-isolation-tee']) : claims;
-  const type = hardware['x-ms-attestation-type'];
-  const tee = type === TEE_CLAIMS.snp ? 'snp' : type === TEE_CLAIMS.tdx ? 'tdx' : undefined;
-  return { guest, claims, hardware, tee, configuration: object(object(hardware['x-ms-runtime'])['vm-configuration']) };
+  return { guest, claims, hardware, configuration: object(object(hardware['x-ms-runtime'])['vm-configuration']) };
 }
 
 /** Makes every check of a token's claims, one after the other whatever the earlier ones found. */
-export function checkClaims(checks: TokenChecks, claims: JsonObject, policy: NormalizedPolicy, time: TimeRules): void {
+export function checkClaims(checks: TokenChecks, claims: JsonObject, policy: TokenPolicy, time: TimeRules): void {
   checkTimes(checks, claims, time);
   const token = partsOf(claims);
-  checkType(checks, token, policy);
+  const { guest, hardware } = token;
+  const { attestationType = ['azurevm'], tee = ['snp', 'tdx'] } = policy;
+  const hardwareType = hardware['x-ms-attestation-type'];
+  checks.claim('attestation type', 'ERR_TOKEN_ATTESTATION_TYPE', attestationType, claims['x-ms-attestation-type']);
+  const teeClaims = [tee].flat().map((one) => TEE_CLAIMS[one]);
+  checks.claim('isolation', 'ERR_TOKEN_ISOLATION', teeClaims, hardwareType);
   checkState(checks, token, policy);
   checkFreshness(checks, token, policy);
   checkIdentity(checks, token, policy);
   // A machine that is neither is refused above; what one TEE alone has is checked on that one.
-  if (token.tee === 'tdx') checkTdx(checks, token.hardware, policy);
-  else checkSnp(checks, token.hardware, policy);
-  if (policy.windows !== undefined) checkWindows(checks, token.guest ? claims : NOTHING, policy.windows);
+  if (hardwareType === TEE_CLAIMS.tdx) checkTdx(checks, hardware, policy);
+  else checkSnp(checks, hardware, policy);
+  if (policy.windows !== undefined) checkWindows(checks, guest ? claims : {}, policy.windows);
 }
 
-function checkTimes(checks: TokenChecks, claims: JsonObject, { now, tolerance, maxTokenAge }: TimeRules): void {
-  const { exp, nbf, iat } = claims;
-  const numeric = isTime(exp) && (nbf === undefined || isTime(nbf)) && (iat === undefined || isTime(iat));
-  checks.add(undefined, 'exp, nbf and iat are numbers', 'ERR_TOKEN_TIME_CLAIM', numeric);
-  const compare = (name: string, code: TokenErrorCode, ok: boolean, expected: number, actual: unknown): void => {
-    checks.add(undefined, name, code, ok, { expected, actual });
-  };
+function checkTimes(checks: TokenChecks, { exp, nbf, iat }: JsonObject, time: TimeRules): void {
+  const { now, tolerance, maxTokenAge } = time;
+  const isNumeric = isTime(exp) && [nbf, iat].filter(isGiven).every(isTime);
+  checks.found('exp, nbf and iat are numbers', 'ERR_TOKEN_TIME_CLAIM', isNumeric);
   const earliest = now - tolerance;
-  const latest = now + tolerance;
-  if (isTime(exp)) compare('not expired (exp)', 'ERR_TOKEN_EXPIRED', exp > earliest, earliest, exp);
-  if (isTime(nbf)) compare('already valid (nbf)', 'ERR_TOKEN_NOT_YET_VALID', nbf <= latest, latest, nbf);
-  if (isTime(iat)) compare('issued in the past (iat)', 'ERR_TOKEN_ISSUED_IN_FUTURE', iat <= latest, latest, iat);
+  const expected = now + tolerance;
+  if (isTime(exp)) {
+    checks.found('not expired (exp)', 'ERR_TOKEN_EXPIRED', exp > earliest, { expected: earliest, actual: exp });
+  }
+  if (isTime(nbf)) {
+    checks.found('already valid (nbf)', 'ERR_TOKEN_NOT_YET_VALID', nbf <= expected, { expected, actual: nbf });
+  }
+  if (isTime(iat)) {
+    checks.found('issued in the past (iat)', 'ERR_TOKEN_ISSUED_IN_FUTURE', iat <= expected, { expected, actual: iat });
+  }
   if (maxTokenAge !== undefined) {
     const oldest = earliest - maxTokenAge;
-    compare('iat is not earlier than', 'ERR_TOKEN_TOO_OLD', isTime(iat) && iat >= oldest, oldest, iat);
+    const ok = isTime(iat) && iat >= oldest;
+    checks.found('iat is not earlier than', 'ERR_TOKEN_TOO_OLD', ok, { expected: oldest, actual: iat });
   }
 }
 
-function checkType(checks: TokenChecks, { claims, hardware, tee }: TokenParts, policy: NormalizedPolicy): void {
-  const type = claims['x-ms-attestation-type'];
-  checks.oneOf(undefined, 'attestation type', 'ERR_TOKEN_ATTESTATION_TYPE', policy.attestationTypes, type);
-  checks.add(undefined, 'isolation', 'ERR_TOKEN_ISOLATION', tee !== undefined && policy.tees.includes(tee), {
-    expected: policy.tees.map((one) => TEE_CLAIMS[one]),
-    actual: hardware['x-ms-attestation-type'],
-  });
-}
-
-function checkState(checks: TokenChecks, token: TokenParts, policy: NormalizedPolicy): void {
+function checkState(checks: TokenChecks, token: TokenParts, policy: TokenPolicy): void {
   const { guest, claims, hardware, configuration } = token;
-  const equal = (name: string, code: TokenErrorCode, expected: string | boolean, actual: unknown): void => {
-    checks.equal(undefined, name, code, expected, actual);
-  };
-  if (policy.requireCompliance) {
-    equal('compliance status', 'ERR_TOKEN_COMPLIANCE', 'azure-compliant-cvm', hardware['x-ms-compliance-status']);
+  const { requireCompliance = true, requireSecureBoot, requireTpm, allowDebug } = policy;
+  const compliant = requireCompliance ? 'azure-compliant-cvm' : undefined;
+  checks.claim('compliance status', 'ERR_TOKEN_COMPLIANCE', compliant, hardware['x-ms-compliance-status']);
+  for (const part of guest && !allowDebug ? BOOT_PARTS : []) {
+    const name = `x-ms-azurevm-${part}debug-enabled`;
+    // Absent is fine: the service leaves out what does not exist in the guest's boot.
+    if (claims[name] !== undefined) checks.claim(name, 'ERR_TOKEN_DEBUG', false, claims[name]);
   }
-  if (!policy.allowDebug) {
-    for (const claim of guest ? BOOT_DEBUG_CLAIMS : []) {
-      // Absent is fine: the service leaves out what does not exist in the guest's boot.
-      if (claims[claim] !== undefined) equal(claim, 'ERR_TOKEN_DEBUG', false, claims[claim]);
-    }
-  }
-  if (policy.requireSecureBoot) {
-    equal('secure boot configured', 'ERR_TOKEN_SECURE_BOOT', true, configuration['secure-boot']);
-    if (guest) equal('secure boot measured', 'ERR_TOKEN_SECURE_BOOT', true, claims.secureboot);
-  }
-  if (policy.requireTpm) equal('TPM enabled', 'ERR_TOKEN_TPM', true, configuration['tpm-enabled']);
+  const secure = requireSecureBoot || undefined;
+  checks.claim('secure boot configured', 'ERR_TOKEN_SECURE_BOOT', secure, configuration['secure-boot']);
+  if (guest) checks.claim('secure boot measured', 'ERR_TOKEN_SECURE_BOOT', secure, claims.secureboot);
+  checks.claim('TPM enabled', 'ERR_TOKEN_TPM', requireTpm || undefined, configuration['tpm-enabled']);
 }
 
-function checkFreshness(checks: TokenChecks, { guest, claims }: TokenParts, policy: NormalizedPolicy): void {
-  const payload = guest ? object(object(claims['x-ms-runtime'])['client-payload']) : NOTHING;
-  if (policy.nonce !== undefined) {
+function checkFreshness(checks: TokenChecks, { guest, claims }: TokenParts, policy: TokenPolicy): void {
+  const { nonce, clientPayload = {} } = policy;
+  const payload = guest ? object(object(claims['x-ms-runtime'])['client-payload']) : {};
+  if (nonce !== undefined) {
     const ok = guest
-      ? sameText(own(payload, 'nonce') ?? own(payload, 'Nonce'), base64(policy.nonce))
-      : sameText(claims.nonce, policy.nonce);
-    checks.add(undefined, 'nonce', 'ERR_TOKEN_NONCE', ok);
+      ? sameText(own(payload, 'nonce') ?? own(payload, 'Nonce'), base64(nonce))
+      : sameText(claims.nonce, nonce);
+    checks.found('nonce', 'ERR_TOKEN_NONCE', ok);
   }
-  for (const [name, value] of policy.clientPayload) {
+  for (const [name, value] of Object.entries(clientPayload)) {
     const ok = sameText(own(payload, name), base64(value));
-    checks.add(undefined, `client payload ${JSON.stringify(name)}`, 'ERR_TOKEN_CLIENT_PAYLOAD', ok);
+    checks.found(`client payload ${JSON.stringify(name)}`, 'ERR_TOKEN_CLIENT_PAYLOAD', ok);
   }
 }
 
-function checkIdentity(checks: TokenChecks, token: TokenParts, policy: NormalizedPolicy): void {
+function checkIdentity(checks: TokenChecks, token: TokenParts, policy: TokenPolicy): void {
   const { guest, claims, configuration } = token;
-  const { policyHashes, vmId } = policy;
-  if (policyHashes !== undefined) {
-    checks.oneOf(undefined, 'policy hash', 'ERR_TOKEN_POLICY_HASH', policyHashes, claims['x-ms-policy-hash']);
-  }
-  if (vmId !== undefined) {
-    const ids = [configuration.vmUniqueId];
-    // The guest token names the machine twice: by the AK's certificate and by the HCL. One of them may be absent,
-    // both must be right.
-    if (guest) ids.unshift(claims['x-ms-azurevm-vmid']);
-    const named = ids.filter((id) => id !== undefined).map(lowerCase);
-    const ok = named.length > 0 && named.every((id) => id === vmId);
-    checks.add(undefined, 'VM id', 'ERR_TOKEN_VM_ID', ok, {
-      expected: vmId,
-      actual: named.length === 0 ? undefined : named.map((id) => (typeof id === 'string' ? id : typeof id)).join(', '),
-    });
+  checks.claim('policy hash', 'ERR_TOKEN_POLICY_HASH', policy.policyHash, claims['x-ms-policy-hash']);
+  const vmId = policy.vmId?.toLowerCase();
+  if (vmId === undefined) return;
+  // The guest token names the machine twice: by the AK's certificate and by the HCL. One of them may be absent, both must
+  // be right.
+  const named = [guest ? claims['x-ms-azurevm-vmid'] : undefined, configuration.vmUniqueId].filter(isGiven);
+  for (const id of named.length === 0 ? [undefined] : named) {
+    checks.claim('VM id', 'ERR_TOKEN_VM_ID', vmId, lowerCase(id));
   }
 }
 
-function checkSnp(checks: TokenChecks, hardware: JsonObject, policy: NormalizedPolicy): void {
-  const { launchMeasurements, hostData, idKeyDigests } = policy;
-  const hex = (claim: string): unknown => lowerCase(hardware[`x-ms-sevsnpvm-${claim}`]);
-  if (!policy.allowDebug) {
-    const debuggable = hardware['x-ms-sevsnpvm-is-debuggable'];
-    checks.equal(undefined, 'guest policy forbids debugging', 'ERR_TOKEN_DEBUG', false, debuggable);
+function checkSnp(checks: TokenChecks, hardware: JsonObject, policy: TokenPolicy): void {
+  const { allowDebug, allowMigration, launchMeasurement, hostData, idKeyDigest, minimumSvn = {} } = policy;
+  const claim = (name: string): unknown => lowerCase(hardware[`x-ms-sevsnpvm-${name}`]);
+  const debugging = allowDebug ? undefined : false;
+  const migration = allowMigration ? undefined : false;
+  checks.claim('guest policy forbids debugging', 'ERR_TOKEN_DEBUG', debugging, claim('is-debuggable'));
+  checks.claim('guest policy forbids migration', 'ERR_TOKEN_MIGRATION', migration, claim('migration-allowed'));
+  checks.claim('VMPL', 'ERR_TOKEN_VMPL', 0, claim('vmpl'));
+  checks.claim('launch measurement', 'ERR_TOKEN_LAUNCH_MEASUREMENT', launchMeasurement, claim('launchmeasurement'));
+  checks.claim('host data', 'ERR_TOKEN_HOST_DATA', hostData, claim('hostdata'));
+  checks.claim('ID key digest', 'ERR_TOKEN_ID_KEY', idKeyDigest, claim('idkeydigest'));
+  for (const [component, expected] of Object.entries(minimumSvn satisfies MinimumSvn)) {
+    // The guest's own claim has no hyphen, the others do.
+    const actual = claim(component === 'guest' ? 'guestsvn' : `${component}-svn`);
+    const ok = Number.isSafeInteger(actual) && (actual as number) >= expected;
+    checks.found(`${component} SVN is at least`, 'ERR_TOKEN_SVN', ok, { expected, actual });
   }
-  if (!policy.allowMigration) {
-    const allowed = hardware['x-ms-sevsnpvm-migration-allowed'];
-    checks.equal(undefined, 'guest policy forbids migration', 'ERR_TOKEN_MIGRATION', false, allowed);
-  }
-  checks.equal(undefined, 'VMPL', 'ERR_TOKEN_VMPL', 0, hardware['x-ms-sevsnpvm-vmpl']);
-  if (launchMeasurements !== undefined) {
-    const measured = hex('launchmeasurement');
-    checks.oneOf(undefined, 'launch measurement', 'ERR_TOKEN_LAUNCH_MEASUREMENT', launchMeasurements, measured);
-  }
-  if (hostData !== undefined) checks.oneOf(undefined, 'host data', 'ERR_TOKEN_HOST_DATA', hostData, hex('hostdata'));
-  if (idKeyDigests !== undefined) {
-    checks.oneOf(undefined, 'ID key digest', 'ERR_TOKEN_ID_KEY', idKeyDigests, hex('idkeydigest'));
-  }
-  for (const [component, minimum] of policy.minimumSvn) checkSvn(checks, hardware, component, minimum);
 }
 
-function checkSvn(checks: TokenChecks, hardware: JsonObject, component: keyof MinimumSvn, minimum: number): void {
-  // The guest's own claim has no hyphen, the others do.
-  const svn = hardware[component === 'guest' ? 'x-ms-sevsnpvm-guestsvn' : `x-ms-sevsnpvm-${component}-svn`];
-  const ok = typeof svn === 'number' && Number.isSafeInteger(svn) && svn >= minimum;
-  checks.add(undefined, `${component} SVN is at least`, 'ERR_TOKEN_SVN', ok, { expected: minimum, actual: svn });
+function isGiven(value: unknown): boolean {
+  return value !== undefined;
 }
 
 function isTime(value: unknown): value is number {
@@ -177,15 +148,11 @@ function isTime(value: unknown): value is number {
 }
 
 function object(value: unknown): JsonObject {
-  return isJsonObject(value) ? value : NOTHING;
+  return isJsonObject(value) ? value : {};
 }
 
 function own(from: JsonObject, name: string): unknown {
   return Object.hasOwn(from, name) ? from[name] : undefined;
-}
-
-function lowerCase(value: unknown): unknown {
-  return typeof value === 'string' ? value.toLowerCase() : value;
 }
 
 /** As the service returns the values of a client payload. */

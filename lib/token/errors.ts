@@ -1,5 +1,5 @@
-import type { CheckList } from '../base/checks.js';
-import { type Check, VerificationError } from '../base/errors.js';
+import type { VerificationError } from '../base/errors.js';
+import { refusalOf } from '../verify/refusal.js';
 
 /** Every reason for which a token is refused: stable code and what it says. */
 export const TOKEN_REFUSALS = /* @__PURE__ */ Object.freeze({
@@ -48,12 +48,12 @@ export const TOKEN_REFUSALS = /* @__PURE__ */ Object.freeze({
 /** Code of a token refusal, for instance `'ERR_TOKEN_SIGNATURE'`. */
 export type TokenErrorCode = keyof typeof TOKEN_REFUSALS;
 
-/** The checks of a token. */
-export type TokenChecks = CheckList<TokenErrorCode>;
-
-/** A refusal that is not a finding among the claims: the token is not even read further. */
-export function refuseToken(code: TokenErrorCode, because?: string, cause?: unknown): VerificationError {
-  const message = because === undefined ? TOKEN_REFUSALS[code] : `${TOKEN_REFUSALS[code].slice(0, -1)}: ${because}`;
-  const check: Check = { name: TOKEN_REFUSALS[code], ok: false, code };
-  return new VerificationError(code, message, [check], cause);
+/**
+ * A refusal that is not a finding among the claims: the token is not even read further.
+ *
+ * @param name what was checked
+ * @param actual what was found
+ */
+export function refuseToken(code: TokenErrorCode, name: string, actual?: string, cause?: unknown): VerificationError {
+  return refusalOf([{ name, ok: false, code, ...(actual !== undefined && { actual }) }], cause);
 }

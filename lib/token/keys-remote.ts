@@ -1,4 +1,5 @@
 import type { JSONWebKeySet } from 'jose';
+import type { VerificationError } from '../base/errors.js';
 import { callable, flag, integer, milliseconds, text } from '../base/option-kinds.js';
 import type { OptionTable } from '../base/options.js';
 import { invalid } from '../base/options.js';
@@ -11,7 +12,7 @@ import { isLoopback } from '../http/service-url.js';
 import { tracedExchange } from '../http/traced-exchange.js';
 import { type HttpAnswer, HttpError, type Transport } from '../http/transport.js';
 import { refuseToken } from './errors.js';
-import { checkKeySet } from './keys.js';
+import { checkKeySet, refuseKeySet } from './keys.js';
 
 /** Largest key set that is read, in bytes. Each of the service's certificates carries its own attestation evidence. */
 export const MAX_KEY_SET_BYTES = 4 * 1024 * 1024;
@@ -166,17 +167,19 @@ async function fetchKeySet(url: URL, transport: Transport, timeoutMs: number): P
   try {
     answer = await tracedExchange(transport, [request, limits]);
   } catch (error) {
-    if (error instanceof HttpError && error.reason === 'unreadable') {
-      throw refuseToken('ERR_TOKEN_KEY_SET', error.message, error);
-    }
-    const because = error instanceof HttpError ? error.message : 'the issuer could not be asked';
-    throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', because, error);
+    const why = error instanceof HttpError ? error.message : 'the issuer could not be asked';
+    if (error instanceof HttpError && error.reason === 'unreadable') throw refuseKeySet(why, error);
+    throw unavailable(why, error);
   }
   if (answer.status !== 200) {
     const redirect = answer.status >= 300 && answer.status < 400 ? ', a redirect, which is not followed' : '';
-    throw refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', `the issuer answered with status ${answer.status}${redirect}`);
+    throw unavailable(`status ${answer.status}${redirect}`);
   }
   return parseKeySet(answer.body);
+}
+
+function unavailable(why: string, cause?: unknown): VerificationError {
+  return refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', 'keys of the issuer can be fetched', why, cause);
 }
 
 /** Reads the body of a key set. Throws ERR_TOKEN_KEY_SET. */
@@ -185,7 +188,7 @@ export function parseKeySet(body: Uint8Array): JSONWebKeySet {
   try {
     value = parseStrictJson(body);
   } catch (error) {
-    throw refuseToken('ERR_TOKEN_KEY_SET', 'it is not acceptable JSON', error);
+    throw refuseKeySet('not acceptable JSON', error);
   }
   return checkKeySet(value);
 }

@@ -1,6 +1,7 @@
 import type { JSONWebKeySet, JWK } from 'jose';
 import { parseCertificate } from '../abi/x509.js';
 import { decodeBase64 } from '../base/base64url.js';
+import type { VerificationError } from '../base/errors.js';
 import { isJsonObject } from '../base/strict-json.js';
 import type { EcCurve, PublicKey, SignatureScheme } from '../engine/engine.js';
 import { publicKeyFromJwk } from '../engine/public-key.js';
@@ -36,12 +37,16 @@ export const TOKEN_ALGORITHMS = /* @__PURE__ */ Object.freeze(
 
 export const schemeOf = (algorithm: TokenAlgorithm): SignatureScheme => ALGORITHMS[algorithm].scheme;
 
+/** ERR_TOKEN_KEY_SET */
+export function refuseKeySet(why: string, cause?: unknown): VerificationError {
+  return refuseToken('ERR_TOKEN_KEY_SET', 'key set of the issuer', why, cause);
+}
+
 /** Accepts what looks like a key set within the limits; throws ERR_TOKEN_KEY_SET otherwise. */
 export function checkKeySet(value: unknown): JSONWebKeySet {
-  if (!isJsonObject(value) || !Array.isArray(value.keys)) throw refuseToken('ERR_TOKEN_KEY_SET', 'no array `keys`');
-  if (value.keys.length > MAX_KEYS) {
-    throw refuseToken('ERR_TOKEN_KEY_SET', `${value.keys.length} keys, at most ${MAX_KEYS} are looked at`);
-  }
+  if (!isJsonObject(value) || !Array.isArray(value.keys)) throw refuseKeySet('no array `keys`');
+  const { length } = value.keys;
+  if (length > MAX_KEYS) throw refuseKeySet(`${length} keys, at most ${MAX_KEYS} are looked at`);
   return value as unknown as JSONWebKeySet;
 }
 
@@ -52,7 +57,7 @@ export function checkKeySet(value: unknown): JSONWebKeySet {
 export function findKeys(set: JSONWebKeySet, kid: string, algorithm: TokenAlgorithm): PublicKey[] {
   const named = set.keys.filter((entry) => isJsonObject(entry) && entry.kid === kid);
   if (named.length > MAX_KEYS_PER_KID) {
-    throw refuseToken('ERR_TOKEN_KEY_SET', `${named.length} keys share one kid, at most ${MAX_KEYS_PER_KID} are tried`);
+    throw refuseKeySet(`${named.length} keys share one kid, at most ${MAX_KEYS_PER_KID} are tried`);
   }
   const found: PublicKey[] = [];
   for (const entry of named) {

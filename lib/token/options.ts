@@ -5,7 +5,7 @@ import type { TimeRules } from './checks.js';
 import type { AttestationType, Tee } from './claims.js';
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from './keys.js';
 import { KEY_FETCH, type KeyFetchOptions } from './keys-remote.js';
-import { type NormalizedPolicy, normalizePolicy, TOKEN_POLICY, type TokenPolicy } from './policy.js';
+import { acceptedTees, TOKEN_POLICY, type TokenPolicy } from './policy.js';
 
 /** Whose tokens are accepted, by which keys, at which time, and what they must say. */
 export interface VerifyTokenOptions extends TokenPolicy {
@@ -75,7 +75,7 @@ export const VERIFY_TOKEN: OptionTable<VerifyTokenOptions> = /* @__PURE__ */ Obj
 
 /** Options after their check, in the form in which they are used. */
 export interface CheckedTokenOptions {
-  policy: NormalizedPolicy;
+  policy: TokenPolicy;
   time: TimeRules;
   /** Without a slash at the end. */
   issuers: readonly string[];
@@ -93,7 +93,7 @@ export function checkTokenOptions(options: VerifyTokenOptions, what = 'verifyTok
 export function usableTokenOptions(checked: VerifyTokenOptions): CheckedTokenOptions {
   const { now = new Date(), clockTolerance = DEFAULT_TOLERANCE_SECONDS, maxTokenAge } = checked;
   return {
-    policy: normalizePolicy(checked),
+    policy: { ...checked, tee: acceptedTees(checked) },
     time: { now: Math.floor(now.getTime() / 1000), tolerance: clockTolerance, maxTokenAge },
     issuers: checked.issuer as readonly string[],
     algorithms: checked.algorithms ?? ['RS256'],

@@ -4,8 +4,6 @@ import { anyText, flag, integer, listOf, oneOf, oneOrMore, text, textLike } from
 import { invalid, nested, type OptionKind, type OptionTable, recordOf, required } from '../base/options.js';
 import type { AttestationType, Tee } from './claims.js';
 
-export { invalid } from '../base/options.js';
-
 /** What a token must say. Each expectation that is given is checked; one that is given as `undefined` is an error. */
 export interface TokenPolicy {
   /**
@@ -138,94 +136,23 @@ export const TOKEN_POLICY: OptionTable<TokenPolicy> = {
   }),
 };
 
-/** A policy in the form in which claims are compared. */
-export interface NormalizedPolicy {
-  attestationTypes: readonly AttestationType[];
-  tees: readonly Tee[];
-  requireCompliance: boolean;
-  requireSecureBoot: boolean;
-  requireTpm: boolean;
-  allowDebug: boolean;
-  allowMigration: boolean;
-  nonce: string | undefined;
-  clientPayload: readonly (readonly [string, string])[];
-  policyHashes: readonly string[] | undefined;
-  vmId: string | undefined;
-  launchMeasurements: readonly string[] | undefined;
-  hostData: readonly string[] | undefined;
-  idKeyDigests: readonly string[] | undefined;
-  minimumSvn: readonly (readonly [keyof MinimumSvn, number])[];
-  tdx: NormalizedTdxPolicy;
-  windows: WindowsTokenPolicy | undefined;
-}
-
-export interface NormalizedTdxPolicy {
-  acceptedTcbStatuses: readonly string[];
-  mrtd: readonly string[] | undefined;
-  mrconfigid: readonly string[] | undefined;
-  minimumTeeTcbSvn: readonly number[] | undefined;
-  xfam: { value: string; mask: string } | undefined;
-}
-
-/** Statuses of a platform that needs nothing, or nothing but care in the software that runs on it. */
-const ACCEPTED_TCB_STATUSES: readonly string[] = ['UpToDate', 'SWHardeningNeeded'];
 const SNP_MEMBERS = ['launchMeasurement', 'hostData', 'idKeyDigest', 'minimumSvn'] as const;
 
 /**
- * Brings a checked policy into the form for comparing.
+ * The kinds of hardware that a checked policy accepts: one that names members of one TEE accepts only that TEE, since on the
+ * other one nothing would check them.
  *
  * @throws {AttestationError} 8 for members that contradict each other
  */
-export function normalizePolicy(policy: TokenPolicy): NormalizedPolicy {
-  const { tdx = {} } = policy;
-  return {
-    attestationTypes: listed(policy.attestationType) ?? ['azurevm'],
-    tees: acceptedTees(policy),
-    requireCompliance: policy.requireCompliance ?? true,
-    requireSecureBoot: policy.requireSecureBoot ?? false,
-    requireTpm: policy.requireTpm ?? false,
-    allowDebug: policy.allowDebug ?? false,
-    allowMigration: policy.allowMigration ?? false,
-    nonce: policy.nonce,
-    clientPayload: Object.entries(policy.clientPayload ?? {}),
-    policyHashes: listed(policy.policyHash),
-    vmId: policy.vmId?.toLowerCase(),
-    launchMeasurements: hexList(policy.launchMeasurement),
-    hostData: hexList(policy.hostData),
-    idKeyDigests: hexList(policy.idKeyDigest),
-    minimumSvn: Object.entries(policy.minimumSvn ?? {}) as [keyof MinimumSvn, number][],
-    tdx: {
-      acceptedTcbStatuses: tdx.acceptedTcbStatuses ?? ACCEPTED_TCB_STATUSES,
-      mrtd: hexList(tdx.mrtd),
-      mrconfigid: hexList(tdx.mrconfigid),
-      minimumTeeTcbSvn: tdx.minimumTeeTcbSvn,
-      xfam: tdx.xfam && { value: tdx.xfam.value, mask: tdx.xfam.mask ?? 'f'.repeat(16) },
-    },
-    windows: policy.windows,
-  };
-}
-
-/** A policy that names members of one TEE accepts only that TEE: on the other one nothing would check them. */
-function acceptedTees(policy: TokenPolicy): readonly Tee[] {
+export function acceptedTees(policy: TokenPolicy): readonly Tee[] {
   const snpMember = SNP_MEMBERS.find((name) => policy[name] !== undefined);
-  const named: Tee[] = [];
-  if (snpMember !== undefined) named.push('snp');
-  if (policy.tdx !== undefined) named.push('tdx');
-  if (named.length > 1) throw invalid(`${snpMember} is about SEV-SNP and tdx about TDX: no machine is both`);
-  const given = listed(policy.tee);
-  if (given === undefined) return named.length === 0 ? ['snp', 'tdx'] : named;
-  const [only] = named;
-  if (only !== undefined && given.some((tee) => tee !== only)) {
-    throw invalid(`${only === 'snp' ? snpMember : 'tdx'} is about ${only}, and tee accepts ${given.join(' and ')}`);
+  const possible: Tee[] = [];
+  if (policy.tdx === undefined) possible.push('snp');
+  if (snpMember === undefined) possible.push('tdx');
+  const accepted = [policy.tee ?? possible].flat();
+  if (possible.length === 0) throw invalid(`${snpMember} is about SEV-SNP and tdx about TDX: no machine is both`);
+  if (accepted.some((tee) => !possible.includes(tee))) {
+    throw invalid(`${snpMember ?? 'tdx'} is about ${possible}, and tee accepts ${accepted.join(' and ')}`);
   }
-  return given;
-}
-
-/** What `oneOrMore` has made a list of. */
-function listed<T extends string>(value: T | readonly T[] | undefined): readonly T[] | undefined {
-  return value === undefined || typeof value !== 'string' ? value : [value];
-}
-
-function hexList(value: HexValue | readonly HexValue[] | undefined): readonly string[] | undefined {
-  return value as readonly string[] | undefined;
+  return accepted;
 }

@@ -1,18 +1,19 @@
 import type { JSONWebKeySet } from 'jose';
-import { CheckList } from '../base/checks.js';
 import { type Check, VerificationError } from '../base/errors.js';
 import { traced } from '../base/tracing.js';
 import type { PublicKey, SignatureEngine } from '../engine/engine.js';
 import { verifySignature } from '../engine/verify-signature.js';
 import { webcryptoEngine } from '../engine/webcrypto.js';
+import { refusalOf } from '../verify/refusal.js';
 import { checkClaims } from './checks.js';
 import type { AttestationClaims } from './claims.js';
-import { refuseToken, TOKEN_REFUSALS, type TokenChecks, type TokenErrorCode } from './errors.js';
+import { refuseToken, type TokenErrorCode } from './errors.js';
 import { checkKeySet, findKeys, schemeOf, type TokenAlgorithm } from './keys.js';
 import type { TokenContext } from './keys-remote.js';
 import { findInRemoteKeys } from './keys-remote.js';
 import { type CheckedTokenOptions, checkTokenOptions, type VerifyTokenOptions } from './options.js';
-import { parseToken, type TokenHeader, type UnverifiedToken } from './parse.js';
+import { parseToken, TOKEN_PARTS, type TokenHeader, type UnverifiedToken } from './parse.js';
+import { TokenChecks } from './token-checks.js';
 
 /** The outcome of a verification, with every check that was made. */
 export type TokenVerification<Claims = AttestationClaims> = VerifiedToken<Claims> | RefusedToken;
@@ -44,9 +45,9 @@ export function verifyTokenIn(
   options: VerifyTokenOptions,
 ): Promise<AttestationClaims> {
   return traced({ name: 'verifyToken' }, async () => {
-    const examined = await examineToken(context, token, checkTokenOptions(options));
-    if (examined.refusal !== undefined) throw examined.refusal;
-    return (examined.token as UnverifiedToken).claims as unknown as AttestationClaims;
+    const { checks, found, cause } = await examineToken(context, token, checkTokenOptions(options));
+    if (!checks.ok || found === undefined) throw refusalOf(checks.checks, cause);
+    return found.claims as unknown as AttestationClaims;
   });
 }
 
@@ -57,21 +58,16 @@ export async function explainTokenIn(
   options: VerifyTokenOptions,
 ): Promise<TokenVerification> {
   const examined = await examineToken(context, token, checkTokenOptions(options, 'explainToken'));
-  const found = examined.token && {
-    header: examined.token.header,
-    claims: examined.token.claims as unknown as AttestationClaims,
-  };
-  const { checks, engine } = examined;
-  if (examined.refusal === undefined && found !== undefined)
-    return { ok: true, checks: checks.checks, engine, ...found };
-  return { ok: false, checks: checks.checks, engine, ...found };
+  const { checks, engine, found } = examined;
+  const contents = found && { header: found.header, claims: found.claims as unknown as AttestationClaims };
+  return { ok: checks.ok, checks: checks.checks, engine, ...contents } as TokenVerification;
 }
 
 interface Examination {
   checks: TokenChecks;
   engine: SignatureEngine['name'];
-  token?: UnverifiedToken;
-  refusal?: VerificationError;
+  found?: UnverifiedToken;
+  cause?: unknown;
 }
 
 /**
@@ -79,47 +75,43 @@ interface Examination {
  * signed by the issuer then; the checks of the claims are all made.
  */
 async function examineToken(context: TokenContext, text: string, options: CheckedTokenOptions): Promise<Examination> {
-  const checks = new CheckList<TokenErrorCode>();
+  const checks = new TokenChecks();
   const examination: Examination = { checks, engine: 'webcrypto' };
   try {
     const token = parseToken(text);
-    examination.token = token;
-    checks.add(undefined, 'three parts of base64url with JSON objects', 'ERR_TOKEN_FORMAT', true);
+    examination.found = token;
+    checks.found(TOKEN_PARTS, 'ERR_TOKEN_FORMAT', true);
     const algorithm = checkHeader(checks, token.header, options.algorithms);
     const engine = engineFor(context, algorithm);
     examination.engine = engine.name;
     const issuer = checkIssuer(checks, token, options);
     const keys = await signatureKeys(context, token.header, algorithm, issuer, options);
     await checkSignature(checks, engine, token, keys, algorithm);
+    checkClaims(checks, token.claims, options.policy, options.time);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
-    const code = error.code as TokenErrorCode;
-    const { message, cause } = error;
-    checks.add(
-      undefined,
-      TOKEN_REFUSALS[code],
-      code,
-      false,
-      message === TOKEN_REFUSALS[code] ? {} : { actual: message },
-    );
-    examination.refusal = new VerificationError(code, message, checks.checks, cause);
-    return examination;
+    examination.cause = error.cause;
+    for (const { name, actual } of error.checks) {
+      checks.found(name, error.code as TokenErrorCode, false, actual === undefined ? {} : { actual });
+    }
   }
-  checkClaims(checks, examination.token.claims, options.policy, options.time);
-  if (!checks.ok) examination.refusal = claimsRefusal(checks);
   return examination;
 }
 
 function checkHeader(checks: TokenChecks, header: TokenHeader, algorithms: readonly TokenAlgorithm[]): TokenAlgorithm {
+  const name = 'signature algorithm';
   const algorithm = algorithms.find((allowed) => allowed === header.alg);
-  if (algorithm === undefined) {
-    throw refuseToken('ERR_TOKEN_ALGORITHM', `alg is ${JSON.stringify(header.alg.slice(0, 32))}`);
-  }
-  checks.add(undefined, 'algorithm is allowed', 'ERR_TOKEN_ALGORITHM', true, { actual: algorithm });
+  if (algorithm === undefined) throw refuseToken('ERR_TOKEN_ALGORITHM', name, quoted(header.alg));
+  checks.found(name, 'ERR_TOKEN_ALGORITHM', true, { actual: algorithm });
   // `b64` (RFC 7797) would make another payload of the same text than the one parsed here.
-  if (header.crit !== undefined || header.b64 !== undefined) throw refuseToken('ERR_TOKEN_CRITICAL_HEADER');
+  const demanded = header.crit !== undefined ? 'crit' : header.b64 !== undefined ? 'b64' : undefined;
+  if (demanded !== undefined)
+    throw refuseToken('ERR_TOKEN_CRITICAL_HEADER', 'extensions that the header demands', demanded);
   return algorithm;
 }
+
+/** Untrusted text as it is shown: cut, and without control characters. */
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 200));
 
 /** The configured issuer that an unverified token names: chooses the keys, so it comes before the signature. */
 function checkIssuer(
@@ -127,12 +119,13 @@ function checkIssuer(
   { header, claims }: UnverifiedToken,
   { issuers, keys }: CheckedTokenOptions,
 ): string {
-  const named = claims.iss;
-  if (typeof named !== 'string') throw refuseToken('ERR_TOKEN_ISSUER', 'iss is missing or not a string');
-  const issuer = named.endsWith('/') ? named.slice(0, -1) : named;
-  if (!issuers.includes(issuer)) throw refuseToken('ERR_TOKEN_ISSUER', `iss is ${JSON.stringify(named.slice(0, 200))}`);
-  checks.add(undefined, 'issuer is the one that was asked for', 'ERR_TOKEN_ISSUER', true, { actual: named });
-  if (!jkuBelongsTo(header, issuer, keys)) throw refuseToken('ERR_TOKEN_JKU');
+  const name = 'issuer (iss)';
+  const { iss } = claims;
+  if (typeof iss !== 'string') throw refuseToken('ERR_TOKEN_ISSUER', name, 'no text');
+  const issuer = iss.endsWith('/') ? iss.slice(0, -1) : iss;
+  if (!issuers.includes(issuer)) throw refuseToken('ERR_TOKEN_ISSUER', name, quoted(iss));
+  checks.found(name, 'ERR_TOKEN_ISSUER', true, { actual: iss });
+  if (!jkuBelongsTo(header, issuer, keys)) throw refuseToken('ERR_TOKEN_JKU', 'key address (jku)', 'not of the issuer');
   return issuer;
 }
 
@@ -155,13 +148,13 @@ async function signatureKeys(
   issuer: string,
   { keys, keyFetch }: CheckedTokenOptions,
 ): Promise<PublicKey[]> {
-  if (kid === undefined || kid === '') throw refuseToken('ERR_TOKEN_KEY_ID');
+  if (kid === undefined || kid === '') throw refuseToken('ERR_TOKEN_KEY_ID', 'key of the issuer (kid)', 'none');
   const find = (set: JSONWebKeySet): PublicKey[] => findKeys(set, kid, algorithm);
   const found =
     keys !== undefined && !(keys instanceof URL)
       ? find(checkKeySet(keys))
       : await findInRemoteKeys(context, keys ?? new URL(`${issuer}/certs`), keyFetch, find);
-  if (found.length === 0) throw refuseToken('ERR_TOKEN_KEY_UNKNOWN', `kid is ${JSON.stringify(kid.slice(0, 100))}`);
+  if (found.length === 0) throw refuseToken('ERR_TOKEN_KEY_UNKNOWN', 'key of the issuer (kid)', quoted(kid));
   return found;
 }
 
@@ -178,20 +171,12 @@ async function checkSignature(
   keys: readonly PublicKey[],
   algorithm: TokenAlgorithm,
 ): Promise<void> {
+  const name = 'signature by a key of the issuer';
   const scheme = schemeOf(algorithm);
   for (const key of keys) {
     if (!(await verifySignature(engine, key, scheme, signed, signature))) continue;
-    const actual = `${algorithm}, key ${header.kid}`;
-    checks.add(undefined, 'signed with one of the issuer’s keys', 'ERR_TOKEN_SIGNATURE', true, { actual });
+    checks.found(name, 'ERR_TOKEN_SIGNATURE', true, { actual: `${algorithm}, key ${header.kid}` });
     return;
   }
-  throw refuseToken('ERR_TOKEN_SIGNATURE');
-}
-
-/** The first of the claims' failures, with the values that were compared. */
-function claimsRefusal(checks: CheckList<TokenErrorCode>): VerificationError {
-  const failed = checks.firstFailure;
-  const code = failed?.code as TokenErrorCode;
-  const values = failed?.expected === undefined ? '' : ` (expected ${failed.expected}, found ${failed.actual})`;
-  return new VerificationError(code, `${TOKEN_REFUSALS[code].slice(0, -1)}${values}.`, checks.checks);
+  throw refuseToken('ERR_TOKEN_SIGNATURE', name, 'by none of them');
 }

@@ -109,7 +109,7 @@ function checkAdvisories(list: CheckList, tdx: TdxPolicy, tcb: TdxTcb | undefine
 }
 
 /** The first two components are version and ISVSVN of the module, the version at index 1: an order of pairs. */
-function isAtLeast(svn: Uint8Array, least: readonly number[]): boolean {
+export function isAtLeast(svn: Uint8Array, least: readonly number[]): boolean {
   const [isvsvn = 0, version = 0] = svn;
   const [leastIsvsvn = 0, leastVersion = 0] = least;
   if (version < leastVersion || (version === leastVersion && isvsvn < leastIsvsvn)) return false;
