@@ -1,5 +1,5 @@
 import { measuredBytes, textOf } from '../abi/event-log/description.js';
-import { readImagePath, readVariable } from '../abi/event-log/efi-data.js';
+import { type EfiVariable, readImagePath, readVariable } from '../abi/event-log/efi-data.js';
 import { EV_NO_ACTION } from '../abi/event-log/event-types.js';
 import type { TcgEvent } from '../abi/event-log/parse.js';
 import type { Digest } from '../abi/event-log/replay.js';
@@ -28,30 +28,31 @@ export interface BootFacts {
   fault?: string;
 }
 
-const EFI_GLOBAL_VARIABLE = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
-const digestOf = (bytes: Uint8Array): string => hex(sha2('SHA-256', bytes));
-const digestsOf = (values: readonly Uint8Array[]): ReadonlySet<string> => new Set(values.map(digestOf));
-
-/** Digests of what firmware measures beside variables and code, made when a log is first read. */
-const makeKnown = () => ({
-  separators: digestsOf([0, 0xff].map((byte) => new Uint8Array(4).fill(byte))),
-  // TCG PC Client Platform Firmware Profile, "EV_EFI_ACTION Event Types" and PCR 4's markers.
-  actionsBeforeSecureBoot: digestsOf(['UEFI Debug Mode', 'DMA Protection Disabled'].map(utf8Bytes)),
-  bootMarkers: digestsOf(
-    [
-      'Calling EFI Application from Boot Option',
-      'Returning from EFI Application from Boot Option',
-      'BOOT ATTEMPTS OMITTED',
-    ].map(utf8Bytes),
-  ),
-  /** The SecureBoot variable with each value that it can have, absence included. */
-  secureBootVariables: digestsOf([[], [0], [1]].map(secureBoot)),
-});
-let made: ReturnType<typeof makeKnown> | undefined;
-const known = () => (made ??= makeKnown());
-
+const SECURE_BOOT = { guid: '8be4df61-93ca-11d2-aa0d-00e098032b8c', name: 'SecureBoot' };
 const KERNEL_COMMAND_LINE = 'kernel_cmdline: ';
 const LOADS_KERNEL = /^linux(?:16|efi)? (.*)$/s;
+
+type Kind = 'separator' | 'action' | 'marker' | 'SecureBoot';
+let kinds: ReadonlyMap<string, Kind> | undefined;
+
+/** What an event with this digest is, of what firmware measures beside variables and code. Made when a log is first read. */
+function kindOf(digest: string): Kind | undefined {
+  kinds ??= new Map(
+    [
+      ...[0, 0xff].map((byte) => ['separator', new Uint8Array(4).fill(byte)] as const),
+      // TCG PC Client Platform Firmware Profile, "EV_EFI_ACTION Event Types", before SecureBoot, and PCR 4's markers.
+      ...['UEFI Debug Mode', 'DMA Protection Disabled'].map((text) => ['action', utf8Bytes(text)] as const),
+      ...[
+        'Calling EFI Application from Boot Option',
+        'Returning from EFI Application from Boot Option',
+        'BOOT ATTEMPTS OMITTED',
+      ].map((text) => ['marker', utf8Bytes(text)] as const),
+      // The variable with each value that it can have, absence included.
+      ...[[], [0], [1]].map((value) => ['SecureBoot', secureBootVariable(value)] as const),
+    ].map(([kind, bytes]) => [hex(sha2('SHA-256', bytes)), kind]),
+  );
+  return kinds.get(digest);
+}
 
 /**
  * Reads the facts out of a log. `isMeasured` says whether a PCR replays to the value that was quoted; `digest` computes
@@ -63,92 +64,89 @@ export function readBootFacts(
   digest: Digest,
 ): BootFacts {
   const facts: BootFacts = { absent: {} };
-  const of = (pcr: number): TcgEvent[] => events.filter((event) => event.pcr === pcr && event.type !== EV_NO_ACTION);
-  const notMeasured = (pcr: number): string => `PCR ${pcr} is not quoted, or the log does not replay to it`;
-  if (!isMeasured(7)) facts.absent.secureBoot = notMeasured(7);
-  else {
-    const found = readSecureBoot(of(7), digest);
-    if ('secureBoot' in found) facts.secureBoot = found.secureBoot;
-    else facts.absent.secureBoot = facts.fault = `PCR 7: ${found.fault}`;
-  }
-  if (!isMeasured(4)) facts.absent.bootApplications = notMeasured(4);
-  else facts.bootApplications = of(4).flatMap(bootApplication);
-  if (!isMeasured(8)) facts.absent.kernelCommandLine = notMeasured(8);
-  else {
-    const found = readCommandLine(of(8), digest);
-    if ('line' in found) facts.kernelCommandLine = found.line;
-    else facts.absent.kernelCommandLine = `PCR 8: ${found.reason}`;
-  }
+  /** Reads a fact out of a PCR's events; `read` returns why it is absent, or nothing. */
+  const fact = (pcr: number, name: keyof BootFacts['absent'], read: (events: TcgEvent[]) => string | undefined) => {
+    const reason = isMeasured(pcr)
+      ? read(events.filter((event) => event.pcr === pcr && event.type !== EV_NO_ACTION))
+      : 'it is not quoted, or the log does not replay to it';
+    if (reason !== undefined) facts.absent[name] = `PCR ${pcr}: ${reason}`;
+  };
+  fact(7, 'secureBoot', (measured) => {
+    const problem = readSecureBoot(measured, digest, facts);
+    if (problem !== undefined) facts.fault = `PCR 7: ${problem}`;
+    return problem;
+  });
+  fact(4, 'bootApplications', (measured) => {
+    facts.bootApplications = measured.flatMap(bootApplication);
+    return undefined;
+  });
+  fact(8, 'kernelCommandLine', (measured) => readCommandLine(measured, digest, facts));
   return facts;
 }
 
 /** PCR 7 up to its separator: actions, then SecureBoot, then further variables, and never SecureBoot again. */
-function readSecureBoot(events: readonly TcgEvent[], digest: Digest): { secureBoot: boolean } | { fault: string } {
-  const digests = events.map((event) => (event.digests.sha256 === undefined ? '' : hex(event.digests.sha256)));
-  const separator = digests.findIndex((found) => known().separators.has(found));
-  if (separator < 0) return { fault: 'no separator' };
-  const first = digests.findIndex((found) => !known().actionsBeforeSecureBoot.has(found));
+function readSecureBoot(events: readonly TcgEvent[], digest: Digest, facts: BootFacts): string | undefined {
+  const found = events.map((event) => kindOf(digestOf(event)));
+  const separator = found.indexOf('separator');
+  if (separator < 0) return 'no separator';
+  const first = found.findIndex((kind) => kind !== 'action');
   const variables = events.slice(first, separator).map((event) => measuredVariable(event, digest));
   const [variable] = variables;
-  if (variable?.guid !== EFI_GLOBAL_VARIABLE || variable.name !== 'SecureBoot') {
-    return { fault: 'the first variable is not SecureBoot as it was measured' };
-  }
-  if (variables.includes(undefined)) {
-    return { fault: 'an event before the separator is not a variable as it was measured' };
-  }
-  if (digests.slice(separator + 1).some((found) => known().separators.has(found)))
-    return { fault: 'a second separator' };
-  const isAgain = (event: TcgEvent, index: number): boolean =>
-    index !== first && (known().secureBootVariables.has(digests[index] ?? '') || isSecureBoot(event.data));
-  if (events.some(isAgain)) return { fault: 'SecureBoot twice' };
+  if (variable === undefined || !isSecureBoot(variable)) return 'its first variable is not SecureBoot as measured';
+  if (variables.includes(undefined)) return 'an event before the separator is not a variable as measured';
+  if (found.lastIndexOf('separator') > separator) return 'a second separator';
+  const isAgain = ({ data }: TcgEvent, index: number): boolean =>
+    index !== first && (found[index] === 'SecureBoot' || isSecureBoot(readVariable(data)));
+  if (events.some(isAgain)) return 'SecureBoot twice';
   const [value = 0, ...more] = variable.data;
-  if (more.length > 0 || value > 1) return { fault: 'SecureBoot has a value that it cannot have' };
-  return { secureBoot: value === 1 };
+  if (more.length > 0 || value > 1) return 'SecureBoot has a value that it cannot have';
+  facts.secureBoot = value === 1;
+  return undefined;
 }
 
 /** UEFI_VARIABLE_DATA whose whole data the digest is of. */
-function measuredVariable({ data, digests }: TcgEvent, digest: Digest): ReturnType<typeof readVariable> {
-  const found = digests.sha256 === undefined ? '' : hex(digests.sha256);
-  return hex(digest('SHA-256', data)) === found ? readVariable(data) : undefined;
+function measuredVariable(event: TcgEvent, digest: Digest): EfiVariable | undefined {
+  return hex(digest('SHA-256', event.data)) === digestOf(event) ? readVariable(event.data) : undefined;
 }
 
-function isSecureBoot(data: Uint8Array): boolean {
-  const variable = readVariable(data);
-  return variable?.guid === EFI_GLOBAL_VARIABLE && variable.name === 'SecureBoot';
+function isSecureBoot(variable: EfiVariable | undefined): boolean {
+  return variable?.guid === SECURE_BOOT.guid && variable.name === SECURE_BOOT.name;
 }
 
-function bootApplication({ data, digests }: TcgEvent): { path: string; sha256: string }[] {
-  const sha256 = digests.sha256 === undefined ? '' : hex(digests.sha256);
-  if (known().separators.has(sha256) || known().bootMarkers.has(sha256)) return [];
-  return [{ path: readImagePath(data) ?? 'unknown', sha256 }];
+function digestOf({ digests }: TcgEvent): string {
+  return digests.sha256 === undefined ? '' : hex(digests.sha256);
+}
+
+function bootApplication(event: TcgEvent): { path: string; sha256: string }[] {
+  const sha256 = digestOf(event);
+  if (['separator', 'marker'].includes(kindOf(sha256) ?? '')) return [];
+  return [{ path: readImagePath(event.data) ?? 'unknown', sha256 }];
 }
 
 /**
  * GRUB measures the command that loads a kernel (`linux /vmlinuz root=…`) and then the line that the kernel gets, both
  * without their prefixes. The line counts when there is one such pair and no other event that claims to be one.
  */
-function readCommandLine(events: readonly TcgEvent[], digest: Digest): { line: string } | { reason: string } {
-  const texts: string[] = [];
+function readCommandLine(events: readonly TcgEvent[], digest: Digest, facts: BootFacts): string | undefined {
+  const lines = new Set<string>();
   for (const event of events) {
     const bytes = measuredBytes(event, digest);
-    if (bytes === undefined) return { reason: 'an event does not show what was measured' };
-    texts.push(latin1Text(bytes));
+    if (bytes === undefined) return 'an event does not show what was measured';
+    const [, line] = LOADS_KERNEL.exec(latin1Text(bytes)) ?? [];
+    if (line !== undefined) lines.add(line);
   }
-  const lines = new Set(texts.flatMap((text) => LOADS_KERNEL.exec(text)?.[1] ?? []));
   const [line] = lines;
-  if (line === undefined) return { reason: 'no command that loads a kernel' };
-  if (lines.size > 1) return { reason: 'several commands that load a kernel' };
-  const labelled = events.filter((event) => textOf(event.data)?.startsWith(KERNEL_COMMAND_LINE));
-  const [label] = labelled;
-  if (labelled.length !== 1 || label === undefined) return { reason: 'not exactly one event of a command line' };
-  if (textOf(label.data) !== `${KERNEL_COMMAND_LINE}${line}`) {
-    return { reason: 'the command line is not the one that the kernel was loaded with' };
-  }
-  return { line };
+  if (line === undefined || lines.size > 1) return `${lines.size} commands that load a kernel`;
+  const labelled = events.map(({ data }) => textOf(data)).filter((text) => text?.startsWith(KERNEL_COMMAND_LINE));
+  if (labelled.length !== 1) return `${labelled.length} events of a command line`;
+  if (labelled[0] !== KERNEL_COMMAND_LINE + line)
+    return 'its command line is not the one that the kernel was loaded with';
+  facts.kernelCommandLine = line;
+  return undefined;
 }
 
-function secureBoot(value: readonly number[]): Uint8Array {
-  const name = [...'SecureBoot'].flatMap((character) => [character.charCodeAt(0), 0]);
+function secureBootVariable(value: readonly number[]): Uint8Array {
+  const name = [...SECURE_BOOT.name].flatMap((character) => [character.charCodeAt(0), 0]);
   const guid = [0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c];
   const size = (count: number): number[] => [count, 0, 0, 0, 0, 0, 0, 0];
   return Uint8Array.from([...guid, ...size(10), ...size(value.length), ...name, ...value]);

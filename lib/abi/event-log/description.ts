@@ -2,27 +2,14 @@ import { equalBytes, isZero, latin1Text } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
 import { readArguments } from '../../base/options.js';
 import { sha2 } from '../../base/sha2.js';
-import { describeSignatures, readImagePath, readPartitionTable, readVariable, ucs2 } from './efi-data.js';
-import {
-  EV_EFI_BOOT_SERVICES_APPLICATION,
-  EV_EFI_BOOT_SERVICES_DRIVER,
-  EV_EFI_GPT_EVENT,
-  EV_EFI_GPT_EVENT2,
-  EV_EFI_RUNTIME_SERVICES_DRIVER,
-  EV_EFI_VARIABLE_AUTHORITY,
-  EV_EFI_VARIABLE_BOOT,
-  EV_EFI_VARIABLE_BOOT2,
-  EV_EFI_VARIABLE_DRIVER_CONFIG,
-  EV_NO_ACTION,
-  EV_SEPARATOR,
-} from './event-types.js';
+import { describePartitions, describeSignatures, readImagePath, readVariable, ucs2 } from './efi-data.js';
+import { EV_NO_ACTION, eventTypeName } from './event-types.js';
 import type { TcgEvent } from './parse.js';
 import type { Digest } from './replay.js';
 
-const EV_S_CRTM_VERSION = 0x00000008;
 const SHOWN_BYTES = 32;
 const SHOWN_CHARACTERS = 4096;
-const SIGNATURE_DATABASES = new Set(['PK', 'KEK', 'db', 'dbx', 'dbt', 'dbr']);
+const SIGNATURE_DATABASE = /^(?:PK|KEK|db[xtr]?)$/;
 
 /** What an event says, in a line for people. */
 export function describeEvent(event: TcgEvent): string {
@@ -30,28 +17,18 @@ export function describeEvent(event: TcgEvent): string {
 }
 
 function describe({ type, data }: TcgEvent): string {
-  switch (type) {
-    case EV_SEPARATOR:
-      return isZero(data) || data.every((byte) => byte === 0xff) ? 'separator' : `error ${hex(data)}`;
-    case EV_S_CRTM_VERSION:
-      return data.length === 16 ? hex(data) : ucs2(data);
-    case EV_EFI_VARIABLE_DRIVER_CONFIG:
-    case EV_EFI_VARIABLE_BOOT:
-    case EV_EFI_VARIABLE_BOOT2:
-    case EV_EFI_VARIABLE_AUTHORITY:
-      return describeVariable(data) ?? bytesText(data);
-    case EV_EFI_BOOT_SERVICES_APPLICATION:
-    case EV_EFI_BOOT_SERVICES_DRIVER:
-    case EV_EFI_RUNTIME_SERVICES_DRIVER:
-      return readImagePath(data) ?? bytesText(data);
-    case EV_EFI_GPT_EVENT:
-    case EV_EFI_GPT_EVENT2: {
-      const table = readPartitionTable(data);
-      return table === undefined ? bytesText(data) : `disk ${table.disk}: ${table.partitions.join(', ')}`;
-    }
-    default:
-      return textOf(data) ?? bytesText(data);
+  return inWords(eventTypeName(type), data) ?? textOf(data) ?? bytesText(data);
+}
+
+/** What is described by a structure of its own; undefined for all else. */
+function inWords(type: string, data: Uint8Array): string | undefined {
+  if (type === 'EV_SEPARATOR') {
+    return isZero(data) || data.every((byte) => byte === 0xff) ? 'separator' : `error ${hex(data)}`;
   }
+  if (type === 'EV_S_CRTM_VERSION') return data.length === 16 ? hex(data) : ucs2(data);
+  if (/_VARIABLE_/.test(type)) return describeVariable(data);
+  if (/_SERVICES_/.test(type)) return readImagePath(data);
+  return /_GPT_/.test(type) ? describePartitions(data) : undefined;
 }
 
 function describeVariable(data: Uint8Array): string | undefined {
@@ -59,7 +36,7 @@ function describeVariable(data: Uint8Array): string | undefined {
   if (variable === undefined) return undefined;
   const { name, data: value } = variable;
   if (value.length === 0) return `${name} is absent`;
-  if (SIGNATURE_DATABASES.has(name)) return `${name}: ${describeSignatures(value) ?? bytesText(value)}`;
+  if (SIGNATURE_DATABASE.test(name)) return `${name}: ${describeSignatures(value) ?? bytesText(value)}`;
   if (/^Boot[0-9A-F]{4}$/.test(name)) return `${name}: ${ucs2(value.subarray(6))}`; // after attributes and path length
   if (value.length === 1) return `${name} = ${value[0]}`;
   return `${name}: ${textOf(value) ?? bytesText(value)}`;
@@ -73,7 +50,7 @@ export function measuredBytes(event: TcgEvent, digest: Digest = sha2): Uint8Arra
 }
 
 function candidates({ type, data }: TcgEvent): Uint8Array[] {
-  if (type === EV_EFI_VARIABLE_BOOT) {
+  if (eventTypeName(type) === 'EV_EFI_VARIABLE_BOOT') {
     // Firmware before the profile's version 1.05 hashes the value alone.
     const value = readVariable(data)?.data;
     return value === undefined ? [data] : [data, value];

@@ -1,6 +1,8 @@
-import { isZero } from '../../base/bytes.js';
+import { holdsAt, isZero, utf8Bytes } from '../../base/bytes.js';
+import { DIGEST_BYTES, type HashName } from '../../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from '../input.js';
-import { EV_NO_ACTION, EVENT_TYPES } from './event-types.js';
+import { EV_NO_ACTION, eventTypeName } from './event-types.js';
+import { LogReader } from './log-reader.js';
 
 /** Hash of a PCR bank. */
 export type EventHash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
@@ -35,15 +37,12 @@ export const EVENT_LOG_LIMITS = /* @__PURE__ */ Object.freeze({ bytes: 1024 * 10
 const MAXIMUM_ALGORITHMS = 16;
 const MAXIMUM_PCR = 23;
 const NO_PCR = 0xffffffff;
-const SHA1_SIZE = 20;
-const SPEC_ID = /* @__PURE__ */ new TextEncoder().encode('Spec ID Event03\0');
+const SPEC_ID = /* @__PURE__ */ utf8Bytes('Spec ID Event03\0');
 /** Banks by TPM_ALG_ID. */
-export const EVENT_HASHES: ReadonlyMap<number, { name: EventHash; size: number }> = /* @__PURE__ */ new Map([
-  [0x0004, { name: 'sha1', size: 20 }],
-  [0x000b, { name: 'sha256', size: 32 }],
-  [0x000c, { name: 'sha384', size: 48 }],
-  [0x000d, { name: 'sha512', size: 64 }],
-]);
+const BANKS: Readonly<Record<number, EventHash>> = { 4: 'sha1', 11: 'sha256', 12: 'sha384', 13: 'sha512' };
+
+/** The hash of a bank as the rest of the library names it. */
+export const hashOfBank = (bank: EventHash): HashName => bank.replace('sha', 'SHA-') as HashName;
 
 /**
  * Decodes a TCG event log, in the older SHA-1 form or in the crypto-agile form; at most 1 MiB and 8192 events. The bytes
@@ -53,22 +52,18 @@ export const EVENT_HASHES: ReadonlyMap<number, { name: EventHash; size: number }
  */
 export function parseEventLog(bytes: Uint8Array): EventLog {
   const log = plainBytes(bytes);
-  if (log.length === 0) throw emptyInput('the event log');
   if (log.length > EVENT_LOG_LIMITS.bytes) throw refused('larger than 1 MiB');
-  if (isZero(log)) throw emptyInput('the event log is all zero, nothing was ever written to it: it');
+  if (isZero(log)) throw emptyInput('the event log');
   const reader = new LogReader(log);
-  const first = readSha1Event(reader);
-  if (first.type !== EV_NO_ACTION || !startsWith(first.data, SPEC_ID)) {
-    return {
-      format: 'sha1',
-      algorithms: ['sha1'],
-      events: readEvents(reader, readSha1Event, first),
-      notReplayable: {},
-    };
+  const first = readEvent(reader);
+  const isAgile = first.type === EV_NO_ACTION && startsWith(first.data, SPEC_ID);
+  const sizes = isAgile ? readSpecId(first.data) : undefined;
+  const events = [first];
+  for (const end = beginOfPadding(log); reader.at < end; events.push(readEvent(reader, sizes))) {
+    if (events.length === EVENT_LOG_LIMITS.events) throw refused('more than 8192 events');
   }
-  const sizes = readSpecId(first.data);
-  const algorithms = [...sizes.keys()].flatMap((id) => EVENT_HASHES.get(id)?.name ?? []);
-  const events = readEvents(reader, () => readCryptoAgileEvent(reader, sizes), first);
+  if (sizes === undefined) return { format: 'sha1', algorithms: ['sha1'], events, notReplayable: {} };
+  const algorithms = [...sizes.keys()].flatMap((id) => BANKS[id] ?? []);
   return { format: 'crypto-agile', algorithms, events, notReplayable: missingDigests(events, algorithms) };
 }
 
@@ -84,42 +79,6 @@ function missingDigests(events: readonly TcgEvent[], algorithms: readonly EventH
   return missing;
 }
 
-class LogReader {
-  private readonly view: DataView;
-  private readonly paddingBegin: number;
-  private at = 0;
-
-  constructor(private readonly bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.paddingBegin = beginOfPadding(bytes);
-  }
-
-  take(size: number): Uint8Array {
-    const begin = this.advance(size);
-    return this.bytes.subarray(begin, begin + size);
-  }
-
-  u16(): number {
-    return this.view.getUint16(this.advance(2), true);
-  }
-
-  u32(): number {
-    return this.view.getUint32(this.advance(4), true);
-  }
-
-  /** Nothing but padding is left. */
-  get done(): boolean {
-    return this.at >= this.paddingBegin;
-  }
-
-  private advance(size: number): number {
-    const begin = this.at;
-    if (size > this.bytes.length - begin) throw refused('truncated');
-    this.at = begin + size;
-    return begin;
-  }
-}
-
 /** Where the run of zeros or ones begins that the bytes end in; the last event's own data may reach into it. */
 function beginOfPadding(bytes: Uint8Array): number {
   const last = bytes.at(-1);
@@ -127,49 +86,34 @@ function beginOfPadding(bytes: Uint8Array): number {
   return bytes.findLastIndex((byte) => byte !== last) + 1;
 }
 
-function readEvents(reader: LogReader, read: (reader: LogReader) => TcgEvent, first: TcgEvent): TcgEvent[] {
-  const events = [first];
-  while (!reader.done) {
-    if (events.length === EVENT_LOG_LIMITS.events) throw refused('more than 8192 events');
-    events.push(read(reader));
-  }
-  return events;
+/** TCG_PCR_EVENT2, or TCG_PCR_EVENT where there are no banks. */
+function readEvent(reader: LogReader, sizes?: ReadonlyMap<number, number>): TcgEvent {
+  const pcr = reader.u32();
+  const type = reader.u32();
+  const isPcr = pcr <= MAXIMUM_PCR || (pcr === NO_PCR && type === EV_NO_ACTION);
+  if (!isPcr) throw refused(`PCR ${pcr} does not exist`);
+  const digests = sizes === undefined ? { sha1: reader.take(DIGEST_BYTES['SHA-1']) } : readDigests(reader, sizes);
+  const data = reader.take(reader.u32());
+  if (reader.failed) throw refused('truncated');
+  return { pcr, type, typeName: eventTypeName(type), digests, data };
 }
 
-function readSha1Event(reader: LogReader): TcgEvent {
-  const { pcr, type } = readHead(reader);
-  const sha1 = reader.take(SHA1_SIZE);
-  return { pcr, type, typeName: nameOf(type), digests: { sha1 }, data: reader.take(reader.u32()) };
-}
-
-// TCG_PCR_EVENT2. The kernel, too, bounds the number of digests only: Windows leaves banks out.
-function readCryptoAgileEvent(reader: LogReader, sizes: ReadonlyMap<number, number>): TcgEvent {
-  const { pcr, type } = readHead(reader);
+// The kernel, too, bounds the number of digests only: Windows leaves banks out.
+function readDigests(reader: LogReader, sizes: ReadonlyMap<number, number>): TcgEvent['digests'] {
   const count = reader.u32();
-  if (count === 0 || count > sizes.size)
-    throw refused('an event has no digest, or more digests than the log has banks');
+  if (count === 0 || count > sizes.size) throw refused('no digest, or more digests than banks');
   const digests: TcgEvent['digests'] = {};
-  let seen: number[] | undefined;
+  const seen: number[] = [];
   for (let i = 0; i < count; i++) {
     const id = reader.u16();
     const size = sizes.get(id);
-    if (size === undefined || seen?.includes(id)) {
-      throw refused('an event has a digest of another bank, or two of one');
-    }
-    if (seen === undefined) seen = [id];
-    else seen.push(id);
+    if (size === undefined || seen.includes(id)) throw refused('a digest of no bank, or two of one');
+    seen.push(id);
     const digest = reader.take(size);
-    const hash = EVENT_HASHES.get(id);
-    if (hash !== undefined) digests[hash.name] = digest;
+    const bank = BANKS[id];
+    if (bank !== undefined) digests[bank] = digest;
   }
-  return { pcr, type, typeName: nameOf(type), digests, data: reader.take(reader.u32()) };
-}
-
-function readHead(reader: LogReader): { pcr: number; type: number } {
-  const pcr = reader.u32();
-  const type = reader.u32();
-  if (pcr > MAXIMUM_PCR && !(pcr === NO_PCR && type === EV_NO_ACTION)) throw refused(`PCR ${pcr} does not exist`);
-  return { pcr, type };
+  return digests;
 }
 
 /** TCG_EfiSpecIdEvent: digest size of each bank by TPM_ALG_ID. */
@@ -182,8 +126,8 @@ function readSpecId(data: Uint8Array): Map<number, number> {
   for (let i = 0; i < count; i++) {
     const id = reader.u16();
     const size = reader.u16();
-    const known = EVENT_HASHES.get(id);
-    if (sizes.has(id) || size === 0 || size > 64 || (known !== undefined && known.size !== size)) {
+    const bank = BANKS[id];
+    if (sizes.has(id) || size === 0 || size > 64 || (bank !== undefined && size !== DIGEST_BYTES[hashOfBank(bank)])) {
       throw refused('a bank is declared twice or with a wrong digest size');
     }
     sizes.set(id, size);
@@ -191,13 +135,9 @@ function readSpecId(data: Uint8Array): Map<number, number> {
   return sizes;
 }
 
-function nameOf(type: number): string {
-  return EVENT_TYPES.get(type) ?? `EV_0x${type.toString(16)}`;
-}
-
 /** Whether the first bytes are those of `prefix`. */
 export function startsWith(data: Uint8Array, prefix: Uint8Array): boolean {
-  return data.length >= prefix.length && prefix.every((byte, index) => data[index] === byte);
+  return holdsAt(data, 0, prefix.length, prefix);
 }
 
 function refused(why: string): Error {

@@ -1,20 +1,14 @@
+import { utf8Bytes } from '../../base/bytes.js';
 import { readArguments } from '../../base/options.js';
-import { type HashName, sha2 } from '../../base/sha2.js';
+import { DIGEST_BYTES, type HashName, sha2 } from '../../base/sha2.js';
 import { EV_EFI_HCRTM_EVENT, EV_NO_ACTION } from './event-types.js';
-import { EVENT_HASHES, type EventHash, type EventLog, startsWith } from './parse.js';
+import { type EventHash, type EventLog, hashOfBank, startsWith } from './parse.js';
 
-const STARTUP_LOCALITY = /* @__PURE__ */ new TextEncoder().encode('StartupLocality\0');
+const STARTUP_LOCALITY = /* @__PURE__ */ utf8Bytes('StartupLocality\0');
 /** What PCR 0 starts with when a hardware core root of trust was measured (TPM 2.0 Library, part 1, "H-CRTM"). */
 const HCRTM_LOCALITY = 4;
 const FIRST_DYNAMIC_PCR = 17;
 const LAST_DYNAMIC_PCR = 22;
-
-const HASH_NAMES: Readonly<Record<EventHash, HashName>> = {
-  sha1: 'SHA-1',
-  sha256: 'SHA-256',
-  sha384: 'SHA-384',
-  sha512: 'SHA-512',
-};
 
 /**
  * The PCR values that a log leads to, for the PCRs that it extends. PCR 0 starts at the locality that the log states, or
@@ -30,8 +24,8 @@ export type Digest = (hash: HashName, data: Uint8Array) => Uint8Array;
 
 /** {@link replayEventLog} with another implementation of the hash. */
 export function replayWith(digest: Digest, log: EventLog, bank: EventHash): Map<number, Uint8Array> {
-  const size = [...EVENT_HASHES.values()].find(({ name }) => name === bank)?.size ?? 0;
-  const hash = HASH_NAMES[bank];
+  const hash = hashOfBank(bank);
+  const size = DIGEST_BYTES[hash];
   const pcrs = new Map<number, Uint8Array>();
   const incomplete = new Set<number>();
   // One buffer for value and digest: a log has thousands of events.
