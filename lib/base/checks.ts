@@ -10,12 +10,17 @@ export interface CheckedValues {
   actual?: unknown;
 }
 
-interface Finding<Code extends string> {
+/** A check without the values that it compared. */
+export interface Outcome<Code extends string = string> {
   readonly subject: CheckSubject | undefined;
   readonly name: string;
   readonly ok: boolean;
+  /** Also of one that is good: what it would have failed with. */
   readonly code: Code | 'ERR_NOT_CHECKED';
   readonly skipped: boolean;
+}
+
+interface Finding<Code extends string> extends Outcome<Code> {
   readonly values: CheckedValues | undefined;
 }
 
@@ -79,6 +84,11 @@ export class CheckList<Code extends string = string> {
   /** How many checks have failed so far: two of these numbers say whether anything between them has. */
   get failures(): number {
     return this.#failures;
+  }
+
+  /** Every check, for those who do not read the values. */
+  get outcomes(): readonly Outcome<Code>[] {
+    return this.#findings;
   }
 
   /** Every check in words. */

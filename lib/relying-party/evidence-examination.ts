@@ -7,9 +7,13 @@ import { type Check, VerificationError } from '../base/errors.js';
 import { custom } from '../base/option-kinds.js';
 import { invalid } from '../base/options.js';
 import { nodeContext } from '../node/context.js';
-import { explainEvidenceIn, explainProtocolEvidence } from '../verify/evidence.js';
-import type { VerificationOptions } from '../verify/options.js';
-import type { VerificationResult } from '../verify/result.js';
+import { judgeEvidence } from '../verify/evidence.js';
+import {
+  checkExchangeOptions,
+  checkStandingOptions,
+  type StandingOptions,
+  type VerificationOptions,
+} from '../verify/options.js';
 import { type TrustedRootInput, trustAnchors } from '../verify/roots.js';
 
 /** Roots that replace the pinned ones, checked when a service is made. */
@@ -20,22 +24,28 @@ export const rootsOption = custom((value) => {
 });
 
 /** What a relying party demands of every machine's evidence: the options of `verifyEvidence`, without one exchange's values. */
-export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now' | 'collateral'>;
+export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now'>;
+type EvidenceExchange = Pick<VerificationOptions, 'nonce' | 'context' | 'userData' | 'collateral'>;
 
-/**
- * Verifies evidence, in all its checks.
- *
- * @param protocol the context of this package's own protocol that the nonce belongs to
- */
-export function examineEvidence(
-  evidence: Evidence,
-  options: VerificationOptions,
-  protocol?: string,
-): Promise<VerificationResult> {
-  const { nonce } = options;
-  return protocol === undefined || nonce === undefined
-    ? explainEvidenceIn(nodeContext, evidence, options)
-    : explainProtocolEvidence(nodeContext, protocol, evidence, { ...options, nonce });
+/** Evidence that was looked at: its checks are put into words by `list.checks` alone. */
+export type Examination = Awaited<ReturnType<typeof judgeEvidence>>;
+
+/** Verifies evidence, in all its checks, by demands that are read once: roots and policy take as long as a signature. */
+export class EvidenceExaminer {
+  readonly #what: string;
+  readonly #demands: StandingOptions;
+
+  /** @throws {AttestationError} 8 */
+  constructor(what: string, demands: EvidenceDemands) {
+    this.#what = what;
+    this.#demands = checkStandingOptions(what, demands);
+  }
+
+  /** @param protocol the context of this package's own protocol that the nonce belongs to */
+  async examine(evidence: Evidence, exchange: EvidenceExchange, protocol?: string): Promise<Examination> {
+    const options = checkExchangeOptions(this.#what, this.#demands, exchange, protocol);
+    return judgeEvidence(nodeContext, evidence, options);
+  }
 }
 
 /** The refusal of a result that is not good. */

@@ -1,8 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { AttestationError, ErrorCode, VerificationError } from '../base/errors.js';
-import { type AppraisalTerms, appraiseRequest } from './verifier/appraise.js';
+import { type AppraisalTerms, Appraiser } from './verifier/appraise.js';
 import { ServiceRefusal } from './verifier/requests.js';
 import type { WorkerAnswer, WorkerTask } from './verifier/worker-pool.js';
+
+const appraiser = new Appraiser(workerData as AppraisalTerms);
 
 /** A thread of the verifier service: the body of a request in, appraisal out. */
 parentPort?.on('message', async (task: WorkerTask) => {
@@ -12,7 +14,7 @@ parentPort?.on('message', async (task: WorkerTask) => {
 
 async function answer({ id, body, collateral }: WorkerTask): Promise<WorkerAnswer> {
   try {
-    return { id, appraised: await appraiseRequest(body, workerData as AppraisalTerms, collateral) };
+    return { id, appraised: await appraiser.appraise(body, collateral) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof ServiceRefusal) return { id, refusal: { status: error.status, code: error.code, message } };

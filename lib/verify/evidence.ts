@@ -72,26 +72,26 @@ export async function verifyProtocolEvidence(
   return accepted(await explain(context, evidence, checkEvidenceOptions('verifyEvidence', options, protocol)));
 }
 
-/** {@link explainEvidenceIn} of a protocol of this package. */
-export async function explainProtocolEvidence(
-  context: VerificationContext,
-  protocol: string,
-  evidence: Evidence,
-  options: VerificationOptions & { nonce: Uint8Array },
-): Promise<VerificationResult> {
-  return explain(context, evidence, checkEvidenceOptions('explainEvidence', options, protocol));
-}
-
 function accepted(result: VerificationResult): VerifiedEvidence {
   if (!result.ok) throw refusalOf(result.checks);
   return result;
 }
 
 async function explain(
+  context: VerificationContext,
+  evidence: Evidence,
+  options: CheckedEvidenceOptions,
+): Promise<VerificationResult> {
+  const { result, list } = await judgeEvidence(context, evidence, options);
+  return withChecks(result, list);
+}
+
+/** {@link explainEvidenceIn} with options that have been checked, and with checks that nobody has put into words. */
+export async function judgeEvidence(
   { engine }: VerificationContext,
   given: Evidence,
   options: CheckedEvidenceOptions,
-): Promise<VerificationResult> {
+): Promise<{ result: Unlisted<VerificationResult>; list: CheckList }> {
   const evidence = copyEvidence(given);
   const { policy } = options;
   const list = new CheckList();
@@ -122,7 +122,7 @@ async function explain(
     delete facts.encryptionKey;
     facts.reportFresh = false;
   }
-  return withChecks(hardware.result(facts, list.ok), list);
+  return { result: hardware.result(facts, list.ok), list };
 }
 
 function checkHclReport(engine: SignatureEngine, list: CheckList, bytes: Uint8Array): HclStructure | undefined {

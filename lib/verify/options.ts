@@ -44,20 +44,34 @@ const SNP_OPTIONS: OptionTable<SnpVerificationOptions> = {
   now: date,
 };
 
-const EVIDENCE_OPTIONS: OptionTable<VerificationOptions> = {
-  ...SNP_OPTIONS,
+/** What is of one exchange. */
+type ExchangeOptions = Omit<VerificationOptions, keyof SnpVerificationOptions>;
+
+const EXCHANGE_OPTIONS: OptionTable<ExchangeOptions> = {
   nonce: bytes(1, 64),
   context: contextName,
   userData: bytes(0, 64),
   collateral: collateralOption,
 };
 
-/** Options once they have been checked: copies, and what is derived from them. */
-export interface CheckedOptions {
+const EVIDENCE_OPTIONS: OptionTable<VerificationOptions> = /* @__PURE__ */ Object.assign(
+  {},
+  SNP_OPTIONS,
+  EXCHANGE_OPTIONS,
+);
+
+/** Options once they have been checked, copies, and what is derived from them: as good for a thousand verifications as for one. */
+export interface StandingOptions {
   policy: VerificationPolicy;
   signers: SignerDigests;
   anchors: TrustAnchors;
   crls: readonly (Uint8Array | string)[] | undefined;
+  /** Undefined: the system's clock, each time. */
+  now: Date | undefined;
+}
+
+/** The same for one verification. */
+export interface CheckedOptions extends StandingOptions {
   now: Date;
 }
 
@@ -72,6 +86,11 @@ const NO_SIGNERS: SignerDigests = { idKeys: [], authorKeys: [] };
 
 /** Refuses options that would silently check less than the caller meant. */
 export function checkSnpOptions(what: string, given: unknown): CheckedOptions {
+  return atPresent(checkStandingOptions(what, given));
+}
+
+/** The options that a service has for every verification, of one kind of TEE or the other. */
+export function checkStandingOptions(what: string, given: unknown): StandingOptions {
   return derived(checkOptions(what, given, SNP_OPTIONS));
 }
 
@@ -79,7 +98,25 @@ export function checkSnpOptions(what: string, given: unknown): CheckedOptions {
  * The same for evidence. `protocol` is the context of a protocol that this package speaks itself; callers cannot name it.
  */
 export function checkEvidenceOptions(what: string, given: unknown, protocol?: string): CheckedEvidenceOptions {
-  const { nonce, context, userData, collateral, ...options } = checkOptions(what, given, EVIDENCE_OPTIONS);
+  const { policy, trustedRoots, crls, now, ...exchange } = checkOptions(what, given, EVIDENCE_OPTIONS);
+  return ofExchange(derived({ policy, trustedRoots, crls, now }), exchange, protocol);
+}
+
+/** Standing options with those of one exchange. */
+export function checkExchangeOptions(
+  what: string,
+  standing: StandingOptions,
+  given: unknown,
+  protocol?: string,
+): CheckedEvidenceOptions {
+  return ofExchange(standing, checkOptions(what, given, EXCHANGE_OPTIONS), protocol);
+}
+
+function ofExchange(
+  standing: StandingOptions,
+  { nonce, context, userData, collateral }: ExchangeOptions,
+  protocol: string | undefined,
+): CheckedEvidenceOptions {
   if (context !== undefined && isReservedContext(context)) {
     throw invalid(`the context ${context} belongs to a protocol of this package`);
   }
@@ -89,14 +126,18 @@ export function checkEvidenceOptions(what: string, given: unknown, protocol?: st
   }
   const name = protocol ?? context;
   return {
-    ...derived(options),
+    ...atPresent(standing),
     qualifyingData: nonce === undefined || name === undefined ? nonce : qualifyingData(name, nonce),
     userData: userData === undefined ? undefined : copyBytes(userData),
     collateral,
   };
 }
 
-function derived({ policy = {}, trustedRoots, crls, now = new Date() }: SnpVerificationOptions): CheckedOptions {
+const atPresent = (options: StandingOptions): CheckedOptions => ({ ...options, now: options.now ?? new Date() });
+
+type Loose<T> = { [Name in keyof T]: T[Name] | undefined };
+
+function derived({ policy = {}, trustedRoots, crls, now }: Loose<SnpVerificationOptions>): StandingOptions {
   const namesKeys = policy.trustedIdKeys ?? policy.trustedAuthorKeys;
   const hashes = policy.trustedIdKeyHashes ?? policy.trustedAuthorKeyHashes;
   const signers = namesKeys === undefined && hashes === undefined ? NO_SIGNERS : signerDigests(policy);

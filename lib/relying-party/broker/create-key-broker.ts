@@ -2,19 +2,14 @@ import type { Evidence } from '../../abi/evidence.js';
 import { importTrusteeEvidence } from '../../abi/evidence-import.js';
 import { parseHclStructure } from '../../abi/hcl-report.js';
 import { parseSnpReport } from '../../abi/snp-report.js';
+import { withChecks } from '../../base/checks.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
 import { evaluateReleasePolicy } from '../../release/policy/evaluate.js';
 import { type Challenges, createChallenges } from '../challenges.js';
 import { publishedVerification } from '../diagnostics.js';
-import {
-  digestOf,
-  type EvidenceDemands,
-  examineEvidence,
-  refusalOf,
-  requireNamedMachines,
-} from '../evidence-examination.js';
+import { digestOf, EvidenceExaminer, refusalOf, requireNamedMachines } from '../evidence-examination.js';
 import { type ProvenClaims, provenClaims } from '../proven-claims.js';
 import { isStoreFailure } from '../refusals.js';
 import { type BrokerTokenContent, BrokerTokens } from './broker-token.js';
@@ -64,7 +59,7 @@ export function createKeyBroker(options: KeyBrokerOptions): (request: Request) =
 
 class KeyBroker {
   readonly #options: KeyBrokerOptions;
-  readonly #demands: EvidenceDemands;
+  readonly #examiner: EvidenceExaminer;
   readonly #challenges: Challenges;
   readonly #cookies: SessionCookies;
   readonly #tokens: BrokerTokens;
@@ -74,12 +69,12 @@ class KeyBroker {
     const { clockToleranceMs, secureCookie = true } = options;
     const secrets = options.secret as Uint8Array[];
     this.#options = options;
-    this.#demands = {
+    this.#examiner = new EvidenceExaminer('createKeyBroker', {
       ...(policy && { policy }),
       ...(trustedRoots && { trustedRoots }),
       ...(crls && { crls }),
       ...(now && { now }),
-    };
+    });
     const digest = digestOf({ policy, trustedRoots, crls, allowAnyMachine, resourcePolicies });
     this.#challenges = createChallenges({
       secret: secrets,
@@ -135,7 +130,8 @@ class KeyBroker {
     // Taken for an older version, evidence of version 2 would prove less.
     if (primary.version !== EVIDENCE_VERSION) throw new VerificationError('ERR_KBS_EVIDENCE_VERSION', 'not version 2');
     const evidence = await this.#completed(importTrusteeEvidence(JSON.stringify(primary)));
-    const result = await examineEvidence(evidence, { ...this.#demands, nonce: bound, userData: bound });
+    const examined = await this.#examiner.examine(evidence, { nonce: bound, userData: bound });
+    const result = withChecks(examined.result, examined.list);
     if (!result.ok) throw refusalOf(result.checks);
     if (brokerTeeOf(result.tee) !== tee) throw new VerificationError('ERR_KBS_TEE', 'evidence of another TEE');
     return provenClaims(result, this.#options.name);

@@ -2,15 +2,17 @@ import { createHash } from 'node:crypto';
 import { evidenceFromJson } from '../../abi/evidence-json.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { encodeBase64 } from '../../base/base64url.js';
+import type { Outcome } from '../../base/checks.js';
 import type { Check } from '../../base/errors.js';
-import type { VerificationResult } from '../../verify/result.js';
 import { challengeBytes } from '../challenge-format.js';
-import { type EvidenceDemands, examineEvidence } from '../evidence-examination.js';
+import { type EvidenceDemands, EvidenceExaminer, type Examination } from '../evidence-examination.js';
 import { parseEvidenceRequest } from './requests.js';
 
 /** What is the same for every request of a service, and may be passed between threads. */
 export interface AppraisalTerms {
   demands: EvidenceDemands;
+  /** Given once for all. */
+  collateral?: TdxCollateral;
   audiences: readonly string[];
   contexts: readonly string[];
 }
@@ -50,49 +52,59 @@ const WITHOUT_COLLATERAL: readonly string[] = ['ERR_COLLATERAL_MISSING', 'ERR_NO
 /** Context of this service's own challenges. */
 export const CHALLENGE_CONTEXT = 'verifier-v1';
 
-/**
- * Appraises the body of `POST /v1/evidence`; the same in the service's thread and in a worker.
- *
- * @param collateral that was fetched, for evidence that was found to lack it
- *
- * @throws {ServiceRefusal} for a request that is malformed.
- * @throws {VerificationError} `ERR_CHALLENGE_FORMAT`
- * @throws {AttestationError} 20 or 21 for JSON that is not evidence.
- */
-export async function appraiseRequest(
-  body: string,
-  { demands, audiences, contexts }: AppraisalTerms,
-  collateral?: TdxCollateral,
-): Promise<AppraisedRequest> {
-  const { audience, challenge, nonce, evidence: given } = parseEvidenceRequest(body, audiences, contexts);
-  const asked = challenge === undefined ? nonce?.bytes : challengeBytes(challenge);
-  const options = {
-    ...demands,
-    ...(asked && { nonce: asked }),
-    ...(nonce && { context: nonce.context }),
-    ...(collateral && { collateral }),
-  };
-  const protocol = challenge === undefined ? undefined : CHALLENGE_CONTEXT;
-  const evidence = evidenceFromJson(given);
-  const result = await examineEvidence(evidence, options, protocol);
-  const lacksCollateral =
-    evidence.tdQuote !== undefined &&
-    evidence.tdxCollateral === undefined &&
-    options.collateral === undefined &&
-    result.checks.every(({ ok, code = '' }) => ok || WITHOUT_COLLATERAL.includes(code));
-  return {
-    audience,
-    ...(challenge !== undefined && { challenge }),
-    ...(nonce && { nonce: nonce.text }),
-    appraisal: appraisalOf(result, asked !== undefined),
-    ...(lacksCollateral && { lacksCollateral: encodeBase64(evidence.tdQuote as Uint8Array) }),
-  };
+/** Appraises the bodies of `POST /v1/evidence`; the same in the service's thread and in a worker. */
+export class Appraiser {
+  readonly #terms: AppraisalTerms;
+  readonly #examiner: EvidenceExaminer;
+
+  /** @throws {AttestationError} 8 */
+  constructor(terms: AppraisalTerms) {
+    this.#terms = terms;
+    this.#examiner = new EvidenceExaminer('createVerifierService', terms.demands);
+  }
+
+  /**
+   * @param fetched collateral, for evidence that was found to lack it
+   *
+   * @throws {ServiceRefusal} for a request that is malformed.
+   * @throws {VerificationError} `ERR_CHALLENGE_FORMAT`
+   * @throws {AttestationError} 20 or 21 for JSON that is not evidence.
+   */
+  async appraise(body: string, fetched?: TdxCollateral): Promise<AppraisedRequest> {
+    const { audiences, contexts } = this.#terms;
+    const { audience, challenge, nonce, evidence: given } = parseEvidenceRequest(body, audiences, contexts);
+    const asked = challenge === undefined ? nonce?.bytes : challengeBytes(challenge);
+    const collateral = fetched ?? this.#terms.collateral;
+    const exchange = {
+      ...(asked && { nonce: asked }),
+      ...(nonce && { context: nonce.context }),
+      ...(collateral && { collateral }),
+    };
+    const evidence = evidenceFromJson(given);
+    const examined = await this.#examiner.examine(
+      evidence,
+      exchange,
+      challenge === undefined ? undefined : CHALLENGE_CONTEXT,
+    );
+    const lacksCollateral =
+      evidence.tdQuote !== undefined &&
+      evidence.tdxCollateral === undefined &&
+      collateral === undefined &&
+      examined.list.outcomes.every(({ ok, code }) => ok || WITHOUT_COLLATERAL.includes(code));
+    return {
+      audience,
+      ...(challenge !== undefined && { challenge }),
+      ...(nonce && { nonce: nonce.text }),
+      appraisal: appraisalOf(examined, asked !== undefined),
+      ...(lacksCollateral && { lacksCollateral: encodeBase64(evidence.tdQuote as Uint8Array) }),
+    };
+  }
 }
 
-function appraisalOf(result: VerificationResult, isNonceAsked: boolean): Appraisal {
+function appraisalOf({ result, list }: Examination, isNonceAsked: boolean): Appraisal {
   const appraisal: Appraisal = {
     ok: result.ok,
-    checks: result.checks.map(publicCheck),
+    checks: list.outcomes.map(publicOutcome),
     nonceProven: result.ok && isNonceAsked,
     reportFresh: result.reportFresh,
   };
@@ -109,6 +121,15 @@ function appraisalOf(result: VerificationResult, isNonceAsked: boolean): Apprais
   return appraisal;
 }
 
+function publicOutcome({ subject, name, ok, code, skipped }: Outcome): PublicCheck {
+  const check: PublicCheck = { name, ok };
+  if (!ok) check.code = code;
+  if (skipped) check.skipped = true;
+  if (subject !== undefined) check.subject = subject;
+  return check;
+}
+
+/** The same of a check in words. */
 export function publicCheck({ name, ok, code, skipped, subject }: Check): PublicCheck {
   return {
     name,
@@ -119,7 +140,7 @@ export function publicCheck({ name, ok, code, skipped, subject }: Check): Public
   };
 }
 
-function attestationKeyThumbprint({ claims }: VerificationResult): string | undefined {
+function attestationKeyThumbprint({ claims }: Examination['result']): string | undefined {
   const keys = (claims?.keys ?? []).filter(({ kid }) => kid === 'HCLAkPub');
   const [key] = keys;
   if (keys.length !== 1 || key === undefined) return undefined;
@@ -128,7 +149,7 @@ function attestationKeyThumbprint({ claims }: VerificationResult): string | unde
   return createHash('sha256').update(`{"e":"${e}","kty":"RSA","n":"${n}"}`).digest('base64url');
 }
 
-function firstEnd(result: VerificationResult): number | undefined {
+function firstEnd(result: Examination['result']): number | undefined {
   const certificates = Object.values(result.certificates ?? {}) as ({ notAfter?: Date } | undefined)[];
   const ends = certificates.flatMap((certificate) => certificate?.notAfter?.getTime() ?? []);
   return ends.length === 0 ? undefined : Math.min(...ends);

@@ -1,5 +1,4 @@
 import { EVIDENCE_JSON_LIMITS } from '../../abi/evidence-json.js';
-import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
@@ -9,13 +8,7 @@ import { publishedVerification } from '../diagnostics.js';
 import { digestOf, requireNamedMachines } from '../evidence-examination.js';
 import { isStoreFailure } from '../refusals.js';
 import { type PlainAnswer, type PlainRequest, webHandler } from '../server/exchange.js';
-import {
-  type AppraisalTerms,
-  type AppraisedRequest,
-  appraiseRequest,
-  CHALLENGE_CONTEXT,
-  publicCheck,
-} from './appraise.js';
+import { type AppraisalTerms, type AppraisedRequest, Appraiser, CHALLENGE_CONTEXT, publicCheck } from './appraise.js';
 import { EAR_PROFILE, type EarSubmodule, evidenceSubmodule, tokenSubmodule } from './attestation-result.js';
 import { fetchedCollateral } from './fetched-collateral.js';
 import { ServiceMetrics } from './metrics.js';
@@ -64,7 +57,7 @@ class Verifier {
   readonly #options: VerifierServiceOptions;
   readonly #issuer: string;
   readonly #keys: readonly SigningKey[];
-  readonly #terms: AppraisalTerms;
+  readonly #appraiser: Pick<Appraiser, 'appraise'>;
   readonly #policyId: string;
   readonly #challenges: Challenges;
   readonly #metrics = new ServiceMetrics();
@@ -86,7 +79,7 @@ class Verifier {
     this.#options = options;
     this.#issuer = (options.issuer as URL).href.replace(/\/$/, '');
     this.#keys = options.signingKeys as unknown as SigningKey[];
-    this.#terms = {
+    const terms: AppraisalTerms = {
       audiences: options.audiences,
       contexts: options.contexts ?? [],
       demands: {
@@ -94,8 +87,8 @@ class Verifier {
         ...(trustedRoots && { trustedRoots }),
         ...(crls && { crls }),
         ...(now && { now }),
-        ...(collateral && typeof collateral !== 'function' && { collateral }),
       },
+      ...(collateral && typeof collateral !== 'function' && { collateral }),
     };
     this.#policyId = `sha-256:${digestOf({ policy, trustedRoots, crls, allowAnyMachine }).toString('base64url')}`;
     this.#challenges = createChallenges({
@@ -103,7 +96,10 @@ class Verifier {
       store,
       ...(clockToleranceMs !== undefined && { clockToleranceMs }),
     });
-    this.#workers = workers > 0 ? new WorkerPool(workers, this.#terms) : undefined;
+    // Also before workers read the same: they could tell nobody.
+    const appraiser = new Appraiser(terms);
+    this.#workers = workers > 0 ? new WorkerPool(workers, terms) : undefined;
+    this.#appraiser = this.#workers ?? appraiser;
   }
 
   async close(): Promise<void> {
@@ -151,7 +147,8 @@ class Verifier {
     );
     return publishedVerification('verifier-service', async () => {
       const { ear } = await answered;
-      return json({ ear });
+      // A JWS has nothing that JSON would escape.
+      return { ...json({}), body: `{"ear":"${ear}"}` };
     });
   }
 
@@ -170,17 +167,11 @@ class Verifier {
 
   async #appraise(text: string): Promise<AppraisedRequest> {
     const { collateral, collateralDeadlineMs = 10_000, logger = silentLogger } = this.#options;
-    const appraised = await this.#appraiseWith(text, undefined);
+    const appraised = await this.#appraiser.appraise(text);
     if (appraised.lacksCollateral === undefined || typeof collateral !== 'function') return appraised;
     const quote = Uint8Array.from(Buffer.from(appraised.lacksCollateral, 'base64'));
     const fetched = await fetchedCollateral(collateral, quote, collateralDeadlineMs, logger);
-    return fetched === undefined ? appraised : this.#appraiseWith(text, fetched);
-  }
-
-  #appraiseWith(text: string, collateral: TdxCollateral | undefined): Promise<AppraisedRequest> {
-    return this.#workers === undefined
-      ? appraiseRequest(text, this.#terms, collateral)
-      : this.#workers.appraise(text, collateral);
+    return fetched === undefined ? appraised : this.#appraiser.appraise(text, fetched);
   }
 
   async #token(text: string): Promise<VerifierAnswer> {
