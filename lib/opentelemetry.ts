@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { type Span, SpanKind, SpanStatusCode, type TracerProvider, trace } from '@opentelemetry/api';
 import { AttestationError, ErrorCode, VerificationError } from './base/errors.js';
-import { type StepAttributes, type Tracer, useTracer } from './base/tracing.js';
+import { type Step, type Tracer, useTracer } from './base/tracing.js';
 import { HttpError } from './http/transport.js';
 import { isNativeError } from './native.js';
 
@@ -13,6 +13,9 @@ export interface OpenTelemetryOptions {
 export { type MeasureOptions, measureOperations } from './opentelemetry-metrics.js';
 
 const NAME = 'cvm-guest-attestation';
+
+/** What a span may say: names, counts and codes. Neither data, keys, tokens nor anybody's sentences. */
+type StepAttributes = Record<string, string | number>;
 
 /**
  * Makes spans of the operations of every client and of `encrypt` and `verifyToken`, with what they wait for as their
@@ -31,13 +34,15 @@ export function traceOperations(options: OpenTelemetryOptions = {}): () => void 
   }
   const tracer = provider.getTracer(NAME, ownVersion());
   const inSpan: Tracer = (step, work) => {
-    const [name, kind] =
-      step.kind === 'client' ? [step.name, SpanKind.CLIENT] : [`cvm.${step.name}`, SpanKind.INTERNAL];
-    return tracer.startActiveSpan(name, { kind, attributes: { ...step.attributes } }, async (span) => {
+    const { request } = step;
+    const [name, kind] = request ? [step.name, SpanKind.CLIENT] : [`cvm.${step.name}`, SpanKind.INTERNAL];
+    return tracer.startActiveSpan(name, { kind, attributes: attributesOf(step) }, async (span) => {
       try {
         return await work({
-          add: (attributes) => void span.setAttributes({ ...attributes }),
-          failed: (errorType) => fail(span, { 'error.type': errorType }),
+          answered: (status) => {
+            span.setAttributes({ 'http.response.status_code': status });
+            if (status >= 400) fail(span, { 'error.type': String(status) });
+          },
         });
       } catch (error) {
         fail(span, describe(error));
@@ -48,6 +53,22 @@ export function traceOperations(options: OpenTelemetryOptions = {}): () => void 
     });
   };
   return useTracer(inSpan);
+}
+
+/**
+ * What OpenTelemetry's conventions for HTTP clients say of a request, but for `url.full`: the paths of AMD's key server name a
+ * chip.
+ */
+function attributesOf({ request, resend = 0 }: Step): StepAttributes {
+  if (request === undefined) return {};
+  const { method, url } = request;
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  return {
+    'http.request.method': method,
+    'server.address': url.hostname,
+    'server.port': port,
+    ...(resend > 0 && { 'http.request.resend_count': resend }),
+  };
 }
 
 /** Codes and classes alone: an error's sentence may quote the service or a token, and goes to the caller. */
@@ -70,7 +91,7 @@ function describe(error: unknown): StepAttributes {
 }
 
 function fail(span: Span, attributes: StepAttributes): void {
-  span.setAttributes({ ...attributes });
+  span.setAttributes(attributes);
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 

@@ -1,4 +1,5 @@
-import { DerReader, Tag } from './der.js';
+import { DerReader } from './der.js';
+import { IA5_STRING, OCTET_STRING } from './der-tags.js';
 import { malformed } from './input.js';
 import type { Certificate } from './x509.js';
 
@@ -51,7 +52,7 @@ export function parseEndorsementExtensions(certificate: Certificate): Endorsemen
   const hwid = optional('4');
   const provider = optional('5');
   const cspId = provider === undefined ? undefined : printableText(provider);
-  if (provider !== undefined && cspId === undefined) throw malformed(STRUCTURE, 'CSP_ID is not a printable IA5String');
+  if (provider !== undefined && cspId === undefined) throw malformed(STRUCTURE, 'an unprintable CSP_ID');
   return {
     structVersion: structVersion === 0 ? 0 : 1,
     tcb: { ...fmc, ...tcb },
@@ -73,14 +74,14 @@ function patchLevel(value: Uint8Array): number {
 function printableText(value: Uint8Array): string | undefined {
   const size = value.length - 2;
   const text = value.subarray(2);
-  if (value[0] !== Tag.IA5_STRING || value[1] !== size || size < 1 || size > 64) return undefined;
+  if (value[0] !== IA5_STRING || value[1] !== size || size < 1 || size > 64) return undefined;
   return text.some((byte) => byte < 0x20 || byte > 0x7e) ? undefined : String.fromCharCode(...text);
 }
 
 /** Raw 64 or 8 bytes, or 64 bytes in an OCTET STRING: told apart by length, since a raw one may begin with 04. */
 function hardwareId(value: Uint8Array): Uint8Array {
-  const wrapped = value.length === 66 && value[0] === Tag.OCTET_STRING && value[1] === 64;
+  const wrapped = value.length === 66 && value[0] === OCTET_STRING && value[1] === 64;
   const hwid = wrapped ? value.subarray(2) : value;
-  if (hwid.length !== 64 && hwid.length !== 8) throw malformed(STRUCTURE, 'the HWID is neither 64 nor 8 bytes long');
+  if (hwid.length !== 64 && hwid.length !== 8) throw malformed(STRUCTURE, 'an HWID of a wrong length');
   return hwid;
 }

@@ -1,29 +1,22 @@
 import { holdsAt } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { contextTag, DerReader, Tag } from './der.js';
+import { DerReader } from './der.js';
+import { CONTEXT_CONSTRUCTED, ENUMERATED, INTEGER, SEQUENCE } from './der-tags.js';
 import { malformed } from './input.js';
 import { splitPem } from './pem.js';
-import { type Extension, readAuthorityKeyIdentifier, readExtensions } from './x509-extensions.js';
-import { passesAlgorithm, readSignatureAlgorithm, type SignatureAlgorithm } from './x509-key.js';
+import { type Extension, readExtensions } from './x509-extensions.js';
+import { passesAlgorithm, readSigned, type Signed } from './x509-key.js';
 import { type DistinguishedName, readName } from './x509-name.js';
 import { isTime, readTime } from './x509-time.js';
 
 /** A certificate revocation list (RFC 5280 section 5). Nothing in here is verified. */
-export interface RevocationList {
-  readonly der: Uint8Array;
-  /** TBSCertList: what the signature covers. */
-  readonly tbs: Uint8Array;
+export interface RevocationList extends Signed {
   readonly issuer: DistinguishedName;
   readonly thisUpdate: Date;
   /** Absent: the list never ends, which a verifier refuses, since it would hide every later revocation. */
-  readonly nextUpdate?: Date;
+  readonly nextUpdate: Date | undefined;
   /** Start and end of each revoked serial number in `der`; see {@link isRevoked}. */
   readonly revoked: readonly number[];
-  readonly signatureAlgorithm: SignatureAlgorithm;
-  readonly signature: Uint8Array;
-  readonly authorityKeyIdentifier?: Uint8Array;
-  /** Big-endian, where the list is numbered. */
-  readonly number?: Uint8Array;
   /** Critical extensions of the list or of an entry that nothing here understands (delta lists, partitions): refuse. */
   readonly unknownCritical: readonly string[];
 }
@@ -31,8 +24,6 @@ export interface RevocationList {
 const STRUCTURE = 'revocation list';
 const MAXIMUM_LIST = 4 * 1024 * 1024;
 const MAXIMUM_SERIAL = 20;
-const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35';
-const CRL_NUMBER = '2.5.29.20';
 const REASON_CODE = '2.5.29.21';
 const REMOVE_FROM_CRL = 8;
 
@@ -44,20 +35,14 @@ const REMOVE_FROM_CRL = 8;
 export function parseRevocationList(input: Uint8Array | string): RevocationList {
   if (input.length === 0) throw new AttestationError(ErrorCode.HCL_REPORT_EMPTY, 'the revocation list is empty');
   if (input.length > 2 * MAXIMUM_LIST) throw malformed(STRUCTURE, 'larger than 4 MiB');
-  const isDer = typeof input !== 'string' && input[0] === Tag.SEQUENCE;
+  const isDer = typeof input !== 'string' && input[0] === SEQUENCE;
   const bytes = isDer ? input : onlyBlock(input);
   if (bytes.length > MAXIMUM_LIST) throw malformed(STRUCTURE, 'larger than 4 MiB');
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const outer = new DerReader(view, STRUCTURE);
-  const list = outer.enter();
+  const [tbs, signed] = readSigned(outer);
   outer.end();
-  const start = list.at;
-  const tbs = list.enter();
-  const end = list.at;
-  const signatureAlgorithm = readSignatureAlgorithm(list);
-  const signature = list.octets();
-  list.end();
-  return readTbs(view, tbs, { der: view, tbs: view.subarray(start, end), signatureAlgorithm, signature });
+  return readTbs(view, tbs, signed);
 }
 
 function onlyBlock(input: Uint8Array | string): Uint8Array {
@@ -66,47 +51,23 @@ function onlyBlock(input: Uint8Array | string): Uint8Array {
   return block;
 }
 
-type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
-
-function readTbs(
-  bytes: Uint8Array,
-  tbs: DerReader,
-  signed: Pick<RevocationList, 'der' | 'tbs' | 'signatureAlgorithm' | 'signature'>,
-): RevocationList {
-  const version = tbs.nextTag === Tag.INTEGER ? tbs.small(1) + 1 : 1;
+function readTbs(bytes: Uint8Array, tbs: DerReader, signed: Signed): RevocationList {
+  const version = tbs.nextTag === INTEGER ? tbs.small(1) + 1 : 1;
   const isSameAlgorithm = passesAlgorithm(tbs, signed.signatureAlgorithm);
   const issuer = readName(tbs);
   const thisUpdate = readTime(tbs);
   const nextUpdate = isTime(tbs.nextTag) ? readTime(tbs) : undefined;
   const unknownCritical = new Set<string>();
-  const entries = tbs.enterOptional(Tag.SEQUENCE);
+  const entries = tbs.enterOptional(SEQUENCE);
   const revoked = entries === undefined ? [] : readEntries(bytes, entries, unknownCritical);
-  const wrapped = tbs.enterOptional(contextTag(0, 'constructed'));
+  const wrapped = tbs.enterOptional(CONTEXT_CONSTRUCTED | 0);
   tbs.end();
   if (wrapped !== undefined && version !== 2) throw tbs.fault('extensions in version 1');
   const extensions = wrapped === undefined ? new Map<string, Extension>() : readExtensions(wrapped.enter());
   wrapped?.end();
-  for (const [oid, { critical }] of extensions) {
-    if (critical && oid !== AUTHORITY_KEY_IDENTIFIER && oid !== CRL_NUMBER) unknownCritical.add(oid);
-  }
-  const identifier = extensions.get(AUTHORITY_KEY_IDENTIFIER);
-  const keyIdentifier = identifier && readAuthorityKeyIdentifier(identifier.value, STRUCTURE);
-  const number = extensions.get(CRL_NUMBER);
+  for (const [oid, { critical }] of extensions) if (critical) unknownCritical.add(oid);
   if (!isSameAlgorithm) throw malformed(STRUCTURE, 'two signature algorithms');
-  const list: Writable<RevocationList> = {
-    der: signed.der,
-    tbs: signed.tbs,
-    issuer,
-    thisUpdate,
-    revoked,
-    signatureAlgorithm: signed.signatureAlgorithm,
-    signature: signed.signature,
-    unknownCritical: [...unknownCritical],
-  };
-  if (nextUpdate !== undefined) list.nextUpdate = nextUpdate;
-  if (keyIdentifier !== undefined) list.authorityKeyIdentifier = keyIdentifier;
-  if (number !== undefined) list.number = new DerReader(number.value, STRUCTURE).unsigned(MAXIMUM_SERIAL);
-  return list;
+  return { ...signed, issuer, thisUpdate, nextUpdate, revoked, unknownCritical: [...unknownCritical] };
 }
 
 function readEntries(bytes: Uint8Array, entries: DerReader, unknownCritical: Set<string>): number[] {
@@ -123,7 +84,7 @@ function readEntries(bytes: Uint8Array, entries: DerReader, unknownCritical: Set
     if (!isTime(nextTag)) throw entry.fault('a time');
     if (!entry.done) {
       const at = entry.at;
-      entry.pass(Tag.SEQUENCE);
+      entry.pass(SEQUENCE);
       if (seen === undefined || !holdsAt(bytes, at, entry.at, seen)) {
         seen = bytes.subarray(at, entry.at);
         readEntryExtensions(new DerReader(seen, STRUCTURE).enter(), unknownCritical);
@@ -139,7 +100,7 @@ function readEntryExtensions(reader: DerReader, unknownCritical: Set<string>): v
   for (const [oid, { critical }] of extensions) if (critical && oid !== REASON_CODE) unknownCritical.add(oid);
   const reason = extensions.get(REASON_CODE);
   // Only delta lists may take a revocation back; entered in a whole list it must not hide one.
-  if (reason !== undefined && new DerReader(reason.value, STRUCTURE).small(10, Tag.ENUMERATED) === REMOVE_FROM_CRL) {
+  if (reason !== undefined && new DerReader(reason.value, STRUCTURE).small(10, ENUMERATED) === REMOVE_FROM_CRL) {
     throw reader.fault('removeFromCRL outside a delta list');
   }
 }

@@ -1,5 +1,7 @@
 import { holdsAt } from '../base/bytes.js';
 import type { AttestationError } from '../base/errors.js';
+import { hexNumber } from '../base/hex.js';
+import { BIT_STRING, BOOLEAN, INTEGER, OID, SEQUENCE } from './der-tags.js';
 import { malformed } from './input.js';
 import { recently } from './recent-bytes.js';
 
@@ -7,32 +9,6 @@ import { recently } from './recent-bytes.js';
  * DER (ITU-T X.690 section 10) as far as certificates and revocation lists use it. What has two encodings in BER has one
  * here: definite, shortest lengths; shortest integers; nothing behind a value. All results are views.
  */
-
-/** Universal tags, with the constructed bit where DER sets it. */
-export const Tag = /* @__PURE__ */ Object.freeze({
-  BOOLEAN: 0x01,
-  INTEGER: 0x02,
-  BIT_STRING: 0x03,
-  OCTET_STRING: 0x04,
-  NULL: 0x05,
-  OID: 0x06,
-  ENUMERATED: 0x0a,
-  UTF8_STRING: 0x0c,
-  NUMERIC_STRING: 0x12,
-  PRINTABLE_STRING: 0x13,
-  TELETEX_STRING: 0x14,
-  IA5_STRING: 0x16,
-  UTC_TIME: 0x17,
-  GENERALIZED_TIME: 0x18,
-  BMP_STRING: 0x1e,
-  SEQUENCE: 0x30,
-  SET: 0x31,
-});
-
-/** Tag `[number]`, for numbers 0 to 30. */
-export function contextTag(number: number, form: 'constructed' | 'primitive'): number {
-  return (form === 'constructed' ? 0xa0 : 0x80) | number;
-}
 
 /** Deeper than any structure that is read here; keeps recursion out of a caller's hands. */
 const MAXIMUM_DEPTH = 16;
@@ -80,7 +56,7 @@ export class DerReader {
     const found = this.nextTag;
     if (found === undefined) throw this.fault('truncated');
     if (tag !== undefined && found !== tag) {
-      throw this.fault(`tag 0x${found.toString(16)} instead of 0x${tag.toString(16)}`);
+      throw this.fault(`tag ${hexNumber(found)} instead of ${hexNumber(tag)}`);
     }
     if ((found & HIGH_TAG_NUMBER) === HIGH_TAG_NUMBER) throw this.fault('a tag number above 30');
     let at = this.#at + 1;
@@ -88,11 +64,11 @@ export class DerReader {
     if (length > 0x7f) {
       const size = length & 0x7f;
       // 0x80 is the indefinite form of BER; four bytes hold more than any input here.
-      if (size === 0 || size > 4) throw this.fault('a length that is indefinite or too large');
+      if (size === 0 || size > 4) throw this.fault('an indefinite or huge length');
       if (size > this.#end - at) throw this.fault('truncated');
       length = 0;
       for (let index = 0; index < size; index++) length = length * 256 + (bytes[at++] ?? 0);
-      if (length < 0x80 || bytes[at - size] === 0) throw this.fault('a length that is not the shortest');
+      if (length < 0x80 || bytes[at - size] === 0) throw this.fault('a padded length');
     }
     if (length > this.#end - at) throw this.fault('truncated');
     this.#at = at + length;
@@ -130,7 +106,7 @@ export class DerReader {
   }
 
   /** A reader of the next element's content. */
-  enter(tag: number = Tag.SEQUENCE): DerReader {
+  enter(tag: number = SEQUENCE): DerReader {
     const content = this.pass(tag);
     return new DerReader(this.bytes, this.structure, this.#depth + 1, content, this.#at);
   }
@@ -141,7 +117,7 @@ export class DerReader {
   }
 
   /** Like {@link enter}, with a reader of {@link level} that is used again: for lists of many elements. */
-  enterNext(inner: DerReader, tag: number = Tag.SEQUENCE): void {
+  enterNext(inner: DerReader, tag: number = SEQUENCE): void {
     inner.#at = this.pass(tag);
     inner.#end = this.#at;
   }
@@ -156,13 +132,13 @@ export class DerReader {
   }
 
   /** An INTEGER of 0 or more, big-endian without leading zeros (zero is one zero byte), at most `limit` bytes. */
-  unsigned(limit: number, tag: number = Tag.INTEGER): Uint8Array {
+  unsigned(limit: number, tag: number = INTEGER): Uint8Array {
     const start = this.unsignedStart(limit, tag);
     return this.bytes.subarray(start, this.#at);
   }
 
   /** An INTEGER (or ENUMERATED) of 0 to `maximum`, which is below 2^32. */
-  small(maximum: number, tag: number = Tag.INTEGER): number {
+  small(maximum: number, tag: number = INTEGER): number {
     let value = 0;
     for (let at = this.unsignedStart(4, tag); at < this.#at; at++) value = value * 256 + (this.bytes[at] ?? 0);
     if (value > maximum) throw this.fault(`an integer above ${maximum}`);
@@ -170,36 +146,36 @@ export class DerReader {
   }
 
   /** Passes what {@link unsigned} gives; where it begins. It ends where the reader is then. */
-  unsignedStart(limit: number, tag: number = Tag.INTEGER): number {
+  unsignedStart(limit: number, tag: number = INTEGER): number {
     const start = this.pass(tag);
     const size = this.#at - start;
     const first = this.bytes[start] ?? 0;
     if (size === 0) throw this.fault('an integer without a byte');
     if (first > 0x7f) throw this.fault('a negative integer');
     const isPadded = first === 0 && size > 1;
-    if (isPadded && (this.bytes[start + 1] ?? 0) < 0x80) throw this.fault('an integer that is not the shortest');
+    if (isPadded && (this.bytes[start + 1] ?? 0) < 0x80) throw this.fault('a padded integer');
     if (size - (isPadded ? 1 : 0) > limit) throw this.fault(`an integer of more than ${limit} bytes`);
     return isPadded ? start + 1 : start;
   }
 
   /** BOOLEAN. */
   boolean(): boolean {
-    const start = this.pass(Tag.BOOLEAN);
+    const start = this.pass(BOOLEAN);
     const value = this.bytes[start];
-    if (this.#at - start !== 1 || (value !== 0 && value !== 0xff)) throw this.fault('a boolean that is neither');
+    if (this.#at - start !== 1 || (value !== 0 && value !== 0xff)) throw this.fault('a boolean');
     return value === 0xff;
   }
 
   /** A BIT STRING of whole bytes, as keys and signatures are. */
   octets(): Uint8Array {
-    const start = this.pass(Tag.BIT_STRING);
-    if (start === this.#at || this.bytes[start] !== 0) throw this.fault('a bit string that does not end with a byte');
+    const start = this.pass(BIT_STRING);
+    if (start === this.#at || this.bytes[start] !== 0) throw this.fault('a bit string with unused bits');
     return this.bytes.subarray(start + 1, this.#at);
   }
 
   /** OBJECT IDENTIFIER, dotted. */
   oid(): string {
-    const start = this.pass(Tag.OID);
+    const start = this.pass(OID);
     return readOid(this.bytes, this.structure, start, this.#at);
   }
 }
@@ -220,7 +196,7 @@ const readOid = recently(1024, (bytes, structure, start, end) => {
   let arc = 0n;
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
-    if (arc === 0n && byte === 0x80) throw malformed(structure, 'an object identifier that is not the shortest');
+    if (arc === 0n && byte === 0x80) throw malformed(structure, 'a padded object identifier');
     arc = arc * 128n + BigInt(byte & 0x7f);
     if (byte > 0x7f) continue;
     const first = arc < 80n ? arc / 40n : 2n;

@@ -1,6 +1,6 @@
 import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
 import { isBytes } from '../base/bytes.js';
-import { AttestationError, ErrorCode } from '../base/errors.js';
+import { AttestationError, messageOf } from '../base/errors.js';
 import { custom } from '../base/option-kinds.js';
 import { invalid, type OptionKind, readArguments } from '../base/options.js';
 import { parseStrictJson } from '../base/strict-json.js';
@@ -84,7 +84,7 @@ function readEvidence(json: string | Uint8Array | object): Evidence {
 /** JSON text of at most 2 MiB and 32768 values, without ambiguities. */
 export function parseEvidenceJson(json: string | Uint8Array): unknown {
   if (typeof json !== 'string' && !isBytes(json)) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'evidence is a string or a Uint8Array');
+    throw invalid('a string or a Uint8Array is needed');
   }
   if (json.length === 0) throw emptyInput('the evidence');
   if (json.length > EVIDENCE_JSON_LIMITS.bytes) throw malformed(REFUSED, 'larger than 2 MiB');
@@ -93,7 +93,7 @@ export function parseEvidenceJson(json: string | Uint8Array): unknown {
   try {
     return parseStrictJson(json);
   } catch (cause) {
-    throw malformed(REFUSED, cause instanceof Error ? cause.message : 'not JSON', cause);
+    throw malformed(REFUSED, messageOf(cause), cause);
   }
 }
 

@@ -1,5 +1,5 @@
-import { anyText, custom, listOf, listOr, oneOf, text, textLike, waiting } from '../base/option-kinds.js';
-import { invalid, type OptionKind, type OptionTable, required } from '../base/options.js';
+import { anyText, custom, listOf, listOr, oneOf, text, textLike } from '../base/option-kinds.js';
+import { invalid, type OptionKind, type OptionTable, required, waiting } from '../base/options.js';
 import { isJsonObject } from '../base/strict-json.js';
 import { EVENT_LOG_LIMITS } from './event-log/parse.js';
 import type { Evidence, EvidenceCertificates, EvidenceEphemeralKey, EvidenceQuote } from './evidence.js';
@@ -116,7 +116,7 @@ export interface EvidenceForm {
   return custom((value, name) => {
     const entries = Object.entries(anObject(value, name));
     if (entries.length > PCRS || (exact && entries.some(([index]) => !/^(1?\d|2[0-3])$/.test(index)))) {
-      throw invalid(`${name} must have members 0 to 23 alone`);
+      throw invalid(`${name} must have members 0 to 23`);
     }
     return Object.fromEntries(
       entries.map(([index, found]) => [index, bytes.check(found, `${name}.${index.slice(0, 60)}`)]),

@@ -1,3 +1,4 @@
+import { holdsAt, isZero } from '../base/bytes.js';
 import { type HashName, sha2 } from '../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 import { parseRuntimeClaims, type RuntimeClaims } from './runtime-claims.js';
@@ -46,23 +47,22 @@ const SIGNATURE = 0x414c4348; // "HCLA"
 export const HCL_REPORT_LIMIT = 64 * 1024;
 const REPORT_DATA_SIZE = 64;
 
-// microsoft/openvmm: the header of the runtime data is 20 bytes long in version 1, 24 with a bitmap of capabilities in 2.
-const RUNTIME_HEADER_SIZE = new Map([
-  [1, 20],
-  [2, 24],
-]);
-const REPORT_TYPES: readonly HclReportType[] = ['invalid', 'vbs', 'snp', 'tvm', 'tdx'];
-const HASHES: readonly (HclHash | undefined)[] = [undefined, 'sha256', 'sha384', 'sha512'];
-const SHA2_NAMES = { sha256: 'SHA-256', sha384: 'SHA-384', sha512: 'SHA-512' } as const;
-
-/** Size of each hardware report, and where its report_data is. */
-const HARDWARE: Readonly<Record<HclReportType, { size: number; reportData?: number }>> = {
-  invalid: { size: 0 },
-  vbs: { size: 0x230, reportData: 24 }, // after a 20-byte header and a version
-  snp: { size: 1184, reportData: 0x50 },
-  tvm: { size: 0 },
-  tdx: { size: 1024, reportData: 128 }, // REPORTMACSTRUCT.REPORTDATA
-};
+/** microsoft/openvmm: the header of the runtime data is 20 bytes long in version 1, 24 with a bitmap of capabilities in 2. */
+const RUNTIME_HEADER_SIZES = [undefined, 20, 24];
+const HASHES: readonly (readonly [HclHash, HashName] | undefined)[] = [
+  undefined,
+  ['sha256', 'SHA-256'],
+  ['sha384', 'SHA-384'],
+  ['sha512', 'SHA-512'],
+];
+/** Size, and where the report data is. */
+const HARDWARE: readonly (readonly [HclReportType, size: number, reportData?: number])[] = [
+  ['invalid', 0],
+  ['vbs', 0x230, 24], // after a 20-byte header and a version
+  ['snp', 1184, 0x50],
+  ['tvm', 0],
+  ['tdx', 1024, 128], // REPORTMACSTRUCT.REPORTDATA
+];
 
 /**
  * Decodes an HCL attestation report as read from NV index 0x01400001, zero padding allowed, at most 64 KiB. `bound` says
@@ -84,8 +84,8 @@ export function parseHclStructure(bytes: Uint8Array, digest: Digest = sha2): Hcl
   const raw = plainBytes(bytes);
   if (raw.length === 0) throw emptyInput('the HCL report');
   if (raw.length > HCL_REPORT_LIMIT) throw refused('larger than 64 KiB');
-  if (isZero(raw, 0, raw.length)) throw emptyInput('the HCL report is all zero, its NV index was never written: it');
-  if (raw.length < RUNTIME_DATA + 20) throw refused('shorter than its fixed part of 1236 bytes');
+  if (isZero(raw)) throw emptyInput('the HCL report is all zero, its NV index was never written: it');
+  if (raw.length < RUNTIME_DATA + 20) throw refused('truncated');
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   const u32 = (offset: number): number => view.getUint32(offset, true);
 
@@ -98,21 +98,22 @@ export function parseHclStructure(bytes: Uint8Array, digest: Digest = sha2): Hcl
   const status = u32(16);
 
   const dataSize = u32(RUNTIME_DATA);
-  const headerSize = RUNTIME_HEADER_SIZE.get(u32(RUNTIME_DATA + 4));
+  const headerSize = RUNTIME_HEADER_SIZES[u32(RUNTIME_DATA + 4)];
   if (headerSize === undefined) throw refused('unknown runtime data version');
-  const reportType = REPORT_TYPES[u32(RUNTIME_DATA + 8)];
-  if (reportType === undefined) throw refused('unknown report type');
-  const hashType = HASHES[u32(RUNTIME_DATA + 12)];
-  if (hashType === undefined) throw refused('unknown hash type');
+  const hardware = HARDWARE[u32(RUNTIME_DATA + 8)];
+  if (hardware === undefined) throw refused('unknown report type');
+  const hash = HASHES[u32(RUNTIME_DATA + 12)];
+  if (hash === undefined) throw refused('unknown hash type');
   const variableSize = u32(RUNTIME_DATA + 16);
   if (dataSize > raw.length - RUNTIME_DATA) throw refused('runtime data reaches past the end');
   if (reportSize !== RUNTIME_DATA + dataSize) throw refused('report_size does not match data_size');
   if (dataSize - variableSize !== headerSize) {
-    throw refused('data_size does not match variable_data_size and the version of the runtime data');
+    throw refused('data_size does not match variable_data_size');
   }
   if (variableSize === 0) throw refused('no variable data');
 
-  const { size, reportData: offset } = HARDWARE[reportType];
+  const [reportType, size, offset] = hardware;
+  const [hashType, hashName] = hash;
   const hardwareReport = raw.subarray(HARDWARE_AREA, HARDWARE_AREA + size);
   const variableData = raw.subarray(RUNTIME_DATA + headerSize, reportSize);
   const report: HclStructure = {
@@ -130,21 +131,16 @@ export function parseHclStructure(bytes: Uint8Array, digest: Digest = sha2): Hcl
   if (headerSize === 24) report.capabilities = u32(RUNTIME_DATA + 20);
   if (offset !== undefined) {
     report.reportData = hardwareReport.subarray(offset, offset + REPORT_DATA_SIZE);
-    report.bound = isBound(digest(SHA2_NAMES[hashType], variableData), report.reportData);
+    report.bound = isBound(digest(hashName, variableData), report.reportData);
   }
   if (status !== 0) report.warnings.push(`the HCL header's status is ${status}`);
-  if (!isZero(raw, 20, HARDWARE_AREA)) report.warnings.push("the HCL header's reserved bytes are not zero");
+  if (!isZero(raw, 20, HARDWARE_AREA)) report.warnings.push('reserved bytes of the HCL header are not zero');
   if (!isZero(raw, reportSize, raw.length)) report.warnings.push('the padding of the HCL report is not zero');
   return report;
 }
 
 function isBound(digest: Uint8Array, reportData: Uint8Array): boolean {
-  return digest.every((byte, index) => reportData[index] === byte) && isZero(reportData, digest.length, 64);
-}
-
-function isZero(bytes: Uint8Array, begin: number, end: number): boolean {
-  for (let at = begin; at < end; at++) if (bytes[at] !== 0) return false;
-  return true;
+  return holdsAt(reportData, 0, digest.length, digest) && isZero(reportData, digest.length);
 }
 
 function refused(why: string): Error {

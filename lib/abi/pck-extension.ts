@@ -1,4 +1,5 @@
-import { DerReader, Tag } from './der.js';
+import { DerReader } from './der.js';
+import { ENUMERATED, OCTET_STRING } from './der-tags.js';
 import { malformed } from './input.js';
 import type { Certificate } from './x509.js';
 
@@ -64,7 +65,7 @@ export function parsePckExtension(certificate: Certificate): PckExtension {
     cpusvn: octets(level(18), 16),
     pceId: octets(required(3), 2),
     fmspc: octets(required(4), 6),
-    sgxType: required(5).small(2, Tag.ENUMERATED),
+    sgxType: required(5).small(2, ENUMERATED),
   };
   if (instance !== undefined) found.platformInstanceId = octets(instance, 16);
   if (configuration !== undefined) found.configuration = readConfiguration(configuration.enter());
@@ -91,7 +92,7 @@ function take(members: ReadonlyMap<string, DerReader>, names: readonly string[],
 }
 
 function octets(reader: DerReader, size: number): Uint8Array {
-  const content = reader.content(Tag.OCTET_STRING);
+  const content = reader.content(OCTET_STRING);
   if (content.length !== size) throw reader.fault(`${content.length} instead of ${size} bytes`);
   return content;
 }

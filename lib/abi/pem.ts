@@ -1,5 +1,5 @@
 import { decodeBase64Lines, encodeBase64 } from '../base/base64url.js';
-import { copyBytes, utf8Bytes } from '../base/bytes.js';
+import { still, utf8Bytes } from '../base/bytes.js';
 import { malformed, plainBytes } from './input.js';
 
 /**
@@ -41,7 +41,7 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
   const blocks: PemBlock[] = [];
   for (let at = text.indexOf(BEGIN); at !== -1; at = text.indexOf(BEGIN, at)) {
     if (blocks.length === MAXIMUM_BLOCKS) throw malformed('PEM text', `more than ${MAXIMUM_BLOCKS} blocks`);
-    if (at > 0 && !isLineEnd(text[at - 1])) throw malformed('PEM text', 'a block that begins inside a line');
+    if (at > 0 && !isLineEnd(text[at - 1])) throw malformed('PEM text', 'a block inside a line');
     const labelEnd = text.indexOf(DASHES, at + BEGIN.length);
     const label = text.slice(at + BEGIN.length, labelEnd);
     if (labelEnd === -1 || !/^[A-Z0-9 ]{1,64}$/.test(label)) throw malformed('PEM text', 'a header line');
@@ -52,8 +52,7 @@ export function pemBlocks(input: string | Uint8Array, limit: number = MAXIMUM_TE
     if (der === undefined || der.length === 0) throw malformed('PEM text', 'a block that is not base64');
     blocks.push({ label, der });
     at = bodyEnd + trailer.length;
-    if (at < text.length && !/[\s\0]/.test(text[at] as string))
-      throw malformed('PEM text', 'text behind the end of a block');
+    if (at < text.length && !/[\s\0]/.test(text[at] as string)) throw malformed('PEM text', 'text behind a block');
   }
   if (blocks.length === 0) throw malformed('PEM text', 'no block');
   return blocks;
@@ -74,8 +73,3 @@ export function encodePem(label: string, der: Uint8Array): string {
 const isLineEnd = (character: string | undefined): boolean => character === '\n' || character === '\r';
 
 const latin1 = /* @__PURE__ */ new TextDecoder('latin1');
-
-/** Shared memory may change while it is read, and TextDecoder refuses it. */
-function still(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer ? bytes : copyBytes(bytes);
-}

@@ -1,3 +1,4 @@
+import { messageOf } from '../base/errors.js';
 import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
 import { malformed } from './input.js';
 
@@ -39,22 +40,20 @@ export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
   try {
     value = parseStrictJson(bytes);
   } catch (cause) {
-    throw refused(cause instanceof Error ? cause.message : 'not JSON', cause);
+    throw refused(messageOf(cause), cause);
   }
   if (!isJsonObject(value)) throw refused('not an object');
   const { keys } = value;
   if (!Array.isArray(keys)) throw refused('no keys');
   for (const key of keys as unknown[]) {
-    if (!isJsonObject(key) || typeof key.kid !== 'string' || typeof key.kty !== 'string') {
-      throw refused('a malformed key');
-    }
-    if (typeof key.n !== 'string' || typeof key.e !== 'string') throw refused('a key without modulus or exponent');
+    const isKey = isJsonObject(key) && [key.kid, key.kty, key.n, key.e].every((member) => typeof member === 'string');
+    if (!isKey) throw refused('a malformed key');
   }
   const configuration = value['vm-configuration'];
-  if (configuration !== undefined && !isJsonObject(configuration)) throw refused('a malformed vm-configuration');
+  if (configuration !== undefined && !isJsonObject(configuration)) throw refused('malformed vm-configuration');
   const userData = value['user-data'];
   if (userData !== undefined && !(typeof userData === 'string' && /^[0-9a-fA-F]{0,128}$/.test(userData))) {
-    throw refused('user-data that is not at most 128 hex digits');
+    throw refused('malformed user-data');
   }
   return value as RuntimeClaims;
 }

@@ -46,8 +46,11 @@ export interface PlatformInfo {
   raw: bigint;
 }
 
+export const VCEK = 0;
+export const VLEK = 1;
+
 /** SIGNING_KEY of a report. */
-export const SigningKey = /* @__PURE__ */ Object.freeze({ VCEK: 0, VLEK: 1, NONE: 7 });
+export const SigningKey = /* @__PURE__ */ Object.freeze({ VCEK, VLEK, NONE: 7 });
 
 /**
  * ATTESTATION_REPORT, 1184 bytes, with the fields of the SEV-SNP Firmware ABI specification under their own names.

@@ -1,3 +1,4 @@
+import { isZero } from '../base/bytes.js';
 import { readArguments } from '../base/options.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 import type { GuestPolicy, PlatformInfo, SnpReport } from './snp-report-fields.js';
@@ -187,9 +188,4 @@ function unknownFields(raw: Uint8Array, version: number, layout: TcbLayout): Snp
   tcb(LAUNCH_TCB);
   reserved(version < 5 ? LAUNCH_MIT_VECTOR : RESERVED5, SNP_SIGNED_SIZE);
   return fields;
-}
-
-function isZero(bytes: Uint8Array, begin: number, end: number): boolean {
-  for (let at = begin; at < end; at++) if (bytes[at] !== 0) return false;
-  return true;
 }

@@ -1,4 +1,6 @@
+import { isZero } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
+import { invalid } from '../base/options.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 
 /** AMD product line, as in the names of its root keys and KDS URLs. */
@@ -47,7 +49,7 @@ export function tcbLayoutOf(product: Product | undefined): TcbLayout | undefined
     case 'Turin':
       return 'Turin';
     default:
-      throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'unknown product');
+      throw invalid('unknown product');
   }
 }
 
@@ -61,9 +63,8 @@ export function readTcb(bytes: Uint8Array, offset: number, layout: TcbLayout): T
 
 /** Whether the bytes that a layout leaves unused are zero. */
 export function isTcbReservedZero(bytes: Uint8Array, offset: number, layout: TcbLayout): boolean {
-  const [begin, end] = layout === 'Turin' ? [4, 7] : [2, 6];
-  for (let index = begin; index < end; index++) if (bytes[offset + index] !== 0) return false;
-  return true;
+  const [begin, end] = layout === 'Turin' ? ([4, 7] as const) : ([2, 6] as const);
+  return isZero(bytes, offset + begin, offset + end);
 }
 
 /** A TCB for people: `bootloader 4, tee 0, snp 24, microcode 219`. */

@@ -1,12 +1,26 @@
+import { bigEndian, concatBytes } from '../base/bytes.js';
 import { sha2 } from '../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 
+// Numbers of the TPM 2.0 Library, part 2: TPM_ST and TPM_ALG_ID.
+export const ATTEST_CERTIFY = 0x8017;
+export const ATTEST_QUOTE = 0x8018;
+const ALG_SHA1 = 0x0004;
+export const ALG_SHA256 = 0x000b;
+const ALG_SHA384 = 0x000c;
+const ALG_SHA512 = 0x000d;
+
 /** TPM_ST_ATTEST_CERTIFY and TPM_ST_ATTEST_QUOTE. */
-export const TpmAttestType = /* @__PURE__ */ Object.freeze({ CERTIFY: 0x8017, QUOTE: 0x8018 });
+export const TpmAttestType = /* @__PURE__ */ Object.freeze({ CERTIFY: ATTEST_CERTIFY, QUOTE: ATTEST_QUOTE });
 /** TPM_GENERATED_VALUE: no key restricted to signing signs other data that begins with it. */
 export const TPM_GENERATED_VALUE = 0xff544347;
 /** TPM_ALG_ID of the PCR banks. */
-export const TpmHash = /* @__PURE__ */ Object.freeze({ SHA1: 0x0004, SHA256: 0x000b, SHA384: 0x000c, SHA512: 0x000d });
+export const TpmHash = /* @__PURE__ */ Object.freeze({
+  SHA1: ALG_SHA1,
+  SHA256: ALG_SHA256,
+  SHA384: ALG_SHA384,
+  SHA512: ALG_SHA512,
+});
 
 const ALG_RSA = 0x0001;
 const ALG_NULL = 0x0010;
@@ -18,10 +32,10 @@ const MAXIMUM_MODULUS = 512;
 const MAXIMUM_BANKS = 16;
 const MAXIMUM_SELECT = 4;
 const HASH_NAMES = /* @__PURE__ */ new Map([
-  [TpmHash.SHA1 as number, 'SHA-1'],
-  [TpmHash.SHA256, 'SHA-256'],
-  [TpmHash.SHA384, 'SHA-384'],
-  [TpmHash.SHA512, 'SHA-512'],
+  [ALG_SHA1 as number, 'SHA-1'],
+  [ALG_SHA256, 'SHA-256'],
+  [ALG_SHA384, 'SHA-384'],
+  [ALG_SHA512, 'SHA-512'],
 ] as const);
 
 /** TPMS_PCR_SELECTION: PCRs of one bank, in ascending order. */
@@ -89,10 +103,10 @@ export function parseTpmsAttest(bytes: Uint8Array): TpmsAttest {
     safe: reader.u8() !== 0,
     firmwareVersion: reader.u64(),
   };
-  if (attest.type === TpmAttestType.QUOTE) {
+  if (attest.type === ATTEST_QUOTE) {
     attest.quote = { pcrSelections: readSelections(reader), pcrDigest: reader.sized(MAXIMUM_DIGEST) };
     reader.finish();
-  } else if (attest.type === TpmAttestType.CERTIFY) {
+  } else if (attest.type === ATTEST_CERTIFY) {
     attest.certify = { name: reader.sized(MAXIMUM_NAME), qualifiedName: reader.sized(MAXIMUM_NAME) };
     reader.finish();
   }
@@ -112,7 +126,7 @@ export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
   if (publicArea.length === 0) throw malformed(what, 'no public area');
 
   const reader = new TpmReader(publicArea, what);
-  if (reader.u16() !== ALG_RSA) throw malformed(what, 'it is not of an RSA key');
+  if (reader.u16() !== ALG_RSA) throw malformed(what, 'not an RSA key');
   const nameAlg = reader.u16();
   const objectAttributes = reader.u32();
   const authPolicy = reader.sized(MAXIMUM_DIGEST);
@@ -124,13 +138,10 @@ export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
   const exponent = reader.u32() || 65537;
   const modulus = reader.sized(MAXIMUM_MODULUS);
   reader.finish();
-  if (modulus.length * 8 !== keyBits) throw malformed(what, 'the modulus does not have keyBits');
+  if (modulus.length * 8 !== keyBits) throw malformed(what, 'a modulus of another size');
   const hash = HASH_NAMES.get(nameAlg);
   if (hash === undefined) throw malformed(what, 'unknown name algorithm');
-  const digest = sha2(hash, publicArea);
-  const name = new Uint8Array(2 + digest.length);
-  name.set([nameAlg >> 8, nameAlg & 0xff]);
-  name.set(digest, 2);
+  const name = concatBytes(bigEndian(nameAlg, 2), sha2(hash, publicArea));
   return {
     nameAlg,
     objectAttributes,
@@ -147,12 +158,12 @@ export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
 
 function readSelections(reader: TpmReader): PcrSelection[] {
   const count = reader.u32();
-  if (count > MAXIMUM_BANKS) throw reader.refused('it selects more than 16 PCR banks');
+  if (count > MAXIMUM_BANKS) throw reader.refused('more than 16 PCR banks');
   const selections: PcrSelection[] = [];
   for (let bank = 0; bank < count; bank++) {
     const hash = reader.u16();
     const size = reader.u8();
-    if (size > MAXIMUM_SELECT) throw reader.refused('it selects more than 32 PCRs');
+    if (size > MAXIMUM_SELECT) throw reader.refused('more than 32 PCRs');
     const bitmap = reader.take(size);
     const pcrs: number[] = [];
     for (let pcr = 0; pcr < size * 8; pcr++) {
@@ -202,12 +213,12 @@ class TpmReader {
   /** A TPM2B of at most `maximum` bytes. */
   sized(maximum: number): Uint8Array {
     const size = this.u16();
-    if (size > maximum) throw this.refused('a part of it is too long');
+    if (size > maximum) throw this.refused('a part that is too long');
     return this.take(size);
   }
 
   finish(): void {
-    if (this.at !== this.bytes.length) throw this.refused('other bytes follow it');
+    if (this.at !== this.bytes.length) throw this.refused('trailing bytes');
   }
 
   refused(why: string): Error {

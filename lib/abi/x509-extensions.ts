@@ -1,5 +1,6 @@
 import { latin1Text } from '../base/bytes.js';
-import { contextTag, type DerReader, DerReader as Reader, Tag } from './der.js';
+import { type DerReader, DerReader as Reader } from './der.js';
+import { BIT_STRING, BOOLEAN, CONTEXT, CONTEXT_CONSTRUCTED, OCTET_STRING } from './der-tags.js';
 import { recently } from './recent-bytes.js';
 import { readName } from './x509-name.js';
 
@@ -39,6 +40,14 @@ const KEY_USAGES = [
 ] as const;
 export type KeyUsage = (typeof KEY_USAGES)[number];
 
+const NAME_FORMS: Readonly<Record<number, keyof AlternativeNames>> = {
+  [CONTEXT | 1]: 'email',
+  [CONTEXT | 2]: 'dns',
+  [CONTEXT_CONSTRUCTED | 4]: 'directory',
+  [CONTEXT | 6]: 'uri',
+  [CONTEXT | 7]: 'ip',
+};
+
 const MAXIMUM_EXTENSIONS = 64;
 const MAXIMUM_NAMES = 1024;
 
@@ -49,8 +58,8 @@ export function readExtensions(reader: DerReader): Map<string, Extension> {
   do {
     reader.enterNext(extension);
     const oid = extension.oid();
-    const critical = extension.nextTag === Tag.BOOLEAN && extension.boolean();
-    const value = extension.content(Tag.OCTET_STRING);
+    const critical = extension.nextTag === BOOLEAN && extension.boolean();
+    const value = extension.content(OCTET_STRING);
     extension.end();
     if (extensions.has(oid)) throw reader.fault(`extension ${oid} twice`);
     if (extensions.size === MAXIMUM_EXTENSIONS) throw reader.fault('too many extensions');
@@ -62,7 +71,7 @@ export function readExtensions(reader: DerReader): Map<string, Extension> {
 /** RFC 5280 section 4.2.1.9. */
 export const readBasicConstraints = recently<BasicConstraints>(16, (bytes, structure) => {
   const constraints = sequenceOf(bytes, structure);
-  const ca = constraints.nextTag === Tag.BOOLEAN && constraints.boolean();
+  const ca = constraints.nextTag === BOOLEAN && constraints.boolean();
   const pathLength = constraints.done ? undefined : constraints.small(255);
   constraints.end();
   return pathLength === undefined ? { ca } : { ca, pathLength };
@@ -71,7 +80,7 @@ export const readBasicConstraints = recently<BasicConstraints>(16, (bytes, struc
 /** RFC 5280 section 4.2.1.3: named bits of a BIT STRING. */
 export const readKeyUsage = recently<ReadonlySet<KeyUsage>>(16, (bytes, structure) => {
   const reader = new Reader(bytes, structure);
-  const [unused = 8, ...octets] = reader.content(Tag.BIT_STRING);
+  const [unused = 8, ...octets] = reader.content(BIT_STRING);
   reader.end();
   const last = octets[octets.length - 1] ?? 0;
   if (unused > 7 || octets.length > 2 || (last & ((1 << unused) - 1)) !== 0) throw reader.fault('key usage bits');
@@ -94,81 +103,52 @@ export function readAlternativeNames(value: Uint8Array, structure: string): Alte
   return readGeneralNames(sequenceOf(value, structure));
 }
 
+/** GeneralName: its form, as far as names of it are compared somewhere, and what is in it; of a directory name its DER. */
+export function readGeneralName(reader: DerReader): { form: keyof AlternativeNames | 'other'; content: Uint8Array } {
+  const { nextTag = 0 } = reader;
+  const form = NAME_FORMS[nextTag] ?? 'other';
+  return { form, content: form === 'directory' ? readName(reader.enter(nextTag)).raw : reader.content() };
+}
+
 function readGeneralNames(reader: DerReader): AlternativeNames {
-  const dns: string[] = [];
-  const ip: Uint8Array[] = [];
-  const uri: string[] = [];
-  const email: string[] = [];
-  const directory: Uint8Array[] = [];
+  const names = {
+    dns: [] as string[],
+    ip: [] as Uint8Array[],
+    uri: [] as string[],
+    email: [] as string[],
+    directory: [] as Uint8Array[],
+  };
   for (let count = 0; !reader.done; count++) {
     if (count === MAXIMUM_NAMES) throw reader.fault('too many names');
-    const tag = reader.nextTag;
-    if (tag === contextTag(4, 'constructed')) {
-      directory.push(readName(reader.enter(tag)).raw);
-      continue;
-    }
-    const content = reader.content();
-    if (tag === contextTag(1, 'primitive')) email.push(ascii(content, reader));
-    else if (tag === contextTag(2, 'primitive')) dns.push(ascii(content, reader));
-    else if (tag === contextTag(6, 'primitive')) uri.push(ascii(content, reader));
-    else if (tag === contextTag(7, 'primitive')) {
-      if (content.length !== 4 && content.length !== 16) throw reader.fault('an IP address of a wrong length');
-      ip.push(content);
-    }
+    const { form, content } = readGeneralName(reader);
+    if (form === 'ip' && content.length !== 4 && content.length !== 16) throw reader.fault('an IP address');
+    if (form === 'ip' || form === 'directory') names[form].push(content);
+    else if (form !== 'other') names[form].push(ascii(content, reader));
   }
-  return { dns, ip, uri, email, directory };
+  return names;
 }
 
-/** RFC 5280 section 4.2.1.1: the key identifier, where the issuer's is named by one. */
-export function readAuthorityKeyIdentifier(value: Uint8Array, structure: string): Uint8Array | undefined {
-  const identifier = sequenceOf(value, structure);
-  const tag = contextTag(0, 'primitive');
-  return identifier.nextTag === tag ? identifier.content(tag) : undefined;
-}
+const AUTHORITY_INFORMATION_ACCESS = '1.3.6.1.5.5.7.1.1';
+const CA_ISSUERS = '1.3.6.1.5.5.7.48.2';
 
-/** RFC 5280 section 4.2.1.2. */
-export function readSubjectKeyIdentifier(value: Uint8Array, structure: string): Uint8Array {
-  const reader = new Reader(value, structure);
-  const identifier = reader.content(Tag.OCTET_STRING);
-  reader.end();
-  return identifier;
-}
-
-/** RFC 5280 section 4.2.1.13: addresses of the full names. */
-export const readDistributionPoints = recently<readonly string[]>(64, (bytes, structure) => {
-  const uris: string[] = [];
-  const points = sequenceOf(bytes, structure);
-  while (!points.done) {
-    const name = points.enter().enterOptional(contextTag(0, 'constructed'));
-    const full = name?.enterOptional(contextTag(0, 'constructed'));
-    if (full !== undefined) uris.push(...readGeneralNames(full).uri);
-    if (uris.length > MAXIMUM_EXTENSIONS) throw points.fault('too many distribution points');
-  }
-  return uris;
-});
-
-export interface AuthorityInformation {
-  readonly ocsp: readonly string[];
-  readonly caIssuers: readonly string[];
-}
-
-/** RFC 5280 section 4.2.2.1. */
-export function readAuthorityInformation(value: Uint8Array, structure: string): AuthorityInformation {
-  const ocsp: string[] = [];
-  const caIssuers: string[] = [];
-  const descriptions = sequenceOf(value, structure);
+/**
+ * Where a certificate says that its issuer's is: the first address (RFC 5280 section 4.2.2.1). Only who fetches certificates
+ * reads it.
+ *
+ * @throws {AttestationError} 20
+ */
+export function issuerAddress({ extensions }: { extensions: ReadonlyMap<string, Extension> }): string | undefined {
+  const extension = extensions.get(AUTHORITY_INFORMATION_ACCESS);
+  if (extension === undefined) return undefined;
+  const descriptions = sequenceOf(extension.value, 'certificate');
   while (!descriptions.done) {
     const description = descriptions.enter();
-    const method = description.oid();
-    const { nextTag } = description;
-    const content = description.content();
+    const isIssuer = description.oid() === CA_ISSUERS;
+    const { form, content } = readGeneralName(description);
     description.end();
-    if (nextTag !== contextTag(6, 'primitive')) continue;
-    if (method === '1.3.6.1.5.5.7.48.1') ocsp.push(ascii(content, descriptions));
-    if (method === '1.3.6.1.5.5.7.48.2') caIssuers.push(ascii(content, descriptions));
-    if (ocsp.length + caIssuers.length > MAXIMUM_EXTENSIONS) throw descriptions.fault('too much authority information');
+    if (isIssuer && form === 'uri') return ascii(content, descriptions);
   }
-  return { ocsp, caIssuers };
+  return undefined;
 }
 
 function sequenceOf(value: Uint8Array, structure: string): DerReader {
@@ -181,7 +161,6 @@ function sequenceOf(value: Uint8Array, structure: string): DerReader {
 // Printable ASCII only: a NUL inside a host name once passed for the name before it.
 function ascii(content: Uint8Array, reader: DerReader): string {
   const text = content.length > 2048 ? '' : latin1Text(content);
-  if (text.length !== content.length || !/^[ -~]*$/.test(text))
-    throw reader.fault('a name that is not printable ASCII');
+  if (text.length !== content.length || !/^[ -~]*$/.test(text)) throw reader.fault('a name that is not ASCII');
   return text;
 }

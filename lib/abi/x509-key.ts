@@ -1,6 +1,7 @@
 import { copyBytes } from '../base/bytes.js';
 import type { EcCurve, PublicKey, SignatureScheme } from '../engine/engine.js';
-import { contextTag, type DerReader, DerReader as Reader, Tag } from './der.js';
+import { type DerReader, DerReader as Reader } from './der.js';
+import { CONTEXT_CONSTRUCTED, NULL, OID, SEQUENCE } from './der-tags.js';
 import { malformed } from './input.js';
 import { recently } from './recent-bytes.js';
 
@@ -23,16 +24,17 @@ const HASHES: Readonly<Record<string, SignatureHash>> = {
   '2.16.840.1.101.3.4.2.3': 'SHA-512',
 };
 
-const RSA_PKCS1: Readonly<Record<string, SignatureHash>> = {
-  '1.2.840.113549.1.1.11': 'SHA-256',
-  '1.2.840.113549.1.1.12': 'SHA-384',
-  '1.2.840.113549.1.1.13': 'SHA-512',
-};
-
-const ECDSA: Readonly<Record<string, SignatureHash>> = {
-  '1.2.840.10045.4.3.2': 'SHA-256',
-  '1.2.840.10045.4.3.3': 'SHA-384',
-  '1.2.840.10045.4.3.4': 'SHA-512',
+type Scheme = Exclude<SignatureScheme, { scheme: 'rsa-pss' }>;
+/* @__NO_SIDE_EFFECTS__ */ function scheme(name: Scheme['scheme'], hash: SignatureHash): Scheme {
+  return { scheme: name, hash };
+}
+const SCHEMES: Readonly<Record<string, Scheme>> = {
+  '1.2.840.113549.1.1.11': scheme('rsa-pkcs1', 'SHA-256'),
+  '1.2.840.113549.1.1.12': scheme('rsa-pkcs1', 'SHA-384'),
+  '1.2.840.113549.1.1.13': scheme('rsa-pkcs1', 'SHA-512'),
+  '1.2.840.10045.4.3.2': scheme('ecdsa', 'SHA-256'),
+  '1.2.840.10045.4.3.3': scheme('ecdsa', 'SHA-384'),
+  '1.2.840.10045.4.3.4': scheme('ecdsa', 'SHA-512'),
 };
 
 /** Bytes in a coordinate of a curve's point, and in r and s. */
@@ -64,7 +66,7 @@ export function readPublicKey(reader: DerReader): SubjectPublicKey {
     if (parameters === undefined || !isNull(parameters)) throw reader.fault('parameters of an RSA key');
     return { spki, key: readRsaKey(bits, reader.structure) };
   }
-  if (type !== EC_PUBLIC_KEY || parameters?.nextTag !== Tag.OID) return { spki };
+  if (type !== EC_PUBLIC_KEY || parameters?.nextTag !== OID) return { spki };
   const curve = CURVES[parameters.oid()];
   // Only the uncompressed point (04): RFC 5480 lets implementations leave the others out.
   if (curve === undefined || bits[0] !== 4) return { spki };
@@ -95,8 +97,32 @@ export interface SignatureAlgorithm {
 /** AlgorithmIdentifier of a signature (RFC 5280 section 4.1.1.2, RFC 4055, RFC 5758). */
 export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
   const start = reader.at;
-  reader.pass(Tag.SEQUENCE);
+  reader.pass(SEQUENCE);
   return algorithmOf(reader.bytes, reader.structure, start, reader.at);
+}
+
+/** What is common to certificates and revocation lists (RFC 5280 sections 4.1.1 and 5.1.1). */
+export interface Signed {
+  /** All of it, without padding. */
+  readonly der: Uint8Array;
+  /** TBSCertificate or TBSCertList: what the signature covers. */
+  readonly tbs: Uint8Array;
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  /** As it is written there: ECDSA signatures are DER here, see {@link rawEcdsaSignature}. */
+  readonly signature: Uint8Array;
+}
+
+/** Reads what was signed and by what, and hands on the reader of the former. */
+export function readSigned(outer: DerReader): [tbs: DerReader, signed: Signed] {
+  const { bytes, at } = outer;
+  const signed = outer.enter();
+  const start = signed.at;
+  const inner = signed.enter();
+  const tbs = bytes.subarray(start, signed.at);
+  const signatureAlgorithm = readSignatureAlgorithm(signed);
+  const signature = signed.octets();
+  signed.end();
+  return [inner, { der: bytes.subarray(at, outer.at), tbs, signatureAlgorithm, signature }];
 }
 
 /** Passes the algorithm once more, as certificates and lists repeat it; whether it is the same one. */
@@ -112,37 +138,33 @@ const algorithmOf = recently<SignatureAlgorithm>(64, (bytes, structure, start, e
   const algorithm = new Reader(raw, structure).enter();
   const oid = algorithm.oid();
   const parameters = algorithm.done ? undefined : algorithm.single();
-  const pkcs1 = RSA_PKCS1[oid];
-  if (pkcs1 !== undefined) {
-    // RFC 4055 section 5 writes NULL; some leave it out.
-    if (parameters !== undefined && !isNull(parameters)) throw algorithm.fault('parameters of an RSA signature');
-    return { oid, raw, scheme: { scheme: 'rsa-pkcs1', hash: pkcs1 } };
+  const known = SCHEMES[oid];
+  if (known !== undefined) {
+    // Of RSA: RFC 4055 section 5 writes NULL; some leave it out.
+    const isNone = parameters === undefined || (known.scheme === 'rsa-pkcs1' && isNull(parameters));
+    if (!isNone) throw algorithm.fault('parameters of a signature');
+    return { oid, raw, scheme: known };
   }
-  const ecdsa = ECDSA[oid];
-  if (ecdsa !== undefined) {
-    if (parameters !== undefined) throw algorithm.fault('parameters of an ECDSA signature');
-    return { oid, raw, scheme: { scheme: 'ecdsa', hash: ecdsa } };
-  }
-  if (oid !== RSASSA_PSS || parameters?.nextTag !== Tag.SEQUENCE) return { oid, raw };
-  const scheme = readPssParameters(parameters.enter());
-  return scheme === undefined ? { oid, raw } : { oid, raw, scheme };
+  if (oid !== RSASSA_PSS || parameters?.nextTag !== SEQUENCE) return { oid, raw };
+  const pss = readPssParameters(parameters.enter());
+  return pss === undefined ? { oid, raw } : { oid, raw, scheme: pss };
 });
 
 // RSASSA-PSS-params of RFC 4055 section 3.1. The defaults are SHA-1's, which is not verified here.
 function readPssParameters(parameters: DerReader): SignatureScheme | undefined {
-  const hash = readHash(parameters.enterOptional(contextTag(0, 'constructed')));
+  const hash = readHash(parameters.enterOptional(CONTEXT_CONSTRUCTED | 0));
   let maskHash: SignatureHash | undefined;
-  const mask = parameters.enterOptional(contextTag(1, 'constructed'));
+  const mask = parameters.enterOptional(CONTEXT_CONSTRUCTED | 1);
   if (mask !== undefined) {
     const generator = mask.enter();
     mask.end();
     if (generator.oid() !== MGF1) return undefined;
     maskHash = readHash(generator);
   }
-  const salt = parameters.enterOptional(contextTag(2, 'constructed'));
+  const salt = parameters.enterOptional(CONTEXT_CONSTRUCTED | 2);
   const saltLength = salt?.small(MAXIMUM_MODULUS) ?? 20;
   salt?.end();
-  const trailer = parameters.enterOptional(contextTag(3, 'constructed'));
+  const trailer = parameters.enterOptional(CONTEXT_CONSTRUCTED | 3);
   const trailerField = trailer?.small(0xff) ?? 1;
   trailer?.end();
   parameters.end();
@@ -161,7 +183,7 @@ function readHash(reader: DerReader | undefined): SignatureHash | undefined {
 
 /** Of a reader's one element. */
 function isNull(reader: DerReader): boolean {
-  return reader.nextTag === Tag.NULL && reader.pass() === reader.at;
+  return reader.nextTag === NULL && reader.pass() === reader.at;
 }
 
 /**

@@ -1,6 +1,16 @@
 import { copyBytes, latin1Text, utf8Text } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
-import { DerReader, Tag } from './der.js';
+import { DerReader } from './der.js';
+import {
+  BMP_STRING,
+  IA5_STRING,
+  NUMERIC_STRING,
+  PRINTABLE_STRING,
+  SEQUENCE,
+  SET,
+  TELETEX_STRING,
+  UTF8_STRING,
+} from './der-tags.js';
 import { recently } from './recent-bytes.js';
 
 /** A distinguished name. Two names are equal when their DER is: that is how issuers write their own. */
@@ -32,7 +42,7 @@ const MAXIMUM_VALUE = 1024;
 /** Name of RFC 5280 section 4.1.2.4; an empty one is allowed. */
 export function readName(reader: DerReader): DistinguishedName {
   const start = reader.at;
-  reader.pass(Tag.SEQUENCE);
+  reader.pass(SEQUENCE);
   return nameOf(reader.bytes, reader.structure, start, reader.at);
 }
 
@@ -42,9 +52,9 @@ const nameOf = recently<DistinguishedName>(64, (bytes, structure, start, end) =>
   const parts: string[] = [];
   let commonName: string | undefined;
   while (!names.done) {
-    const attributes = names.enter(Tag.SET);
+    const attributes = names.enter(SET);
     do {
-      if (parts.length === MAXIMUM_ATTRIBUTES) throw names.fault('a name of too many attributes');
+      if (parts.length === MAXIMUM_ATTRIBUTES) throw names.fault('too many attributes');
       const attribute = attributes.enter();
       const type = attribute.oid();
       const { nextTag } = attribute;
@@ -67,27 +77,27 @@ function escaped(value: string): string {
 function readValue(tag: number | undefined, content: Uint8Array, reader: DerReader): string {
   const text = decodeText(tag, content, reader);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  if (/[\u0000-\u001f\u007f]/.test(text)) throw reader.fault('a control character in a name');
+  if (/[\u0000-\u001f\u007f]/.test(text)) throw reader.fault('a control character');
   return text;
 }
 
 function decodeText(tag: number | undefined, content: Uint8Array, reader: DerReader): string {
-  if (content.length > MAXIMUM_VALUE) throw reader.fault('a name that is too long');
+  if (content.length > MAXIMUM_VALUE) throw reader.fault('too long a name');
   switch (tag) {
-    case Tag.UTF8_STRING: {
+    case UTF8_STRING: {
       const text = isBelow(0x80, content) ? latin1Text(content) : utf8Text(content);
       if (text === undefined) throw reader.fault('a name that is not UTF-8');
       return text;
     }
-    case Tag.PRINTABLE_STRING:
-    case Tag.IA5_STRING:
+    case PRINTABLE_STRING:
+    case IA5_STRING:
       if (!isBelow(0x7f, content)) throw reader.fault('a name that is not ASCII');
       return latin1Text(content);
-    case Tag.BMP_STRING:
-      if (content.length % 2 !== 0) throw reader.fault('a name of half a character');
+    case BMP_STRING:
+      if (content.length % 2 !== 0) throw reader.fault('half a character');
       return new TextDecoder('utf-16be').decode(content);
-    case Tag.NUMERIC_STRING:
-    case Tag.TELETEX_STRING:
+    case NUMERIC_STRING:
+    case TELETEX_STRING:
       // Obsolete, and read differently by different readers: shown by their bytes.
       return `#${hex(content)}`;
     default:

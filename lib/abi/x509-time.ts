@@ -1,5 +1,6 @@
 import { utcDate } from '../base/utc-date.js';
-import { type DerReader, Tag } from './der.js';
+import type { DerReader } from './der.js';
+import { GENERALIZED_TIME, UTC_TIME } from './der-tags.js';
 
 const ZERO = 0x30;
 const NINE = 0x39;
@@ -14,8 +15,8 @@ export function readTime(reader: DerReader): Date {
   let at = reader.pass();
   const { bytes } = reader;
   const last = reader.at - 1;
-  const isShort = nextTag === Tag.UTC_TIME && last - at === 12;
-  if (!isShort && !(nextTag === Tag.GENERALIZED_TIME && last - at === 14)) throw reader.fault('a time');
+  const isShort = nextTag === UTC_TIME && last - at === 12;
+  if (!isShort && !(nextTag === GENERALIZED_TIME && last - at === 14)) throw reader.fault('a time');
   for (let index = at; index < last; index++) if (!isDigit(bytes[index] as number)) throw reader.fault('a time');
   if (bytes[last] !== ZULU) throw reader.fault('a time');
   const pair = (): number => ((bytes[at++] as number) - ZERO) * 10 + ((bytes[at++] as number) - ZERO);
@@ -31,5 +32,5 @@ function isDigit(byte: number): boolean {
 }
 
 export function isTime(tag: number | undefined): boolean {
-  return tag === Tag.UTC_TIME || tag === Tag.GENERALIZED_TIME;
+  return tag === UTC_TIME || tag === GENERALIZED_TIME;
 }

@@ -1,35 +1,27 @@
 import { equalBytes, isZero } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { PublicKey } from '../engine/engine.js';
-import { contextTag, DerReader } from './der.js';
+import { DerReader } from './der.js';
+import { CONTEXT, CONTEXT_CONSTRUCTED } from './der-tags.js';
 import { malformed } from './input.js';
 import { certificateInputs } from './pem.js';
 import {
   type AlternativeNames,
-  type AuthorityInformation,
   type BasicConstraints,
   type Extension,
   type KeyUsage,
   readAlternativeNames,
-  readAuthorityInformation,
-  readAuthorityKeyIdentifier,
   readBasicConstraints,
-  readDistributionPoints,
   readExtendedKeyUsage,
   readExtensions,
   readKeyUsage,
-  readSubjectKeyIdentifier,
 } from './x509-extensions.js';
-import { passesAlgorithm, readPublicKey, readSignatureAlgorithm, type SignatureAlgorithm } from './x509-key.js';
+import { passesAlgorithm, readPublicKey, readSigned, type Signed } from './x509-key.js';
 import { type DistinguishedName, readName } from './x509-name.js';
 import { readTime } from './x509-time.js';
 
 /** An X.509 certificate (RFC 5280) as it says about itself: nothing in here is verified. All bytes are views. */
-export interface Certificate {
-  /** The whole certificate, without padding. */
-  readonly der: Uint8Array;
-  /** TBSCertificate: what the signature covers. */
-  readonly tbs: Uint8Array;
+export interface Certificate extends Signed {
   readonly version: 1 | 2 | 3;
   /** Big-endian, 1 to 20 bytes; AMD's VCEKs have 0. */
   readonly serial: Uint8Array;
@@ -41,9 +33,6 @@ export interface Certificate {
   readonly spki: Uint8Array;
   /** Undefined for a kind of key that this package does not verify with. */
   readonly publicKey?: PublicKey;
-  readonly signatureAlgorithm: SignatureAlgorithm;
-  /** As in the certificate: ECDSA signatures are DER here, see `rawEcdsaSignature`. */
-  readonly signature: Uint8Array;
   /** By OID. */
   readonly extensions: ReadonlyMap<string, Extension>;
   readonly basicConstraints?: BasicConstraints;
@@ -51,27 +40,19 @@ export interface Certificate {
   /** Object identifiers. */
   readonly extendedKeyUsage?: readonly string[];
   readonly subjectAlternativeNames?: AlternativeNames;
-  readonly authorityKeyIdentifier?: Uint8Array;
-  readonly subjectKeyIdentifier?: Uint8Array;
-  readonly crlDistributionPoints: readonly string[];
-  readonly authorityInformation?: AuthorityInformation;
   /** Name constraints are there: whoever builds a path evaluates them or refuses the certificate. */
   readonly hasNameConstraints: boolean;
   /** Critical extensions that nothing here understands: a verifier must refuse the certificate (RFC 5280 section 4.2). */
   readonly unknownCritical: readonly string[];
 }
 
-// Object identifiers of the extensions that are understood.
-const SUBJECT_KEY_IDENTIFIER = '2.5.29.14';
+// Object identifiers of the extensions that something here depends on; any other that is critical is not understood.
 const KEY_USAGE = '2.5.29.15';
 const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
 const BASIC_CONSTRAINTS = '2.5.29.19';
 /** Evaluated by whoever builds a path. */
 export const NAME_CONSTRAINTS = '2.5.29.30';
-const CRL_DISTRIBUTION_POINTS = '2.5.29.31';
-const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35';
 const EXTENDED_KEY_USAGE = '2.5.29.37';
-const AUTHORITY_INFORMATION_ACCESS = '1.3.6.1.5.5.7.1.1';
 
 const STRUCTURE = 'certificate';
 const MAXIMUM_CERTIFICATE = 64 * 1024;
@@ -87,18 +68,9 @@ export function parseCertificate(bytes: Uint8Array, { padding = false }: { paddi
   if (isZero(view)) throw new AttestationError(ErrorCode.HCL_REPORT_EMPTY, 'the certificate is empty');
   if (view.length > MAXIMUM_CERTIFICATE) throw malformed(STRUCTURE, `larger than ${MAXIMUM_CERTIFICATE} bytes`);
   const outer = new DerReader(view, STRUCTURE);
-  const certificate = outer.enter();
-  if (padding ? !isZero(view.subarray(outer.at)) : !outer.done) {
-    throw malformed(STRUCTURE, 'trailing bytes');
-  }
-  const tbsStart = certificate.at;
-  const tbs = certificate.enter();
-  const tbsEnd = certificate.at;
-  const signatureAlgorithm = readSignatureAlgorithm(certificate);
-  const signature = certificate.octets();
-  certificate.end();
-  const der = view.subarray(0, outer.at);
-  return readTbs(tbs, { der, tbs: view.subarray(tbsStart, tbsEnd), signatureAlgorithm, signature });
+  const [tbs, signed] = readSigned(outer);
+  if (padding ? !isZero(view, outer.at) : !outer.done) throw malformed(STRUCTURE, 'trailing bytes');
+  return readTbs(tbs, signed);
 }
 
 /**
@@ -114,10 +86,7 @@ export function parseCertificates(input: Uint8Array | string): Certificate[] {
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 // Member by member: to spread one object into another took a quarter of the time that a certificate takes.
-function readTbs(
-  tbs: DerReader,
-  signed: Pick<Certificate, 'der' | 'tbs' | 'signatureAlgorithm' | 'signature'>,
-): Certificate {
+function readTbs(tbs: DerReader, signed: Signed): Certificate {
   const version = readVersion(tbs);
   const serial = tbs.unsigned(MAXIMUM_SERIAL);
   const isSameAlgorithm = passesAlgorithm(tbs, signed.signatureAlgorithm);
@@ -130,19 +99,18 @@ function readTbs(
   const { spki, key } = readPublicKey(tbs);
   // issuerUniqueID and subjectUniqueID: obsolete, of no use to anyone, but not to be mistaken for extensions.
   for (const number of [1, 2]) {
-    if (tbs.nextTag !== contextTag(number, 'primitive')) continue;
+    if (tbs.nextTag !== (CONTEXT | number)) continue;
     tbs.pass();
     if (version === 1) throw tbs.fault('a unique id');
   }
-  const list = tbs.enterOptional(contextTag(3, 'constructed'));
+  const list = tbs.enterOptional(CONTEXT_CONSTRUCTED | 3);
   tbs.end();
   if (list !== undefined && version !== 3) throw tbs.fault(`extensions in version ${version}`);
   const extensions = list === undefined ? new Map<string, Extension>() : readExtensions(list.enter());
   list?.end();
   const unknown: string[] = [];
   const certificate: Writable<Certificate> = {
-    der: signed.der,
-    tbs: signed.tbs,
+    ...signed,
     version,
     serial,
     issuer,
@@ -150,10 +118,7 @@ function readTbs(
     notBefore,
     notAfter,
     spki,
-    signatureAlgorithm: signed.signatureAlgorithm,
-    signature: signed.signature,
     extensions,
-    crlDistributionPoints: [],
     hasNameConstraints: false,
     unknownCritical: unknown,
   };
@@ -166,11 +131,11 @@ function readTbs(
 }
 
 function readVersion(tbs: DerReader): 1 | 2 | 3 {
-  const explicit = tbs.enterOptional(contextTag(0, 'constructed'));
+  const explicit = tbs.enterOptional(CONTEXT_CONSTRUCTED | 0);
   if (explicit === undefined) return 1;
   const value = explicit.small(2);
   explicit.end();
-  if (value === 0) throw tbs.fault('a default that is written');
+  if (value === 0) throw tbs.fault('a written default');
   return value === 1 ? 2 : 3;
 }
 
@@ -188,20 +153,6 @@ function understand(certificate: Writable<Certificate>, oid: string, value: Uint
       break;
     case SUBJECT_ALTERNATIVE_NAME:
       certificate.subjectAlternativeNames = readAlternativeNames(value, STRUCTURE);
-      break;
-    case AUTHORITY_KEY_IDENTIFIER: {
-      const identifier = readAuthorityKeyIdentifier(value, STRUCTURE);
-      if (identifier !== undefined) certificate.authorityKeyIdentifier = identifier;
-      break;
-    }
-    case SUBJECT_KEY_IDENTIFIER:
-      certificate.subjectKeyIdentifier = readSubjectKeyIdentifier(value, STRUCTURE);
-      break;
-    case CRL_DISTRIBUTION_POINTS:
-      certificate.crlDistributionPoints = readDistributionPoints(value, STRUCTURE);
-      break;
-    case AUTHORITY_INFORMATION_ACCESS:
-      certificate.authorityInformation = readAuthorityInformation(value, STRUCTURE);
       break;
     case NAME_CONSTRAINTS:
       certificate.hasNameConstraints = true;

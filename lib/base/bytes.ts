@@ -1,13 +1,13 @@
 /** Byte arrays in any runtime: no Buffer, no `node:`. */
 
-const typedArray = /* @__PURE__ */ Object.getPrototypeOf(Uint8Array.prototype) as object;
-const tagOf = getter(typedArray, Symbol.toStringTag) as (this: unknown) => string | undefined;
-const lengthOf = getter(typedArray, 'length') as (this: unknown) => number;
+const tagOf = typedArrayGetter<string | undefined>(Symbol.toStringTag);
+const lengthOf = typedArrayGetter<number>('length');
 
-/* @__NO_SIDE_EFFECTS__ */ function getter(of: object, name: PropertyKey): (this: unknown) => unknown {
-  const get = Object.getOwnPropertyDescriptor(of, name)?.get;
-  if (get === undefined) throw new TypeError(`this runtime has no getter ${String(name)} of typed arrays`);
-  return get;
+/** A getter of %TypedArray%.prototype: a subclass or an own property may say something else than what is there. */
+/* @__NO_SIDE_EFFECTS__ */ export function typedArrayGetter<T>(name: PropertyKey): (this: unknown) => T {
+  return Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), name)?.get as (
+    this: unknown,
+  ) => T;
 }
 
 /** Whether a value really is a Uint8Array, a Buffer included, of this realm or another one. No getter of its own is asked. */
@@ -61,9 +61,23 @@ export function equalTexts(one: string, other: string): boolean {
   return equalBytes(utf8Bytes(one), utf8Bytes(other));
 }
 
-export function isZero(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+export function isZero(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== 0) return false;
   return true;
+}
+
+/** Whether a big-endian number is less than another one of the same length. */
+export function isBelow(number: Uint8Array, limit: Uint8Array): boolean {
+  for (let at = 0; at < limit.length; at++) {
+    const difference = (number[at] as number) - (limit[at] as number);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+/** Shared memory may change while it is read, so that WebCrypto and TextDecoder refuse it: they get a copy. */
+export function still(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : copyBytes(bytes);
 }
 
 const encoder = /* @__PURE__ */ new TextEncoder();

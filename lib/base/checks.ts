@@ -1,4 +1,5 @@
-import type { Check, CheckSubject } from './errors.js';
+import { equalBytes, isBytes } from './bytes.js';
+import { type Check, type CheckSubject, messageOf } from './errors.js';
 import { hex } from './hex.js';
 
 /**
@@ -45,15 +46,16 @@ export class CheckList<Code extends string = string> {
     this.#words = undefined;
   }
 
-  /** Adds a comparison. */
+  /** Adds a comparison; bytes are equal when their contents are. */
   equal(
     subject: CheckSubject | undefined,
     name: string,
     code: Code,
-    expected: string | number | boolean,
+    expected: string | number | boolean | Uint8Array,
     actual: unknown,
   ): boolean {
-    return this.add(subject, name, code, expected === actual, { expected, actual: actual ?? 'none' });
+    const same = isBytes(expected) && isBytes(actual) ? equalBytes(expected, actual) : expected === actual;
+    return this.add(subject, name, code, same, { expected, actual: actual ?? 'none' });
   }
 
   /** Adds whether a string is one of the accepted ones. */
@@ -65,6 +67,38 @@ export class CheckList<Code extends string = string> {
     actual: unknown,
   ): boolean {
     return this.add(subject, name, code, typeof actual === 'string' && expected.includes(actual), { expected, actual });
+  }
+
+  /** Adds a check that failed because what it looks at is not there. */
+  absent(subject: CheckSubject, name: string, code: Code, expected: unknown): void {
+    this.add(subject, name, code, false, { expected, actual: 'absent' });
+  }
+
+  /** Adds a check that several things may be wrong with. */
+  faultless(
+    subject: CheckSubject | undefined,
+    name: string,
+    code: Code,
+    faults: readonly string[],
+    expected: unknown,
+  ): boolean {
+    const ok = faults.length === 0;
+    return this.add(subject, name, code, ok, { expected, actual: ok ? expected : faults.join(', ') });
+  }
+
+  /** Adds whether a signature is valid. */
+  signature(subject: CheckSubject, name: string, code: Code, isValid: boolean): boolean {
+    return this.faultless(subject, name, code, isValid ? [] : ['not valid'], 'valid');
+  }
+
+  /** What `read` makes of untrusted input; what it throws is the reason of a check that failed. */
+  read<T>(subject: CheckSubject, name: string, code: Code, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      this.add(subject, name, code, false, { actual: messageOf(error) });
+      return undefined;
+    }
   }
 
   /** A check that could not be made, because one before it left nothing to look at: counts as failed. */
@@ -137,7 +171,7 @@ function inWords({ subject, name, ok, code, skipped, values }: Finding<string>):
   if (skipped) check.skipped = true;
   if (!ok) check.code = code;
   if (expected !== undefined)
-    check.expected = Array.isArray(expected) ? expected.join(' or ') : String(plain(expected));
+    check.expected = Array.isArray(expected) ? expected.join(' or ') || 'none' : String(plain(expected));
   // What is missing where something was expected must not look like a check without values.
   if (actual !== undefined || expected !== undefined) check.actual = shown(plain(actual));
   return check;
@@ -145,7 +179,7 @@ function inWords({ subject, name, ok, code, skipped, values }: Finding<string>):
 
 function plain(value: unknown): unknown {
   if (typeof value === 'function') return plain(value());
-  if (value instanceof Uint8Array) return hex(value);
+  if (isBytes(value)) return hex(value);
   return value instanceof Date ? value.toISOString() : value;
 }
 

@@ -106,3 +106,8 @@ export class VerificationError extends Error {
     return adviser(this.code);
   }
 }
+
+/** What was thrown, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -20,3 +20,8 @@ export function bytesFromHex(text: string): Uint8Array<ArrayBuffer> | undefined 
   }
   return bytes;
 }
+
+/** A number as specifications write those of bits and offsets: `0x1f`. */
+export function hexNumber(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}

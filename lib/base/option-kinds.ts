@@ -1,6 +1,6 @@
 import { byteLength, copyBytes, isBytes } from './bytes.js';
 import type { Logger } from './logger.js';
-import { invalid, type OptionKind } from './options.js';
+import { invalid, type OptionKind, waiting } from './options.js';
 
 /** The kinds of values that options have; `lib/base/options.ts` says how a table of them is used. */
 
@@ -11,13 +11,6 @@ import { invalid, type OptionKind } from './options.js';
       return value;
     },
   };
-}
-
-/** The commonest slip: a promise where its value was meant. */
-export function waiting(value: unknown): string {
-  const isPromise =
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
-  return isPromise ? ', not a promise: is an await missing?' : '';
 }
 
 /** `true` or `false`; `'false'`, `0` and `null` are neither. */

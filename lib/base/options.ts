@@ -69,7 +69,7 @@ export function checkArgument<T>(what: string, name: string, given: unknown, kin
       const record = Object.create(null) as Record<string, T>;
       for (const member of ownNames(value, name)) {
         const found = ownValue(value as object, member);
-        if (found === undefined) throw invalid(`${name}.${member} is given but undefined`);
+        if (found === undefined) throw undefinedOption(`${name}.${member}`);
         record[member] = kind.check(found, `${name}.${member}`);
       }
       return record;
@@ -88,13 +88,17 @@ export function readArguments<T>(what: string, work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof AttestationError || error instanceof VerificationError) throw error;
-    throw invalid(`${what}: an argument is not what it has to be, or cannot be read`, error);
+    throw unreadable(what, error);
   }
+}
+
+function unreadable(what: string, cause: unknown): AttestationError {
+  return invalid(`${what}: an argument cannot be read`, cause);
 }
 
 /** The error of a caller: 8. */
 export function invalid(message: string, cause?: unknown): AttestationError {
-  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message, cause === undefined ? {} : { cause });
+  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message, { cause });
 }
 
 /** Getters, Proxies and revoked objects throw what they like: the caller gets one kind of error, and which call it was. */
@@ -103,7 +107,7 @@ function guarded<T>(what: string, work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof AttestationError) throw new AttestationError(error.code, `${what}: ${error.message}`, error);
-    throw invalid(`${what}: an argument cannot be read`, error);
+    throw unreadable(what, error);
   }
 }
 
@@ -117,7 +121,7 @@ function checkedMembers<T extends object>(given: unknown, path: string, table: O
     if (kind === undefined) throw unknownOption(name, Object.keys(kinds), path);
     if (value === undefined) {
       if (MAY_BE_UNDEFINED.has(name)) continue;
-      throw invalid(`${prefix}${name} is given but undefined: leave it out, or find out where its value got lost`);
+      throw undefinedOption(`${prefix}${name}`);
     }
     checked[name] = kind.check(value, `${prefix}${name}`);
   }
@@ -130,7 +134,7 @@ function checkedMembers<T extends object>(given: unknown, path: string, table: O
 
 /** Names of a plain object's own properties, none of which may be a symbol. */
 function ownNames(given: unknown, what: string): string[] {
-  if (!isPlainObject(given)) throw invalid(`${what} must be a plain object${kindOfObject(given)}`);
+  if (!isPlainObject(given)) throw invalid(`${what} must be a plain object${waiting(given)}`);
   const names = Reflect.ownKeys(given);
   if (names.some((name) => typeof name === 'symbol')) throw invalid(`${what} must not have symbols as names`);
   return names as string[];
@@ -139,11 +143,14 @@ function ownNames(given: unknown, what: string): string[] {
 /** Value of an enumerable data property; any other is refused. */
 function ownValue(given: object, name: string): unknown {
   const property = Reflect.getOwnPropertyDescriptor(given, name);
-  if (property === undefined || !('value' in property)) {
-    throw invalid(`${name.slice(0, 60)} must be a value, not a getter`);
+  if (property === undefined || !('value' in property && property.enumerable)) {
+    throw invalid(`${name.slice(0, 60)} must be an enumerable value, not a getter`);
   }
-  if (!property.enumerable) throw invalid(`${name.slice(0, 60)} must be enumerable`);
   return property.value;
+}
+
+function undefinedOption(name: string): AttestationError {
+  return invalid(`${name} is given but undefined`);
 }
 
 function isPlainObject(value: unknown): value is object {
@@ -162,12 +169,11 @@ function isForeignObjectPrototype(value: object): boolean {
   );
 }
 
-function kindOfObject(value: unknown): string {
-  if (value === null) return ', not null';
-  if (Array.isArray(value)) return ', not an array';
-  if (typeof value !== 'object') return `, not a ${typeof value}`;
-  if (typeof (value as { then?: unknown }).then === 'function') return ', not a promise: is an await missing?';
-  return ', not a Map or an object of a class';
+/** The commonest slip: a promise where its value was meant. */
+export function waiting(value: unknown): string {
+  const isPromise =
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return isPromise ? ', not a promise: is an await missing?' : '';
 }
 
 function unknownOption(name: string, known: readonly string[], path: string): AttestationError {
@@ -179,25 +185,21 @@ function unknownOption(name: string, known: readonly string[], path: string): At
 
 /** Whether two names differ by case or by at most two letters left out, added, changed or swapped. */
 export function isMisspelling(given: string, known: string): boolean {
-  if (Math.abs(given.length - known.length) > 2 || known.length < 4) return given.toLowerCase() === known.toLowerCase();
-  return editDistance(given.toLowerCase(), known.toLowerCase()) <= Math.min(2, Math.floor(known.length / 3));
+  return isNear(given.toLowerCase(), known.toLowerCase(), known.length < 4 ? 0 : known.length < 6 ? 1 : 2);
 }
 
-function editDistance(one: string, other: string): number {
-  let before: number[] = [];
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= one.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= other.length; j++) {
-      const same = one[i - 1] === other[j - 1] ? 0 : 1;
-      let best = Math.min((row[j - 1] as number) + same, (row[j] as number) + 1, (next[j - 1] as number) + 1);
-      if (i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]) {
-        best = Math.min(best, (before[j - 2] as number) + 1);
-      }
-      next.push(best);
-    }
-    before = row;
-    row = next;
-  }
-  return row[other.length] as number;
+function isNear(one: string, other: string, edits: number): boolean {
+  let same = 0;
+  while (same < one.length && one[same] === other[same]) same++;
+  const [a, b] = [one.slice(same), other.slice(same)];
+  if (a === b) return true;
+  if (edits === 0) return false;
+  const isSwapped = a[0] === b[1] && a[1] === b[0];
+  const rests: [string, string][] = [
+    [a.slice(1), b],
+    [a, b.slice(1)],
+    [a.slice(1), b.slice(1)],
+    [a.slice(isSwapped ? 2 : 1), b.slice(isSwapped ? 2 : 1)],
+  ];
+  return rests.some(([rest, otherRest]) => isNear(rest, otherRest, edits - 1));
 }

@@ -1,5 +1,6 @@
 import { concatBytes, utf8Bytes } from './bytes.js';
-import { invalid, type OptionKind } from './options.js';
+import { textLike } from './option-kinds.js';
+import type { OptionKind } from './options.js';
 import { sha2 } from './sha2.js';
 
 /**
@@ -21,7 +22,7 @@ export function qualifyingData(context: string, nonce: Uint8Array): Uint8Array<A
 
 /** Whether bytes begin as those of a context do: nobody's raw nonce may. */
 export function isLikeQualifyingData(nonce: Uint8Array): boolean {
-  return nonce.length >= PREFIX.length && PREFIX.every((byte, at) => nonce[at] === byte);
+  return PREFIX.every((byte, at) => nonce[at] === byte);
 }
 
 /** Whether only the protocols of this package may ask for quotes under the context. */
@@ -30,11 +31,4 @@ export function isReservedContext(context: string): boolean {
 }
 
 /** Name of a protocol: 1 to 32 characters of `a–z0–9-`. */
-export const contextName: OptionKind<string> = {
-  check: (value, name) => {
-    if (typeof value !== 'string' || !/^[a-z0-9-]{1,32}$/.test(value)) {
-      throw invalid(`${name} must be a string of 1 to 32 characters a–z, 0–9 and -`);
-    }
-    return value;
-  },
-};
+export const contextName: OptionKind<string> = textLike(/^[a-z0-9-]{1,32}$/, '1 to 32 characters a–z, 0–9 and -');

@@ -6,34 +6,28 @@ import { sha512Blocks } from './sha512-blocks.js';
 /** Hash functions of the structures that this package verifies. */
 export type HashName = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512';
 
-/** Bytes of each digest. */
-export const DIGEST_BYTES: Readonly<Record<HashName, number>> = {
-  'SHA-1': 20,
-  'SHA-256': 32,
-  'SHA-384': 48,
-  'SHA-512': 64,
-};
+interface Hash {
+  readonly digestBytes: number;
+  readonly blockBytes: 64 | 128;
+  readonly compress: (state: Int32Array, blocks: Uint8Array) => void;
+  /** FIPS 180-4 section 5.3, as 32-bit words. */
+  readonly initial: () => Int32Array;
+}
 
-const BLOCK_BYTES: Readonly<Record<HashName, 64 | 128>> = {
-  'SHA-1': 64,
-  'SHA-256': 64,
-  'SHA-384': 128,
-  'SHA-512': 128,
-};
+/* @__NO_SIDE_EFFECTS__ */ function hashOf(
+  digestBytes: Hash['digestBytes'],
+  blockBytes: Hash['blockBytes'],
+  compress: Hash['compress'],
+  initial: Hash['initial'],
+): Hash {
+  return { digestBytes, blockBytes, compress, initial };
+}
 
-const COMPRESS = {
-  'SHA-1': sha1Blocks,
-  'SHA-256': sha256Blocks,
-  'SHA-384': sha512Blocks,
-  'SHA-512': sha512Blocks,
-} as const;
-
-/** Initial hash values, FIPS 180-4 section 5.3, as 32-bit words. */
-const INITIAL: Readonly<Record<HashName, () => Int32Array>> = {
-  'SHA-1': () => Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0),
-  'SHA-256': () => highWords(rootFractions(2, 0, 8)),
-  'SHA-384': () => rootFractions(2, 8, 16),
-  'SHA-512': () => rootFractions(2, 0, 8),
+export const HASHES: Readonly<Record<HashName, Hash>> = {
+  'SHA-1': hashOf(20, 64, sha1Blocks, () => Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0)),
+  'SHA-256': hashOf(32, 64, sha256Blocks, () => highWords(rootFractions(2, 0, 8))),
+  'SHA-384': hashOf(48, 128, sha512Blocks, () => rootFractions(2, 8, 16)),
+  'SHA-512': hashOf(64, 128, sha512Blocks, () => rootFractions(2, 0, 8)),
 };
 
 const initial: Partial<Record<HashName, Int32Array>> = {};
@@ -44,14 +38,13 @@ const initial: Partial<Record<HashName, Int32Array>> = {};
  * Source: FIPS 180-4.
  */
 export function sha2(hash: HashName, data: Uint8Array): Uint8Array<ArrayBuffer> {
-  const block = BLOCK_BYTES[hash];
-  initial[hash] ??= INITIAL[hash]();
+  const { digestBytes, blockBytes, compress } = HASHES[hash];
+  initial[hash] ??= HASHES[hash].initial();
   const state = initial[hash].slice();
-  const compress = COMPRESS[hash];
-  const whole = data.length - (data.length % block);
+  const whole = data.length - (data.length % blockBytes);
   compress(state, data.subarray(0, whole));
-  compress(state, lastBlocks(data.subarray(whole), data.length, block));
-  const digest = new Uint8Array(DIGEST_BYTES[hash]);
+  compress(state, lastBlocks(data.subarray(whole), data.length, blockBytes));
+  const digest = new Uint8Array(digestBytes);
   const view = new DataView(digest.buffer);
   for (let word = 0; word < digest.length / 4; word++) view.setInt32(4 * word, state[word] as number);
   return digest;
@@ -69,7 +62,7 @@ function lastBlocks(rest: Uint8Array, length: number, block: number): Uint8Array
 
 /** HMAC (RFC 2104) over the same functions. */
 export function hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
-  const block = BLOCK_BYTES[hash];
+  const block = HASHES[hash].blockBytes;
   const padded = new Uint8Array(block);
   padded.set(key.length > block ? sha2(hash, key) : key);
   const inner = sha2(

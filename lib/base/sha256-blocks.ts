@@ -52,14 +52,7 @@ export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
       b = a;
       a = (t1 + t2) | 0;
     }
-    state[0] = at(state, 0) + a;
-    state[1] = at(state, 1) + b;
-    state[2] = at(state, 2) + c;
-    state[3] = at(state, 3) + d;
-    state[4] = at(state, 4) + e;
-    state[5] = at(state, 5) + f;
-    state[6] = at(state, 6) + g;
-    state[7] = at(state, 7) + h;
+    addTo(state, [a, b, c, d, e, f, g, h]);
   }
 }
 

@@ -1,19 +1,15 @@
-/** What a span may say: names, counts and codes. Neither data, keys, tokens nor anybody's sentences. */
-export type StepAttributes = Readonly<Record<string, string | number>>;
-
 /** An operation, or one step of it that waits for the TPM or for a server. */
 export interface Step {
   name: string;
-  /** A request to somebody else; an operation of this library otherwise. */
-  kind?: 'client';
-  attributes?: StepAttributes;
+  /** A request to somebody else, and how often the same one was sent before; an operation of this library otherwise. */
+  request?: { readonly method: string; readonly url: URL };
+  resend?: number;
 }
 
 /** What is learned while a step is in progress. */
 export interface StepNotes {
-  add(attributes: StepAttributes): void;
-  /** The step does not throw and has still failed: a class of failures, never a sentence. */
-  failed(errorType: string): void;
+  /** The step is a request, and this is its answer's status. */
+  answered(status: number): void;
 }
 
 /** Runs a step so that the steps within it are its children. */
@@ -29,7 +25,7 @@ export function useTracer(newTracer: Tracer): () => void {
   };
 }
 
-const unread: StepNotes = { add: () => {}, failed: () => {} };
+const unread: StepNotes = { answered: () => {} };
 
 /** Runs a step: through the tracer if there is one, at the cost of one comparison if there is none. */
 export function traced<T>(step: Step, work: (notes: StepNotes) => Promise<T>): Promise<T> {

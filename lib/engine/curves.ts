@@ -1,3 +1,4 @@
+import { isBelow, isZero } from '../base/bytes.js';
 import { bytesFromHex, hex } from '../base/hex.js';
 import type { EcCurve } from './engine.js';
 
@@ -47,12 +48,5 @@ export function isOnCurve(name: EcCurve, xBytes: Uint8Array, yBytes: Uint8Array)
 /** Whether a big-endian number as long as the order lies in 1 … order − 1. */
 export function isScalar(name: EcCurve, number: Uint8Array): boolean {
   const { order } = CURVES[name];
-  let nonZero = 0;
-  for (let at = 0; at < number.length; at++) nonZero |= number[at] as number;
-  if (nonZero === 0) return false;
-  for (let at = 0; at < order.length; at++) {
-    const difference = (number[at] as number) - (order[at] as number);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
+  return !isZero(number) && isBelow(number, order);
 }

@@ -106,7 +106,7 @@ export function jwkOfPublicKey(
 }
 
 /** Bits of a big-endian number; 0 for zero and for one that is written with a leading zero. */
-function bitLength(number: Uint8Array): number {
+export function bitLength(number: Uint8Array): number {
   const [first = 0] = number;
   return first === 0 ? 0 : number.length * 8 - Math.clz32(first) + 24;
 }

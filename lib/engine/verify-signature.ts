@@ -1,8 +1,8 @@
-import { copyBytes } from '../base/bytes.js';
-import { DIGEST_BYTES } from '../base/sha2.js';
+import { isBelow, still } from '../base/bytes.js';
+import { HASHES, type HashName } from '../base/sha2.js';
 import { CURVES, isScalar } from './curves.js';
 import type { PublicKey, SignatureEngine, SignatureScheme, Verdict } from './engine.js';
-import { isUsableKey } from './public-key.js';
+import { bitLength, isUsableKey } from './public-key.js';
 
 /**
  * Whether `key` made `signature` over `message`; bytes never make it throw. What engines are known to differ in is decided
@@ -23,11 +23,6 @@ export function verifySignature(
   );
 }
 
-/** Shared memory may change while it is read, so that engines refuse it: a copy is what is verified. */
-function still(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : copyBytes(bytes);
-}
-
 function isWellFormed(key: PublicKey, scheme: SignatureScheme, signature: Uint8Array): boolean {
   if (key.type === 'ec') {
     const { size } = CURVES[key.curve];
@@ -38,23 +33,17 @@ function isWellFormed(key: PublicKey, scheme: SignatureScheme, signature: Uint8A
       isScalar(key.curve, signature.subarray(size))
     );
   }
+  // RFC 8017 section 5.2.2: a signature is a number below the modulus.
   if (scheme.scheme === 'ecdsa' || signature.length !== key.n.length || !isBelow(signature, key.n)) return false;
   return scheme.scheme === 'rsa-pkcs1' || saltFits(key.n, scheme.hash, scheme.saltLength);
 }
 
-/** RFC 8017 section 5.2.2: a signature is a number below the modulus. */
-function isBelow(number: Uint8Array, limit: Uint8Array): boolean {
-  for (let at = 0; at < limit.length; at++) {
-    const difference = (number[at] as number) - (limit[at] as number);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
-}
-
 /** RFC 8017 section 9.1.1: emLen ≥ hLen + sLen + 2, where emBits is one less than the modulus has. */
-function saltFits(n: Uint8Array, hash: keyof typeof DIGEST_BYTES, saltLength: number): boolean {
-  const emBits = n.length * 8 - Math.clz32(n[0] ?? 0) + 24 - 1;
+function saltFits(n: Uint8Array, hash: HashName, saltLength: number): boolean {
+  const emBits = bitLength(n) - 1;
   return (
-    Number.isInteger(saltLength) && saltLength >= 0 && Math.ceil(emBits / 8) >= DIGEST_BYTES[hash] + saltLength + 2
+    Number.isInteger(saltLength) &&
+    saltLength >= 0 &&
+    Math.ceil(emBits / 8) >= HASHES[hash].digestBytes + saltLength + 2
   );
 }

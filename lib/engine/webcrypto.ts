@@ -7,8 +7,9 @@ export const webcryptoEngine: SignatureEngine = {
   name: 'webcrypto',
   verify: async (key, scheme, message, signature) => {
     try {
-      const imported = await importedKey(key, scheme);
-      return await crypto.subtle.verify(verifyParameters(scheme), imported, asOwn(signature), asOwn(message));
+      const parameters = { ...scheme, name: NAMES[scheme.scheme], namedCurve: key.type === 'ec' ? key.curve : '' };
+      const imported = await importedKey(key, parameters);
+      return await crypto.subtle.verify(parameters, imported, asOwn(signature), asOwn(message));
     } catch {
       // A key or a scheme that this runtime does not know: nothing was verified.
       return false;
@@ -25,28 +26,22 @@ type ImportedKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 /** Imported keys by key and by what they are imported for. */
 const imported = /* @__PURE__ */ new WeakMap<PublicKey, Map<string, Promise<ImportedKey>>>();
 
-function importedKey(key: PublicKey, scheme: SignatureScheme): Promise<ImportedKey> {
+/** For import and verification: each reads of them what it knows. */
+type Parameters = SignatureScheme & { readonly name: string; readonly namedCurve: string };
+
+const NAMES = { ecdsa: 'ECDSA', 'rsa-pss': 'RSA-PSS', 'rsa-pkcs1': 'RSASSA-PKCS1-v1_5' } as const;
+
+function importedKey(key: PublicKey, parameters: Parameters): Promise<ImportedKey> {
   let uses = imported.get(key);
   if (uses === undefined) {
     uses = new Map();
     imported.set(key, uses);
   }
-  const use = key.type === 'ec' ? 'ecdsa' : `${scheme.scheme} ${scheme.hash}`;
+  const use = `${parameters.name} ${parameters.hash}`;
   let promise = uses.get(use);
   if (promise === undefined) {
-    promise = crypto.subtle.importKey('jwk', jwkOfPublicKey(key), importParameters(key, scheme), false, ['verify']);
+    promise = crypto.subtle.importKey('jwk', jwkOfPublicKey(key), parameters, false, ['verify']);
     uses.set(use, promise);
   }
   return promise;
-}
-
-function importParameters(key: PublicKey, { scheme, hash }: SignatureScheme) {
-  if (key.type === 'ec') return { name: 'ECDSA', namedCurve: key.curve };
-  return { name: scheme === 'rsa-pss' ? 'RSA-PSS' : 'RSASSA-PKCS1-v1_5', hash };
-}
-
-function verifyParameters(scheme: SignatureScheme) {
-  if (scheme.scheme === 'ecdsa') return { name: 'ECDSA', hash: scheme.hash };
-  if (scheme.scheme === 'rsa-pss') return { name: 'RSA-PSS', saltLength: scheme.saltLength };
-  return { name: 'RSASSA-PKCS1-v1_5' };
 }

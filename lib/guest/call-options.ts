@@ -129,6 +129,6 @@ export function checkChallenge({ nonce, context, quote }: EvidenceOptions, calle
     throw invalid('getEvidence: a nonce must not begin with CGA-qdv1, which marks the nonces of a context');
   }
   if (context !== undefined && caller === 'anyone' && isReservedContext(context)) {
-    throw invalid(`getEvidence: the context ${context} belongs to a protocol of this package`);
+    throw invalid(`getEvidence: the context ${context} is reserved`);
   }
 }

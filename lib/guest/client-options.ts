@@ -140,7 +140,7 @@ export function checkClientOptions(given: AttestationClientOptions): Attestation
   const options = checkOptions('AttestationClient', given, CLIENT_OPTIONS);
   for (const name of ['ca', 'proxy'] as const) {
     if (options.fetch !== undefined && options[name] !== undefined) {
-      throw invalid(`AttestationClient: ${name} has no effect on a fetch of your own, which has its own`);
+      throw invalid(`AttestationClient: ${name} has no effect on a fetch of your own`);
     }
   }
   return options;

@@ -1,4 +1,5 @@
 import { type Certificate, namesIssuer, parseCertificate, parseCertificates } from '../abi/x509.js';
+import { issuerAddress } from '../abi/x509-extensions.js';
 import { untilAborted } from '../base/abort.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
@@ -55,7 +56,7 @@ export class IssuerCertificates {
   }
 
   #fetch(certificate: Certificate, signal: AbortSignal | undefined): Promise<Certificate | undefined> {
-    const address = certificate.authorityInformation?.caIssuers[0];
+    const address = issuerAddress(certificate);
     if (address === undefined) return Promise.resolve(undefined);
     let fetched = this.#fetched.get(address);
     if (fetched === undefined) {

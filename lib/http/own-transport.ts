@@ -29,6 +29,6 @@ export function serviceTransport(
 ): Transport {
   if (fetchFunction === undefined) return context.ownTransport(own);
   const lost = (['ca', 'proxy'] as const).find((name) => own[name] !== undefined);
-  if (lost !== undefined) throw invalid(`${lost} has no effect on a fetch of your own, which has its own`);
+  if (lost !== undefined) throw invalid(`${lost} has no effect on a fetch of your own`);
   return fetchTransport(fetchFunction);
 }

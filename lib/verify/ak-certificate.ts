@@ -7,7 +7,6 @@ import type { AttestationKey } from './attestation-key.js';
 import { AZURE_VTPM_ROOT_KEYS, azureVtpmAnchors } from './azure-roots.js';
 import type { CheckList } from './check-codes.js';
 import { findPath } from './path.js';
-import { messageOf } from './refusal.js';
 import type { TrustAnchors } from './roots.js';
 import { type ChainCertificate, chainCertificate } from './snp/certificate.js';
 
@@ -42,30 +41,26 @@ export async function checkAkCertificate(
   const name = 'AK certificate is of this key';
   const { certificate: bytes, required } = input;
   if (bytes === undefined) {
-    if (required) list.add('ak', name, 'ERR_AK_CERTIFICATE', false, { expected: 'a certificate', actual: 'absent' });
+    if (required) list.absent('ak', name, 'ERR_AK_CERTIFICATE', 'a certificate');
     else list.skipped('ak', name, 'no AK certificate in the evidence');
     return { warnings: [] };
   }
-  let certificate: Certificate;
-  const warnings: string[] = [];
-  try {
+  const read = list.read('ak', name, 'ERR_AK', () => {
     const size = firstElementSize(bytes, 'AK certificate');
-    certificate = parseCertificate(bytes.subarray(0, size));
-    if (!isZero(bytes.subarray(size))) warnings.push('bytes other than zero follow the AK certificate in its NV index');
-  } catch (error) {
-    list.add('ak', name, 'ERR_AK', false, { expected: 'a certificate', actual: messageOf(error) });
+    return { certificate: parseCertificate(bytes.subarray(0, size)), isPadded: isZero(bytes, size) };
+  });
+  if (read === undefined) {
     if (required) list.notChecked('ak', 'AK certificate chains to a trusted root', 'it cannot be read');
-    return { warnings };
+    return { warnings: [] };
   }
+  const { certificate, isPadded } = read;
+  const warnings = isPadded ? [] : ['the AK certificate is followed by bytes that are not zero'];
   if (key === undefined) {
     list.notChecked('ak', name, 'no attestation key');
   } else {
     const { publicKey } = certificate;
     const same = publicKey?.type === 'rsa' && equalBytes(publicKey.n, key.n) && equalBytes(publicKey.e, key.e);
-    list.add('ak', name, 'ERR_AK', same, {
-      expected: `RSA ${hex(key.n.subarray(0, 8))}…`,
-      actual: publicKey?.type === 'rsa' ? `RSA ${hex(publicKey.n.subarray(0, 8))}…` : 'another kind of key',
-    });
+    list.faultless('ak', name, 'ERR_AK', same ? [] : ['another key'], () => `RSA ${hex(key.n.subarray(0, 8))}…`);
   }
   const proven = await checkPath(engine, list, certificate, input);
   return proven ? { certificate: chainCertificate(certificate), warnings } : { warnings };
@@ -94,7 +89,7 @@ async function checkPath(
   });
   const isPath = 'path' in verdict;
   list.add('ak', name, 'ERR_AK_CERTIFICATE', isPath, {
-    expected: trusted.length === 0 ? "a root of Azure's virtual TPMs" : trusted,
+    expected: trusted,
     actual: isPath ? verdict.path.map(({ subject }) => subject.text).join(', issued by ') : verdict.problem,
   });
   const subject = certificate.subject.commonName ?? '';

@@ -3,6 +3,7 @@ import type { RuntimeClaims } from '../abi/runtime-claims.js';
 import { isZero } from '../base/bytes.js';
 import { hex } from '../base/hex.js';
 import type { CheckList } from './check-codes.js';
+import { demand } from './demand.js';
 import type { CheckedEvidenceOptions } from './options.js';
 import type { VerificationPolicy } from './policy.js';
 import { GUID, namesSnp } from './policy-members.js';
@@ -17,10 +18,13 @@ export function checkTeePolicy(list: CheckList, policy: VerificationPolicy, tee:
   if (policy.tees === undefined && snp === tdx) return;
   const named = snp === tdx ? (['snp', 'tdx'] as const) : snp ? (['snp'] as const) : (['tdx'] as const);
   const accepted = named.filter((one) => policy.tees?.includes(one) ?? true);
-  list.add('policy', 'TEE', 'ERR_POLICY', tee !== undefined && accepted.includes(tee), {
-    expected: accepted.length === 0 ? 'none: the members of the policy contradict tees' : accepted,
-    actual: tee ?? 'neither SEV-SNP nor TDX',
-  });
+  demand(
+    list,
+    'TEE',
+    tee !== undefined && accepted.includes(tee),
+    accepted.length === 0 ? 'none: tees contradicts other members' : accepted,
+    tee ?? 'neither SEV-SNP nor TDX',
+  );
 }
 
 /** The report's echo of the caller's bytes; true when it shows that the report is of this exchange. */
@@ -37,18 +41,12 @@ export function checkUserData(
     const actual = claims?.['user-data']?.toLowerCase() ?? 'absent';
     echoed = list.equal('runtime-data', 'user data', 'ERR_USER_DATA', hex(padded), actual);
   } else if (userDataRequired === true) {
-    list.add('runtime-data', 'user data', 'ERR_USER_DATA', false, {
-      expected: 'userData: this evidence has the nonce in its report, too',
-      actual: 'not given',
-    });
+    list.absent('runtime-data', 'user data', 'ERR_USER_DATA', 'userData, which is in the report');
   }
   // Zeros are what a report holds when nobody wrote any.
   const fresh = echoed && userData !== undefined && !isZero(userData);
   if (policy.requireFreshReport === true) {
-    list.add('policy', 'report is of this exchange', 'ERR_POLICY', fresh, {
-      expected: "this exchange's user data in the report",
-      actual: fresh ? 'in it' : userData === undefined ? 'no userData given' : 'not in it',
-    });
+    demand(list, 'report is of this exchange', fresh, 'userData in the report', fresh ? 'in it' : 'not in it');
   }
   return fresh;
 }
@@ -67,10 +65,13 @@ export function checkGuestPolicy(
   const found = typeof id === 'string' ? id.toLowerCase() : '';
   const isKnown = GUID.test(found);
   const isListed = isKnown && policy.vmIds.some((one) => one.toLowerCase() === found);
-  list.add('policy', 'vmIds', 'ERR_POLICY', isListed, {
-    expected: policy.vmIds,
-    actual: typeof id === 'string' ? (isKnown ? id : 'not the GUID of a machine') : 'absent',
-  });
+  demand(
+    list,
+    'vmIds',
+    isListed,
+    policy.vmIds,
+    typeof id === 'string' ? (isKnown ? id : 'not the GUID of a machine') : 'absent',
+  );
 }
 
 /** The claim is the host's configuration, the variable is what the firmware did: together they are asked, and must agree. */
@@ -82,22 +83,19 @@ function checkSecureBoot(
 ): void {
   const measured = eventLog?.secureBoot;
   if (requireSecureBoot === true || requireSecureBoot === 'configured') {
-    list.add('policy', 'secure boot', 'ERR_POLICY', claimed === true, {
-      expected: true,
-      actual: typeof claimed === 'boolean' ? claimed : 'absent',
-    });
+    demand(list, 'secure boot', claimed === true, true, typeof claimed === 'boolean' ? claimed : 'absent');
   }
   if (requireSecureBoot === true) {
-    list.add('policy', 'secure boot as it was measured', 'ERR_POLICY', measured === true, {
-      expected: true,
-      actual: measured ?? eventLog?.absent.secureBoot ?? 'no event log that a good quote over PCR 7 proves',
-    });
+    demand(
+      list,
+      'secure boot as it was measured',
+      measured === true,
+      true,
+      measured ?? eventLog?.absent.secureBoot ?? 'not proven by a quote over PCR 7',
+    );
   }
   if (typeof claimed === 'boolean' && measured !== undefined && claimed !== measured) {
-    list.add('policy', 'claim and measurement of secure boot agree', 'ERR_POLICY', false, {
-      expected: `claimed ${claimed}`,
-      actual: `measured ${measured}`,
-    });
+    demand(list, 'claim and measurement of secure boot agree', false, `claimed ${claimed}`, `measured ${measured}`);
   }
 }
 
@@ -111,8 +109,11 @@ export function checkPcrAnchor(list: CheckList, policy: VerificationPolicy, tee:
   const firmware = tee === 'tdx' ? tdx?.mrtd : (measurement ?? minimumGuestSvn);
   const anchored = firmware !== undefined || requireFreshReport === true;
   const names = tee === 'tdx' ? 'tdx.mrtd' : 'measurement, minimumGuestSvn';
-  list.add('policy', 'PCR policy names firmware or a fresh report', 'ERR_POLICY', anchored, {
-    expected: `${names} or requireFreshReport beside pcrs`,
-    actual: anchored ? 'named' : 'none of them',
-  });
+  demand(
+    list,
+    'PCR policy names firmware or a fresh report',
+    anchored,
+    `${names} or requireFreshReport beside pcrs`,
+    anchored ? 'named' : 'none of them',
+  );
 }

@@ -1,13 +1,12 @@
 import type { EvidenceQuote } from '../abi/evidence.js';
-import { parseTpmsAttest, TPM_GENERATED_VALUE, TpmAttestType, TpmHash, type TpmsAttest } from '../abi/tpm.js';
-import { concatBytes, equalBytes } from '../base/bytes.js';
-import { hex } from '../base/hex.js';
+import { ALG_SHA256, ATTEST_QUOTE, parseTpmsAttest, TPM_GENERATED_VALUE, type TpmsAttest } from '../abi/tpm.js';
+import { concatBytes } from '../base/bytes.js';
+import { hex, hexNumber } from '../base/hex.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
 import type { CheckList } from './check-codes.js';
 import { checkHex } from './hex-values.js';
 import type { VerificationPolicy } from './policy.js';
-import { messageOf } from './refusal.js';
 
 const DIGEST_SIZE = 32;
 
@@ -33,32 +32,20 @@ export async function checkQuote(
     checkAbsentQuote(list, nonce, policy);
     return { present: false };
   }
-  let attest: TpmsAttest;
-  try {
-    attest = parseTpmsAttest(quote.message);
-  } catch (error) {
-    list.add('quote', 'quote can be read', 'ERR_QUOTE_FORMAT', false, { actual: messageOf(error) });
-    list.notChecked('quote', 'quote signature', 'the quote cannot be read');
-    if (nonce !== undefined) list.notChecked('quote', 'nonce', 'the quote cannot be read');
-    list.notChecked('pcrs', 'PCR values', 'the quote cannot be read');
+  const attest = list.read('quote', 'quote can be read', 'ERR_QUOTE_FORMAT', () => parseTpmsAttest(quote.message));
+  if (attest === undefined) {
+    const why = 'the quote cannot be read';
+    list.notChecked('quote', 'quote signature', why);
+    if (nonce !== undefined) list.notChecked('quote', 'nonce', why);
+    list.notChecked('pcrs', 'PCR values', why);
     return { present: true };
   }
-  const made = list.equal(
-    'quote',
-    'made by a TPM (magic)',
-    'ERR_QUOTE_MAGIC',
-    hexNumber(TPM_GENERATED_VALUE),
-    hexNumber(attest.magic),
-  );
-  const isQuote = list.equal('quote', 'type', 'ERR_QUOTE_TYPE', hexNumber(TpmAttestType.QUOTE), hexNumber(attest.type));
+  const magic = hexNumber(attest.magic);
+  const made = list.equal('quote', 'made by a TPM (magic)', 'ERR_QUOTE_MAGIC', hexNumber(TPM_GENERATED_VALUE), magic);
+  const isQuote = list.equal('quote', 'type', 'ERR_QUOTE_TYPE', hexNumber(ATTEST_QUOTE), hexNumber(attest.type));
   const signed = key !== undefined && (await attestationKeySigned(engine, key, quote.message, quote.signature));
   if (key === undefined) list.notChecked('quote', 'quote signature', 'no attestation key');
-  else {
-    list.add('quote', 'quote signature', 'ERR_QUOTE_SIGNATURE', signed, {
-      expected: 'valid',
-      actual: signed ? 'valid' : 'not valid',
-    });
-  }
+  else list.signature('quote', 'quote signature', 'ERR_QUOTE_SIGNATURE', signed);
   const fresh = checkNonce(list, nonce, attest);
   const { values, covered } = checkPcrs(engine, list, quote, attest);
   checkPcrPolicy(list, policy, values);
@@ -67,26 +54,20 @@ export async function checkQuote(
 }
 
 function checkAbsentQuote(list: CheckList, nonce: Uint8Array | undefined, policy: VerificationPolicy): void {
-  const actual = 'no quote in the evidence';
   if (policy.requireQuote === true || policy.pcrs !== undefined || policy.quotedPcrs !== undefined) {
-    list.add('quote', 'quote', 'ERR_QUOTE_MISSING', false, { expected: 'a quote', actual });
+    list.absent('quote', 'quote', 'ERR_QUOTE_MISSING', 'a quote');
   } else if (nonce === undefined) {
-    list.skipped('quote', 'quote', `${actual}: neither freshness nor PCRs are proven`);
+    list.skipped('quote', 'quote', 'no quote in the evidence');
   }
-  if (nonce !== undefined) {
-    list.add('quote', 'nonce', 'ERR_QUOTE_NONCE', false, { expected: hex(nonce), actual });
-  }
+  if (nonce !== undefined) list.absent('quote', 'nonce', 'ERR_QUOTE_NONCE', nonce);
 }
 
 function checkNonce(list: CheckList, nonce: Uint8Array | undefined, { extraData }: TpmsAttest): boolean {
   if (nonce === undefined) {
-    list.skipped('quote', 'nonce', `none was asked for; the quote has '${hex(extraData)}'`);
+    list.skipped('quote', 'nonce', `none was asked for, the quote has ${hex(extraData)}`);
     return true;
   }
-  return list.add('quote', 'nonce', 'ERR_QUOTE_NONCE', equalBytes(nonce, extraData), {
-    expected: nonce,
-    actual: extraData,
-  });
+  return list.equal('quote', 'nonce', 'ERR_QUOTE_NONCE', nonce, extraData);
 }
 
 // The values shown must be the PCRs selected, no more and no fewer: a value outside the selection is nobody's word.
@@ -97,14 +78,13 @@ function checkPcrs(
   attest: TpmsAttest,
 ): { values?: ReadonlyMap<number, Uint8Array>; covered: boolean } {
   if (attest.quote === undefined) {
-    list.notChecked('pcrs', 'PCR selection', 'it is not a quote');
-    list.notChecked('pcrs', 'PCR digest', 'it is not a quote');
+    for (const name of ['PCR selection', 'PCR digest']) list.notChecked('pcrs', name, 'it is not a quote');
     return { covered: false };
   }
   const values = pcrValues(quote);
   const { pcrSelections, pcrDigest } = attest.quote;
   const [selection] = pcrSelections;
-  const selected = pcrSelections.length === 1 && selection?.hash === TpmHash.SHA256 ? selection.pcrs : undefined;
+  const selected = pcrSelections.length === 1 && selection?.hash === ALG_SHA256 ? selection.pcrs : undefined;
   const shown = [...values.keys()];
   const ok =
     selected !== undefined &&
@@ -116,10 +96,7 @@ function checkPcrs(
     actual: () => (selected === undefined ? 'not one SHA-256 bank' : `PCRs ${selected.join(', ') || 'none'}`),
   });
   const digest = engine.digest('SHA-256', concatBytes(...values.values()));
-  const same = list.add('pcrs', 'PCR digest', 'ERR_PCR_DIGEST', equalBytes(pcrDigest, digest), {
-    expected: pcrDigest,
-    actual: digest,
-  });
+  const same = list.equal('pcrs', 'PCR digest', 'ERR_PCR_DIGEST', pcrDigest, digest);
   return { values, covered: ok && same };
 }
 
@@ -152,8 +129,4 @@ function checkPcrPolicy(
       checkHex(list, 'pcrs', `PCR ${index}`, expected, value);
     }
   }
-}
-
-function hexNumber(value: number): string {
-  return `0x${value.toString(16)}`;
 }

@@ -1,21 +1,20 @@
 import type { EvidenceEphemeralKey } from '../abi/evidence.js';
 import {
+  ATTEST_CERTIFY,
   parseTpm2bPublic,
   parseTpmsAttest,
   TPM_GENERATED_VALUE,
-  TpmAttestType,
   type TpmPublic,
   type TpmsAttest,
 } from '../abi/tpm.js';
 import { encodeBase64url } from '../base/base64url.js';
 import { concatBytes } from '../base/bytes.js';
-import { hex } from '../base/hex.js';
+import { hex, hexNumber } from '../base/hex.js';
 import { sha2 } from '../base/sha2.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
 import type { CheckList } from './check-codes.js';
 import type { QuoteVerification } from './check-quote.js';
-import { messageOf } from './refusal.js';
 
 // fixedTPM, fixedParent, sensitiveDataOrigin, noDA, decrypt; neither userWithAuth nor restricted (TPMA_OBJECT).
 const ATTRIBUTES = 0x00020432;
@@ -48,28 +47,24 @@ export async function checkEncryptionKey(
     list.skipped('encryption-key', 'encryption key', 'none in the evidence');
     return undefined;
   }
-  let certified: TpmsAttest;
-  let area: TpmPublic;
-  try {
-    certified = parseTpmsAttest(evidence.certifyInfo);
-    area = parseTpm2bPublic(evidence.publicArea);
-  } catch (error) {
-    const actual = messageOf(error);
-    list.add('encryption-key', 'encryption key can be read', 'ERR_ENCRYPTION_KEY', false, { actual });
-    return undefined;
-  }
-  const equal = (name: string, expected: string, actual: string): boolean =>
+  const read = list.read('encryption-key', 'encryption key can be read', 'ERR_ENCRYPTION_KEY', () => ({
+    certified: parseTpmsAttest(evidence.certifyInfo),
+    area: parseTpm2bPublic(evidence.publicArea),
+  }));
+  if (read === undefined) return undefined;
+  const { certified, area } = read;
+  const equal = (name: string, expected: string | number | Uint8Array, actual: unknown): boolean =>
     list.equal('encryption-key', name, 'ERR_ENCRYPTION_KEY', expected, actual);
-  equal('certified by a TPM (magic)', TPM_GENERATED_VALUE.toString(16), certified.magic.toString(16));
-  equal('certification type', TpmAttestType.CERTIFY.toString(16), certified.type.toString(16));
+  equal('certified by a TPM (magic)', hexNumber(TPM_GENERATED_VALUE), hexNumber(certified.magic));
+  equal('certification type', hexNumber(ATTEST_CERTIFY), hexNumber(certified.type));
   if (key === undefined) list.notChecked('encryption-key', 'certification signature', 'no attestation key');
   else {
     const { certifyInfo, certifySignature } = evidence;
     const valid = await attestationKeySigned(engine, key, certifyInfo, certifySignature);
-    equal('certification signature', 'valid', valid ? 'valid' : 'not valid');
+    list.signature('encryption-key', 'certification signature', 'ERR_ENCRYPTION_KEY', valid);
   }
-  equal('certified name', hex(area.name), certified.certify === undefined ? 'none' : hex(certified.certify.name));
-  equal('key attributes', ATTRIBUTES.toString(16), area.objectAttributes.toString(16));
+  equal('certified name', area.name, certified.certify?.name);
+  equal('key attributes', hexNumber(ATTRIBUTES), hexNumber(area.objectAttributes));
   equal('key', `RSA of ${KEY_BITS} bits, ${EXPONENT}`, `RSA of ${area.keyBits} bits, ${area.exponent}`);
   checkKeyPolicy(list, area, certified, quote);
   if (!quote.present) return undefined;
@@ -81,27 +76,23 @@ function checkKeyPolicy(list: CheckList, area: TpmPublic, certified: TpmsAttest,
   const name = 'key is bound to the quoted PCRs';
   if (!quote.present) {
     // Everything that needs no quote is still verified; a key whose PCRs nobody has seen is not handed out.
-    list.skipped('encryption-key', name, 'no quote in the evidence: the key is not to be used');
+    list.skipped('encryption-key', name, 'no quote in the evidence');
     return;
   }
   if (attest === undefined || pcrs === undefined) {
     list.notChecked('encryption-key', name, 'the quote is not good');
     return;
   }
-  const expected = POLICY_PCRS.filter((indices) => indices.every((index) => pcrs.has(index))).map((indices) =>
-    pcrPolicyDigest(indices, pcrs),
-  );
-  const actual = hex(area.authPolicy);
-  list.add('encryption-key', name, 'ERR_ENCRYPTION_KEY', expected.includes(actual), {
-    expected: expected.join(' or ') || 'PCRs 0 to 7 quoted',
-    actual,
-  });
+  const quoted = POLICY_PCRS.filter((indices) => indices.every((index) => pcrs.has(index)));
+  const expected = quoted.map((indices) => pcrPolicyDigest(indices, pcrs));
+  list.oneOf('encryption-key', name, 'ERR_ENCRYPTION_KEY', expected, hex(area.authPolicy));
   const boot = ({ resetCount, restartCount }: TpmsAttest): string => `reset ${resetCount}, restart ${restartCount}`;
+  const quotedBoot = boot(attest);
   list.equal(
     'encryption-key',
     'certified in the boot that was quoted',
     'ERR_ENCRYPTION_KEY',
-    boot(attest),
+    quotedBoot,
     boot(certified),
   );
 }

@@ -16,7 +16,7 @@ import { checkEncryptionKey } from './encryption-key.js';
 import { checkHardware } from './hardware.js';
 import { type CheckedEvidenceOptions, checkEvidenceOptions, type VerificationOptions } from './options.js';
 import { checkParavisor } from './paravisor.js';
-import { messageOf, refusalOf } from './refusal.js';
+import { refusalOf } from './refusal.js';
 import {
   type EvidenceFacts,
   factsOf,
@@ -112,7 +112,7 @@ export async function judgeEvidence(
   if (proven && claims !== undefined) facts.claims = claims;
   if (hardware.paravisor?.identifiedBy !== undefined) facts.paravisor = hardware.paravisor.identifiedBy;
   if (policy.allowUnidentifiedParavisor === true && facts.paravisor === undefined) {
-    facts.warnings.push('the paravisor is not identified: the guest may have chosen its claims, keys and PCRs itself');
+    facts.warnings.push('the paravisor is not identified: claims, keys and PCRs may be invented by the guest');
   }
   await checkTpm(engine, list, evidence, key, options, facts);
   if (evidence.quote !== undefined) checkPcrAnchor(list, policy, hardware.tee);
@@ -126,13 +126,10 @@ export async function judgeEvidence(
 }
 
 function checkHclReport(engine: SignatureEngine, list: CheckList, bytes: Uint8Array): HclStructure | undefined {
-  let hcl: HclStructure;
-  try {
-    hcl = parseHclStructure(bytes, (hash, data) => engine.digest(hash, data));
-  } catch (error) {
-    list.add('runtime-data', 'HCL report can be read', 'ERR_HCL_REPORT', false, { actual: messageOf(error) });
-    return undefined;
-  }
+  const hcl = list.read('runtime-data', 'HCL report can be read', 'ERR_HCL_REPORT', () =>
+    parseHclStructure(bytes, (hash, data) => engine.digest(hash, data)),
+  );
+  if (hcl === undefined) return undefined;
   list.add('runtime-data', 'HCL report can be read', 'ERR_HCL_REPORT', true, {
     actual: `header version ${hcl.headerVersion}`,
   });
@@ -146,14 +143,11 @@ function checkClaims(list: CheckList, hcl: HclStructure | undefined): RuntimeCla
     list.notChecked('runtime-data', name, 'the HCL report cannot be read');
     return undefined;
   }
-  try {
-    const claims = parseRuntimeClaims(hcl.variableData);
-    list.add('runtime-data', name, 'ERR_RUNTIME_CLAIMS', true, { actual: `${hcl.variableData.length} bytes` });
-    return claims;
-  } catch (error) {
-    list.add('runtime-data', name, 'ERR_RUNTIME_CLAIMS', false, { actual: messageOf(error) });
-    return undefined;
-  }
+  const { variableData } = hcl;
+  const claims = list.read('runtime-data', name, 'ERR_RUNTIME_CLAIMS', () => parseRuntimeClaims(variableData));
+  if (claims === undefined) return undefined;
+  list.add('runtime-data', name, 'ERR_RUNTIME_CLAIMS', true, { actual: `${variableData.length} bytes` });
+  return claims;
 }
 
 function checkBinding(list: CheckList, hcl: HclStructure | undefined): boolean {

@@ -36,7 +36,7 @@ export function checkHardware(
     expected: ['snp', 'tdx'],
     actual: hcl.reportType,
   });
-  list.notChecked('report', 'report signature', 'the hardware report is not one that is verified here');
+  list.notChecked('report', 'report signature', 'no kind that is verified here');
   return UNKNOWN;
 }
 

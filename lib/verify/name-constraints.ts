@@ -1,6 +1,7 @@
-import { contextTag, DerReader } from '../abi/der.js';
+import { DerReader } from '../abi/der.js';
+import { CONTEXT_CONSTRUCTED } from '../abi/der-tags.js';
 import type { Certificate } from '../abi/x509.js';
-import { readName } from '../abi/x509-name.js';
+import { type AlternativeNames, readGeneralName } from '../abi/x509-extensions.js';
 import { equalBytes, latin1Text } from '../base/bytes.js';
 
 /**
@@ -13,11 +14,10 @@ export interface NameConstraints {
   readonly excluded: readonly Subtree[];
 }
 
-type Subtree =
-  | { readonly form: 'dns'; readonly name: string }
-  | { readonly form: 'ip'; readonly address: Uint8Array; readonly mask: Uint8Array }
-  | { readonly form: 'directory'; readonly attributes: readonly Uint8Array[] }
-  | { readonly form: 'email' | 'uri' | 'other' };
+interface Subtree {
+  readonly form: keyof AlternativeNames | 'other';
+  readonly content: Uint8Array;
+}
 
 const STRUCTURE = 'name constraints';
 const MAX_SUBTREES = 1024;
@@ -27,8 +27,8 @@ export function readNameConstraints(value: Uint8Array): NameConstraints {
   const outer = new DerReader(value, STRUCTURE);
   const constraints = outer.enter();
   outer.end();
-  const permitted = constraints.enterOptional(contextTag(0, 'constructed'));
-  const excluded = constraints.enterOptional(contextTag(1, 'constructed'));
+  const permitted = constraints.enterOptional(CONTEXT_CONSTRUCTED | 0);
+  const excluded = constraints.enterOptional(CONTEXT_CONSTRUCTED | 1);
   constraints.end();
   return { permitted: readSubtrees(permitted), excluded: readSubtrees(excluded) };
 }
@@ -36,28 +36,63 @@ export function readNameConstraints(value: Uint8Array): NameConstraints {
 function readSubtrees(reader: DerReader | undefined): Subtree[] {
   const subtrees: Subtree[] = [];
   while (reader !== undefined && !reader.done) {
-    if (subtrees.length === MAX_SUBTREES) throw reader.fault('too many subtrees');
+    if (subtrees.length === MAX_SUBTREES) throw reader.fault('too many names');
     const subtree = reader.enter();
-    subtrees.push(readBase(subtree));
+    const base = readGeneralName(subtree);
+    const { length } = base.content;
+    if (base.form === 'ip' && length !== 8 && length !== 32) throw reader.fault('an IP range');
+    subtrees.push(base);
     // minimum 0 is the default, which DER leaves out, and maximum is absent (RFC 5280).
     subtree.end();
   }
   return subtrees;
 }
 
-function readBase(reader: DerReader): Subtree {
-  const tag = reader.nextTag;
-  if (tag === contextTag(4, 'constructed')) {
-    return { form: 'directory', attributes: attributesOf(readName(reader.enter(tag)).raw) };
-  }
-  const content = reader.content();
-  if (tag === contextTag(2, 'primitive')) return { form: 'dns', name: latin1Text(content).toLowerCase() };
-  if (tag === contextTag(1, 'primitive')) return { form: 'email' };
-  if (tag === contextTag(6, 'primitive')) return { form: 'uri' };
-  if (tag !== contextTag(7, 'primitive')) return { form: 'other' };
-  const half = content.length / 2;
-  if (half !== 4 && half !== 16) throw reader.fault('an IP range of a wrong length');
-  return { form: 'ip', address: content.subarray(0, half), mask: content.subarray(half) };
+/** Whether a certificate's names keep to the constraints of one above it. */
+export function keepsTo(constraints: NameConstraints, certificate: Certificate): boolean {
+  const { dns = [], ip = [], directory = [], email = [], uri = [] } = certificate.subjectAlternativeNames ?? {};
+  const { permitted, excluded } = constraints;
+  const subject = certificate.subject.raw;
+  const directories = attributesOf(subject).length > 0 ? [subject, ...directory] : directory;
+  const unevaluated = { email, uri, other: [''], dns: [], ip: [], directory: [] };
+  const keep = <Name>(
+    form: Subtree['form'],
+    names: readonly Name[],
+    within: (name: Name, base: Uint8Array) => boolean,
+  ) => {
+    const ofForm = (subtrees: readonly Subtree[]): readonly Subtree[] => subtrees.filter((one) => one.form === form);
+    const [wanted, unwanted] = [ofForm(permitted), ofForm(excluded)];
+    return names.every((name) => {
+      const isWithin = ({ content }: Subtree): boolean => within(name, content);
+      return (wanted.length === 0 || wanted.some(isWithin)) && !unwanted.some(isWithin);
+    });
+  };
+  return (
+    [...permitted, ...excluded].every(({ form }) => unevaluated[form].length === 0) &&
+    keep('dns', dns, isBelow) &&
+    keep('ip', ip, isInRange) &&
+    keep('directory', directories, isInDirectory)
+  );
+}
+
+/** `example.com` holds for itself and everything below it; a leading dot, which some write, for everything below. */
+function isBelow(name: string, base: Uint8Array): boolean {
+  const constraint = latin1Text(base).toLowerCase();
+  const suffix = constraint.startsWith('.') || constraint === '' ? constraint : `.${constraint}`;
+  return name.toLowerCase() === constraint || name.toLowerCase().endsWith(suffix);
+}
+
+/** Address and mask. */
+function isInRange(ip: Uint8Array, range: Uint8Array): boolean {
+  const { length } = ip;
+  const isEqual = (byte: number, at: number): boolean =>
+    ((byte ^ (range[at] as number)) & (range[length + at] as number)) === 0;
+  return range.length === 2 * length && ip.every(isEqual);
+}
+
+function isInDirectory(name: Uint8Array, base: Uint8Array): boolean {
+  const attributes = attributesOf(name);
+  return attributesOf(base).every((attribute, at) => equalBytes(attribute, attributes[at] ?? new Uint8Array()));
 }
 
 /** Each RelativeDistinguishedName of a name, in DER. */
@@ -67,70 +102,3 @@ function attributesOf(name: Uint8Array): Uint8Array[] {
   while (!reader.done) attributes.push(reader.encoded());
   return attributes;
 }
-
-/** What a certificate is called, by form. */
-interface Names {
-  readonly dns: readonly string[];
-  readonly ip: readonly Uint8Array[];
-  readonly directory: readonly (readonly Uint8Array[])[];
-  readonly email: number;
-  readonly uri: number;
-}
-
-/** Whether a certificate's names keep to the constraints of one above it. */
-export function keepsTo(constraints: NameConstraints, certificate: Certificate): boolean {
-  const names = namesOf(certificate);
-  const { permitted, excluded } = constraints;
-  const subject = attributesOf(certificate.subject.raw);
-  const directories = subject.length > 0 ? [subject, ...names.directory] : names.directory;
-  return (
-    evaluable([...permitted, ...excluded], names) &&
-    names.dns.every((name) => allowed(permitted, excluded, 'dns', (subtree) => isBelow(name, subtree.name))) &&
-    names.ip.every((ip) => allowed(permitted, excluded, 'ip', (subtree) => isInRange(ip, subtree))) &&
-    directories.every((directory) =>
-      allowed(permitted, excluded, 'directory', ({ attributes }) => startsWith(directory, attributes)),
-    )
-  );
-}
-
-function namesOf({ subjectAlternativeNames: names }: Certificate): Names {
-  return {
-    dns: (names?.dns ?? []).map((name) => name.toLowerCase()),
-    ip: names?.ip ?? [],
-    directory: (names?.directory ?? []).map(attributesOf),
-    email: names?.email.length ?? 0,
-    uri: names?.uri.length ?? 0,
-  };
-}
-
-function evaluable(subtrees: readonly Subtree[], names: Names): boolean {
-  return subtrees.every(({ form }) => {
-    if (form === 'email' || form === 'uri') return names[form] === 0;
-    return form !== 'other';
-  });
-}
-
-function allowed<Form extends 'dns' | 'ip' | 'directory'>(
-  permitted: readonly Subtree[],
-  excluded: readonly Subtree[],
-  form: Form,
-  within: (subtree: Extract<Subtree, { form: Form }>) => boolean,
-): boolean {
-  const ofForm = (subtree: Subtree): subtree is Extract<Subtree, { form: Form }> => subtree.form === form;
-  const wanted = permitted.filter(ofForm);
-  return (wanted.length === 0 || wanted.some(within)) && !excluded.filter(ofForm).some(within);
-}
-
-/** `example.com` holds for itself and everything below it; a leading dot, which some write, for everything below. */
-function isBelow(name: string, constraint: string): boolean {
-  if (constraint === '') return true;
-  const suffix = constraint.startsWith('.') ? constraint : `.${constraint}`;
-  return name === constraint || name.endsWith(suffix);
-}
-
-function isInRange(ip: Uint8Array, { address, mask }: { address: Uint8Array; mask: Uint8Array }): boolean {
-  return ip.length === address.length && ip.every((byte, at) => ((byte ^ (address[at] ?? 0)) & (mask[at] ?? 0)) === 0);
-}
-
-const startsWith = (name: readonly Uint8Array[], beginning: readonly Uint8Array[]): boolean =>
-  beginning.every((attribute, at) => equalBytes(attribute, name[at] ?? new Uint8Array()));

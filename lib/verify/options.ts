@@ -118,11 +118,11 @@ function ofExchange(
   protocol: string | undefined,
 ): CheckedEvidenceOptions {
   if (context !== undefined && isReservedContext(context)) {
-    throw invalid(`the context ${context} belongs to a protocol of this package`);
+    throw invalid(`the context ${context} is reserved`);
   }
   if (context !== undefined && nonce === undefined) throw invalid('context needs a nonce');
   if (nonce !== undefined && isLikeQualifyingData(nonce)) {
-    throw invalid('a nonce must not begin as the qualifying data of a context does');
+    throw invalid('the nonce begins as the qualifying data of a context does');
   }
   const name = protocol ?? context;
   return {

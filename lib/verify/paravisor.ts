@@ -21,7 +21,7 @@ export function checkParavisor(
 ): boolean {
   const name = 'paravisor';
   if (identity === undefined) {
-    list.notChecked('report', name, 'there is no hardware report to look at');
+    list.notChecked('report', name, 'no hardware report');
     return false;
   }
   const { expected, actual, identifiedBy } = identity;

@@ -37,7 +37,7 @@ export async function findPath(
   options: PathOptions,
 ): Promise<PathVerdict> {
   const problem = leafProblem(leaf, options);
-  if (problem !== undefined) return { problem };
+  if (problem !== undefined) return { problem: `${nameOf(leaf)}: ${problem}` };
   const search = new PathSearch(engine, intermediates, options);
   const path = await search.from([leaf]);
   return path === undefined ? { problem: search.problem } : { path };
@@ -45,7 +45,7 @@ export async function findPath(
 
 class PathSearch {
   /** Of the longest path: that one came closest. */
-  problem = 'no certificate of its issuer leads to a trusted root';
+  problem = 'no path to a trusted root';
   #depthOfProblem = 0;
   #signatures = 0;
 
@@ -69,22 +69,17 @@ class PathSearch {
       const found = await this.from([...path, issuer]);
       if (found !== undefined) return found;
     }
-    return this.#failed(path, 'no certificate of its issuer leads to a trusted root');
+    return this.#failed(path, 'no path to a trusted root');
   }
 
   async #continues(path: readonly Certificate[], subject: Certificate, issuer: Certificate): Promise<boolean> {
     if (!namesIssuer(subject, issuer)) return false;
-    const problem = issuerProblem(path, issuer, this.options);
-    if (problem !== undefined) {
-      this.#failed([...path, issuer], problem);
-      return false;
-    }
-    if (++this.#signatures > MAX_SIGNATURES) {
-      this.#failed([...path, issuer], 'too many certificates of one name');
-      return false;
-    }
-    if (await verifySigned(this.engine, issuer.publicKey, subject)) return true;
-    this.#failed(path, `not signed by the key of ${issuer.subject.text}`);
+    const problem =
+      issuerProblem(path, issuer, this.options) ??
+      (++this.#signatures > MAX_SIGNATURES ? 'too many certificates of one name' : undefined);
+    if (problem !== undefined) this.#failed([...path, issuer], problem);
+    else if (await verifySigned(this.engine, issuer.publicKey, subject)) return true;
+    else this.#failed(path, `not signed by the key of ${issuer.subject.text}`);
     return false;
   }
 
@@ -100,13 +95,13 @@ const nameOf = ({ subject }: Certificate): string => (subject.text === '' ? 'the
 
 function leafProblem(leaf: Certificate, { now, usage }: PathOptions): string | undefined {
   const problem = commonProblem(leaf, now);
-  if (problem !== undefined) return `${nameOf(leaf)}: ${problem}`;
+  if (problem !== undefined) return problem;
   const { keyUsage, extendedKeyUsage } = leaf;
   if (keyUsage !== undefined && !keyUsage.has('digitalSignature')) {
-    return `${nameOf(leaf)}: its key usage has no digitalSignature`;
+    return 'its key usage has no digitalSignature';
   }
   if (usage !== undefined && !extendedKeyUsage?.includes(usage)) {
-    return `${nameOf(leaf)}: its extended key usage lacks ${usage}`;
+    return `its extended key usage lacks ${usage}`;
   }
   return undefined;
 }
@@ -138,9 +133,7 @@ function constraintsProblem(path: readonly Certificate[], issuer: Certificate): 
   try {
     const constraints = readNameConstraints(extension.value);
     const bound = path.filter((one, at) => at === 0 || !namesIssuer(one, one));
-    return bound.every((one) => keepsTo(constraints, one))
-      ? undefined
-      : 'its name constraints exclude the names below it';
+    return bound.every((one) => keepsTo(constraints, one)) ? undefined : 'excluded by its name constraints';
   } catch (error) {
     if (error instanceof AttestationError) return error.message;
     throw error;

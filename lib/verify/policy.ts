@@ -106,14 +106,14 @@ export const policyOption: OptionKind<VerificationPolicy> = {
     const policy = POLICY.check(value, name);
     const { tdx } = policy;
     if (tdx?.allowUnsupportedTcb === true && !(tdx.minimumSgxTcb && tdx.minimumTeeTcbSvn)) {
-      throw invalid(`${name}.tdx.allowUnsupportedTcb demands minimumSgxTcb and minimumTeeTcbSvn in its place`);
+      throw invalid(`${name}.tdx.allowUnsupportedTcb needs minimumSgxTcb and minimumTeeTcbSvn`);
     }
     if (policy.allowUnidentifiedParavisor !== true) return policy;
     // An unidentified paravisor reports any vmUniqueId and any PCR that it likes.
     for (const member of ['vmIds', 'pcrs', 'requireSecureBoot', 'requireEventLog'] as const) {
       const demand = policy[member];
       if (demand === undefined || demand === false || demand === 'configured') continue;
-      throw invalid(`${name}.${member} cannot be combined with allowUnidentifiedParavisor: it would prove nothing`);
+      throw invalid(`${name}.${member} proves nothing together with allowUnidentifiedParavisor`);
     }
     return policy;
   },

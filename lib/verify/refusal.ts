@@ -8,7 +8,4 @@ export function refusalOf(checks: readonly Check[], cause?: unknown): Verificati
   return new VerificationError(failed?.code ?? 'ERR_NOT_CHECKED', message, checks, cause);
 }
 
-/** What was thrown, in words. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
+export { messageOf } from '../base/errors.js';

@@ -97,12 +97,10 @@ function rootCertificates(input: Uint8Array | string): ChainCertificate[] {
   try {
     certificates = loadCertificates(typeof input === 'string' ? input : new Uint8Array(input));
   } catch (cause) {
-    throw invalid('holds something that is not a certificate', cause);
+    throw invalid('holds no certificate', cause);
   }
   if (certificates.flatMap(pinOfCertificate).length === 0) {
-    throw invalid(
-      'holds a certificate that is not of ARK-Milan, ARK-Genoa, ARK-Turin, Intel SGX Root CA or a virtual TPM root',
-    );
+    throw invalid('holds a certificate that is not a root of AMD, Intel or Azure');
   }
   return certificates;
 }

@@ -11,7 +11,7 @@ export const webTokenContext: TokenContext = {
   ...webContext,
   ownTransport: ({ ca, proxy }) => {
     if (ca !== undefined || proxy !== undefined) {
-      throw invalid('ca and proxy are not available in this runtime: give a fetch of your own that has them');
+      throw invalid('ca and proxy need a fetch of your own in this runtime');
     }
     return globalFetch;
   },

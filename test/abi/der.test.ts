@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DerReader, Tag } from '../../lib/abi/der.js';
+import { DerReader } from '../../lib/abi/der.js';
+import { GENERALIZED_TIME, UTC_TIME } from '../../lib/abi/der-tags.js';
 import { readExtensions, readKeyUsage } from '../../lib/abi/x509-extensions.js';
 import { rawEcdsaSignature } from '../../lib/abi/x509-key.js';
 import { readTime } from '../../lib/abi/x509-time.js';
@@ -70,7 +71,7 @@ describe('DerReader', () => {
     }).toThrow('nested too deep');
   });
 
-  it('DerReader refuses a boolean that is neither true nor false', () => {
+  it('DerReader refuses a boolean true nor false', () => {
     expect(reader('0101ff').boolean()).toBe(true);
     expect(reader('010100').boolean()).toBe(false);
     for (const hex of ['010101', '0100', '0102ffff']) expect(() => reader(hex).boolean()).toThrow(refusal);
@@ -109,9 +110,9 @@ describe('parts of a certificate', () => {
     readTime(new DerReader(new Uint8Array([tag, text.length, ...Buffer.from(text)]), 'structure'));
 
   it('readTime reads both forms and the century that RFC 5280 gives', () => {
-    expect(time(Tag.UTC_TIME, '491231235959Z').toISOString()).toBe('2049-12-31T23:59:59.000Z');
-    expect(time(Tag.UTC_TIME, '500101000000Z').toISOString()).toBe('1950-01-01T00:00:00.000Z');
-    expect(time(Tag.GENERALIZED_TIME, '20500101000000Z').toISOString()).toBe('2050-01-01T00:00:00.000Z');
+    expect(time(UTC_TIME, '491231235959Z').toISOString()).toBe('2049-12-31T23:59:59.000Z');
+    expect(time(UTC_TIME, '500101000000Z').toISOString()).toBe('1950-01-01T00:00:00.000Z');
+    expect(time(GENERALIZED_TIME, '20500101000000Z').toISOString()).toBe('2050-01-01T00:00:00.000Z');
   });
 
   it.each([
@@ -126,8 +127,8 @@ describe('parts of a certificate', () => {
     '250101000000.5Z',
     '',
   ])('readTime refuses the time "%s"', (text) => {
-    expect(() => time(Tag.UTC_TIME, text)).toThrow(refusal);
-    expect(() => time(Tag.GENERALIZED_TIME, `20${text}`)).toThrow(refusal);
+    expect(() => time(UTC_TIME, text)).toThrow(refusal);
+    expect(() => time(GENERALIZED_TIME, `20${text}`)).toThrow(refusal);
   });
 
   it('readExtensions refuses an extension that comes twice', () => {

@@ -24,9 +24,9 @@ describe('PEM', () => {
   });
 
   it.each([
-    ['a block that begins inside a line', `${block(one).trim()}J${block(other)}`],
+    ['a block inside a line', `${block(one).trim()}J${block(other)}`],
     ['a block that begins behind the end of another', `${block(one).trim()}${block(other)}`],
-    ['text behind the end of a block', `${block(one).trim()}J\n`],
+    ['text behind a block', `${block(one).trim()}J\n`],
     ['a block without an end', block(one).replace('-----END', '----END')],
     ['a block with another end', block(one).replace('END CERT', 'END CART')],
     ['a block of another kind', block(one, 'PRIVATE KEY')],

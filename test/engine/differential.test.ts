@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { DerReader, Tag } from '../../lib/abi/der.js';
+import { DerReader } from '../../lib/abi/der.js';
+import { INTEGER } from '../../lib/abi/der-tags.js';
 import { concatBytes } from '../../lib/base/bytes.js';
 import { CURVES } from '../../lib/engine/curves.js';
 import type { PublicKey, SignatureEngine, SignatureScheme } from '../../lib/engine/engine.js';
@@ -310,7 +311,7 @@ describe('hostile DER', () => {
 
   it('is refused when something follows', () => {
     const reader = new DerReader(Uint8Array.of(0x02, 0x01, 0x01, 0x00), 'test');
-    reader.pass(Tag.INTEGER);
+    reader.pass(INTEGER);
     expect(() => reader.end()).toThrow(expect.objectContaining({ code: 20 }));
   });
 });

@@ -136,7 +136,7 @@ describe.skipIf(!withFixtures)('AK certificates as NV indices hold them', () => 
     nonce: Buffer.from('00112233445566778899aabbccddeeff', 'hex'),
     policy: { allowUnidentifiedParavisor: true },
   });
-  const warning = 'bytes other than zero follow the AK certificate in its NV index';
+  const warning = 'the AK certificate is followed by bytes that are not zero';
 
   it.each([
     ['evidence-ak-zero-padded', false],

@@ -108,7 +108,7 @@ describe('allowUnidentifiedParavisor', () => {
     const result = await verifyEvidence(evidence, { ...options, policy: { allowUnidentifiedParavisor: true } });
     expect(result).not.toHaveProperty('paravisor');
     expect(result.warnings).toContain(
-      'the paravisor is not identified: the guest may have chosen its claims, keys and PCRs itself',
+      'the paravisor is not identified: claims, keys and PCRs may be invented by the guest',
     );
     expect(result.checks.find(({ name }) => name === 'paravisor')).toMatchObject({ ok: true, skipped: true });
   });

@@ -185,8 +185,8 @@ describe('parsePolicy', () => {
     ['an empty list', { measurement: [] }, 'policy.measurement must be a list of 1'],
     ['another product', { allowedProducts: ['Rome'] }, 'policy.allowedProducts[0] must be Milan or Genoa or Turin'],
     ['VMPL 4', { vmpl: 4 }, 'policy.vmpl must be a whole number from 0 to 3'],
-    ['a list', [], 'policy must be a plain object, not an array'],
-    ['null', null, 'policy must be a plain object, not null'],
+    ['a list', [], 'policy must be a plain object'],
+    ['null', null, 'policy must be a plain object'],
   ])('refuses %s, and says which', (_, policy, words) => {
     expect(() => parsePolicy(policy)).toThrow(expect.objectContaining({ code: ErrorCode.INVALID_INPUT_PARAMETER }));
     expect(() => parsePolicy(policy)).toThrow(words);

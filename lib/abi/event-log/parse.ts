@@ -1,5 +1,5 @@
 import { holdsAt, isZero, utf8Bytes } from '../../base/bytes.js';
-import { DIGEST_BYTES, type HashName } from '../../base/sha2.js';
+import { HASHES, type HashName } from '../../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from '../input.js';
 import { EV_NO_ACTION, eventTypeName } from './event-types.js';
 import { LogReader } from './log-reader.js';
@@ -92,7 +92,7 @@ function readEvent(reader: LogReader, sizes?: ReadonlyMap<number, number>): TcgE
   const type = reader.u32();
   const isPcr = pcr <= MAXIMUM_PCR || (pcr === NO_PCR && type === EV_NO_ACTION);
   if (!isPcr) throw refused(`PCR ${pcr} does not exist`);
-  const digests = sizes === undefined ? { sha1: reader.take(DIGEST_BYTES['SHA-1']) } : readDigests(reader, sizes);
+  const digests = sizes === undefined ? { sha1: reader.take(HASHES['SHA-1'].digestBytes) } : readDigests(reader, sizes);
   const data = reader.take(reader.u32());
   if (reader.failed) throw refused('truncated');
   return { pcr, type, typeName: eventTypeName(type), digests, data };
@@ -127,7 +127,12 @@ function readSpecId(data: Uint8Array): Map<number, number> {
     const id = reader.u16();
     const size = reader.u16();
     const bank = BANKS[id];
-    if (sizes.has(id) || size === 0 || size > 64 || (bank !== undefined && size !== DIGEST_BYTES[hashOfBank(bank)])) {
+    if (
+      sizes.has(id) ||
+      size === 0 ||
+      size > 64 ||
+      (bank !== undefined && size !== HASHES[hashOfBank(bank)].digestBytes)
+    ) {
       throw refused('a bank is declared twice or with a wrong digest size');
     }
     sizes.set(id, size);

@@ -1,6 +1,6 @@
 import { utf8Bytes } from '../../base/bytes.js';
 import { readArguments } from '../../base/options.js';
-import { DIGEST_BYTES, type HashName, sha2 } from '../../base/sha2.js';
+import { HASHES, type HashName, sha2 } from '../../base/sha2.js';
 import { EV_EFI_HCRTM_EVENT, EV_NO_ACTION } from './event-types.js';
 import { type EventHash, type EventLog, hashOfBank, startsWith } from './parse.js';
 
@@ -25,7 +25,7 @@ export type Digest = (hash: HashName, data: Uint8Array) => Uint8Array;
 /** {@link replayEventLog} with another implementation of the hash. */
 export function replayWith(digest: Digest, log: EventLog, bank: EventHash): Map<number, Uint8Array> {
   const hash = hashOfBank(bank);
-  const size = DIGEST_BYTES[hash];
+  const size = HASHES[hash].digestBytes;
   const pcrs = new Map<number, Uint8Array>();
   const incomplete = new Set<number>();
   // One buffer for value and digest: a log has thousands of events.

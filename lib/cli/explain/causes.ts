@@ -30,7 +30,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   28: 'The address is that of another web server, or of a proxy’s login page.',
   29: 'The VM was created moments ago, or its platform could not get a certificate for the vTPM.',
   30: 'The host’s quoting service is being updated, or the machine is not a TDX guest.',
-  31: 'The AK certificate’s NV index holds something that is not a certificate. It is logged, never thrown.',
+  31: 'The AK certificate’s NV index holds no certificate. It is logged, never thrown.',
   32: 'Instance metadata did not answer, or with a certificate of another key or authority. It is logged, never thrown.',
 
   ERR_NOT_CHECKED: 'It depends on a check that failed.',

@@ -18,28 +18,23 @@ export function checkChain(
   anchors: TrustAnchors,
 ): void {
   const { leaf, ask, ark } = chain;
+  const code = 'ERR_CERTIFICATE_MISSING';
   if (ark === undefined) {
-    list.add('root', 'root certificate (ARK)', 'ERR_CERTIFICATE_MISSING', false, {
-      expected: ask === undefined ? 'an ARK' : ask.issuer,
-      actual: 'absent',
-    });
+    list.absent('root', 'root certificate (ARK)', code, ask?.issuer ?? 'an ARK');
     list.notChecked('root', 'root is trusted', 'no root certificate');
   } else {
     checkRoot(list, ark, product, anchors);
     checkIssued(list, 'root', 'root signed itself', ark, ark, chain.arkSelfSigned);
   }
+  const name = 'root signed the signing key certificate';
   if (ask === undefined) {
-    list.add('intermediate', 'signing key certificate (ASK or ASVK)', 'ERR_CERTIFICATE_MISSING', false, {
-      expected: leaf.issuer,
-      actual: 'absent',
-    });
-  } else if (ark === undefined) {
-    list.notChecked('intermediate', 'root signed the signing key certificate', 'no root certificate');
-  } else {
-    checkIssued(list, 'intermediate', 'root signed the signing key certificate', ask, ark, chain.askSigned);
+    list.absent('intermediate', 'signing key certificate (ASK or ASVK)', code, leaf.issuer);
+    list.notChecked('leaf', 'signing key signed the leaf', 'no signing key certificate');
+    return;
   }
-  if (ask === undefined) list.notChecked('leaf', 'signing key signed the leaf', 'no signing key certificate');
-  else checkIssued(list, 'leaf', 'signing key signed the leaf', leaf, ask, chain.leafSigned);
+  if (ark === undefined) list.notChecked('intermediate', name, 'no root certificate');
+  else checkIssued(list, 'intermediate', name, ask, ark, chain.askSigned);
+  checkIssued(list, 'leaf', 'signing key signed the leaf', leaf, ask, chain.leafSigned);
 }
 
 function checkRoot(list: CheckList, ark: ChainCertificate, product: Product | undefined, anchors: TrustAnchors): void {
@@ -47,11 +42,7 @@ function checkRoot(list: CheckList, ark: ChainCertificate, product: Product | un
     list.notChecked('root', 'root is trusted', 'the product is not known');
     return;
   }
-  const trusted = anchors.keysOf(product);
-  list.add('root', 'root is trusted', 'ERR_ARK_NOT_TRUSTED', trusted.includes(ark.publicKeyDigest), {
-    expected: trusted.length === 0 ? `a root for ${product}` : trusted,
-    actual: ark.publicKeyDigest,
-  });
+  list.oneOf('root', 'root is trusted', 'ERR_ARK_NOT_TRUSTED', anchors.keysOf(product), ark.publicKeyDigest);
 }
 
 function checkIssued(
@@ -67,14 +58,12 @@ function checkIssued(
   const isPss = scheme?.scheme === 'rsa-pss' && scheme.hash === 'SHA-384' && scheme.saltLength === SALT_LENGTH;
   const faults: string[] = [];
   if (!signed) faults.push('the signature is not valid');
-  if (!isPss) faults.push('the signature is not RSASSA-PSS with SHA-384');
+  if (!isPss) faults.push('not signed with RSASSA-PSS and SHA-384');
   if (!isCertificateAuthority(issuer.certificate)) faults.push('the issuer is not a CA');
-  if (issuer.key?.type !== 'rsa') faults.push('the issuer has no RSA key of 2048 to 8192 bits');
-  if (certificate.unknownCritical.length > 0) faults.push('it has an unknown critical extension');
-  list.add(subject, name, 'ERR_CERTIFICATE_CHAIN', faults.length === 0, {
-    expected: () => `${holder.subject} signed by ${holder.issuer}`,
-    actual: () => (faults.length === 0 ? `${holder.subject} signed by ${issuer.subject}` : faults.join(', ')),
-  });
+  if (issuer.key?.type !== 'rsa') faults.push('the issuer has no usable RSA key');
+  if (certificate.unknownCritical.length > 0) faults.push('a critical extension that is not understood');
+  const expected = (): string => `${holder.subject} signed by ${holder.issuer}`;
+  list.faultless(subject, name, 'ERR_CERTIFICATE_CHAIN', faults, expected);
 }
 
 /** Validity dates of every certificate of the chain. */

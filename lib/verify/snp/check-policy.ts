@@ -1,6 +1,7 @@
-import { SigningKey, type SnpReport } from '../../abi/snp-report-fields.js';
+import { type SnpReport, VLEK } from '../../abi/snp-report-fields.js';
 import { type Product, TCB_COMPONENTS, type Tcb, tcbText } from '../../abi/tcb.js';
 import type { CheckList } from '../check-codes.js';
+import { allowedText, demand, demandAtLeast } from '../demand.js';
 import { checkHex } from '../hex-values.js';
 import type { CheckedOptions } from '../options.js';
 import type { MinimumTcb, VerificationPolicy } from '../policy.js';
@@ -29,36 +30,22 @@ export function checkSnpPolicy(
   report: SnpReport,
   { product, chain }: { product?: Product | undefined; chain?: EndorsementChain },
 ): void {
-  const refuse = (name: string, ok: boolean, expected: string, actual: string): boolean =>
-    list.add('policy', name, 'ERR_POLICY', ok, { expected, actual });
-
-  refuse(
-    'debugging',
-    policy.allowDebug === true || !report.policy.debug,
-    allowedText(policy.allowDebug),
-    allowedText(report.policy.debug),
-  );
-  refuse(
-    'migration agent',
-    policy.allowMigration === true || !report.policy.migrateMa,
-    allowedText(policy.allowMigration),
-    allowedText(report.policy.migrateMa),
-  );
-  const levels = [policy.vmpl ?? 0].flat();
-  refuse(
-    'VMPL',
-    levels.includes(report.vmpl),
-    levels.join(' or '),
-    report.vmpl === HOST_REQUESTED ? 'requested by the host' : String(report.vmpl),
-  );
-  if (report.signingKey === SigningKey.VLEK) {
-    refuse('VLEK', policy.allowVlek === true, allowedText(policy.allowVlek), 'signed by a VLEK');
+  const { allowDebug, allowMigration, vmpl = 0, cspIds, allowedProducts } = policy;
+  const { debug, migrateMa } = report.policy;
+  demand(list, 'debugging', allowDebug === true || !debug, allowedText(allowDebug), allowedText(debug));
+  const mayMove = allowMigration === true || !migrateMa;
+  demand(list, 'migration agent', mayMove, allowedText(allowMigration), allowedText(migrateMa));
+  const levels = [vmpl].flat();
+  const level = report.vmpl === HOST_REQUESTED ? 'requested by the host' : report.vmpl;
+  demand(list, 'VMPL', levels.includes(report.vmpl), levels, level);
+  if (report.signingKey === VLEK) {
+    demand(list, 'VLEK', policy.allowVlek === true, allowedText(policy.allowVlek), 'signed by a VLEK');
     const cspId = chain?.endorsement?.cspId ?? 'absent';
-    if (policy.cspIds) refuse('CSP_ID', policy.cspIds.includes(cspId), policy.cspIds.join(' or '), cspId);
+    if (cspIds) demand(list, 'CSP_ID', cspIds.includes(cspId), cspIds, cspId);
   }
-  if (policy.allowedProducts) {
-    const allowed = product !== undefined && policy.allowedProducts.includes(product);
-    refuse('product', allowed, policy.allowedProducts.join(' or '), product ?? 'unknown');
+  if (allowedProducts) {
+    const allowed = product !== undefined && allowedProducts.includes(product);
+    demand(list, 'product', allowed, allowedProducts, product ?? 'unknown');
   }
   checkBits(list, policy, report);
   checkFirmware(list, policy, report);
@@ -73,72 +60,52 @@ export function checkSnpPolicy(
 
 function checkBits(list: CheckList, policy: VerificationPolicy, report: SnpReport): void {
   const { minimumAbi, ...guestBits } = policy.guestPolicy ?? {};
-  if (minimumAbi !== undefined) {
-    const { abiMajor, abiMinor } = report.policy;
-    list.add(
-      'policy',
-      'guestPolicy.minimumAbi',
-      'ERR_POLICY',
-      compare([abiMajor, abiMinor], numbers(minimumAbi)) >= 0,
-      {
-        expected: `at least ${minimumAbi}`,
-        actual: `${abiMajor}.${abiMinor}`,
-      },
-    );
-  }
+  const { policy: guestPolicy, platformInfo } = report;
+  const { abiMajor, abiMinor } = guestPolicy;
+  demandVersion(list, 'guestPolicy.minimumAbi', minimumAbi, [abiMajor, abiMinor]);
   for (const [bit, expected] of Object.entries(guestBits)) {
-    const actual = report.policy[bit as keyof typeof guestBits];
-    list.equal('policy', `guestPolicy.${bit}`, 'ERR_POLICY', String(expected), String(actual));
+    const actual = guestPolicy[bit as keyof typeof guestBits];
+    demand(list, `guestPolicy.${bit}`, expected === actual, expected, actual);
   }
   for (const [bit, expected] of Object.entries(policy.platformInfo ?? {})) {
-    const { platformInfo } = report;
     // Before version 5 the bit of SEV-TIO is a reserved one: set, it means what it means today.
     const actual = platformInfo[bit as keyof SnpReport['platformInfo']] ?? ((platformInfo.raw >> TIO_BIT) & 1n) === 1n;
-    list.equal('policy', `platformInfo.${bit}`, 'ERR_POLICY', String(expected), String(actual));
+    demand(list, `platformInfo.${bit}`, expected === actual, expected, actual);
   }
 }
 
 function checkFirmware(list: CheckList, policy: VerificationPolicy, report: SnpReport): void {
-  const { minimumGuestSvn, minimumVersion, minimumBuild } = policy;
+  const { minimumVersion, minimumBuild } = policy;
   const { currentMajor = 0, currentMinor = 0, currentBuild = 0 } = report;
-  if (minimumGuestSvn !== undefined) {
-    list.add('policy', 'minimumGuestSvn', 'ERR_POLICY', report.guestSvn >= minimumGuestSvn, {
-      expected: `at least ${minimumGuestSvn}`,
-      actual: String(report.guestSvn),
-    });
-  }
+  const { committedMajor = 0, committedMinor = 0, committedBuild = 0 } = report;
+  const { currentTcb, committedTcb, reportedTcb, launchTcb } = report;
+  const current = [currentMajor, currentMinor, currentBuild];
+  demandAtLeast(list, 'minimumGuestSvn', policy.minimumGuestSvn, report.guestSvn);
   if (minimumVersion !== undefined || minimumBuild !== undefined) {
-    const least = minimumVersion === undefined ? [currentMajor, currentMinor] : numbers(minimumVersion);
-    const current = [currentMajor, currentMinor, currentBuild];
-    list.add('policy', 'firmware version', 'ERR_POLICY', compare(current, [...least, minimumBuild ?? 0]) >= 0, {
-      expected: `at least ${[minimumVersion ?? 'any version,', minimumBuild === undefined ? '' : `build ${minimumBuild}`].join(' ').trim()}`,
-      actual: `${currentMajor}.${currentMinor} build ${currentBuild}`,
-    });
+    const least = `${minimumVersion ?? `${currentMajor}.${currentMinor}`}.${minimumBuild ?? 0}`;
+    demandVersion(list, 'firmware version', least, current);
   }
   if (policy.permitProvisionalFirmware === false) {
-    const committed = [report.committedMajor ?? 0, report.committedMinor ?? 0, report.committedBuild ?? 0];
-    const same = compare([currentMajor, currentMinor, currentBuild], committed) === 0;
+    const committed = [committedMajor, committedMinor, committedBuild];
     const isCommitted =
-      same &&
-      sameTcb(report.currentTcb, report.committedTcb) &&
-      (report.launchTcb === undefined || isAtMost(report.launchTcb, report.currentTcb));
-    list.add('policy', 'firmware is committed', 'ERR_POLICY', isCommitted, {
-      expected: `${committed.join('.')}, ${tcbText(report.committedTcb)}`,
-      actual: `${currentMajor}.${currentMinor}.${currentBuild}, ${tcbText(report.currentTcb)}`,
-    });
+      current.join() === committed.join() &&
+      sameTcb(currentTcb, committedTcb) &&
+      (launchTcb === undefined || isAtMost(launchTcb, currentTcb));
+    const words = (version: readonly number[], tcb: Tcb): string => `${version.join('.')}, ${tcbText(tcb)}`;
+    const expected = words(committed, committedTcb);
+    demand(list, 'firmware is committed', isCommitted, expected, words(current, currentTcb));
   }
   if (policy.requireCommittedTcb === true) {
-    list.add(
-      'policy',
-      'reported TCB is the committed one',
-      'ERR_POLICY',
-      sameTcb(report.reportedTcb, report.committedTcb),
-      {
-        expected: tcbText(report.committedTcb),
-        actual: tcbText(report.reportedTcb),
-      },
-    );
+    const same = sameTcb(reportedTcb, committedTcb);
+    demand(list, 'reported TCB is the committed one', same, tcbText(committedTcb), tcbText(reportedTcb));
   }
+}
+
+function demandVersion(list: CheckList, name: string, least: string | undefined, actual: readonly number[]): void {
+  if (least === undefined) return;
+  const differences = least.split('.').map((number, index) => (actual[index] ?? 0) - Number(number));
+  const isReached = (differences.find((difference) => difference !== 0) ?? 0) >= 0;
+  demand(list, name, isReached, `at least ${least}`, actual.join('.'));
 }
 
 function checkMinimum(
@@ -151,28 +118,12 @@ function checkMinimum(
   if (minimum === undefined) return;
   const wanted: Partial<Tcb> | undefined = isByProduct(minimum) ? product && minimum[product] : minimum;
   const low = TCB_COMPONENTS.filter((component) => (actual?.[component] ?? 0) < (wanted?.[component] ?? 0));
-  list.add('policy', name, 'ERR_POLICY', wanted !== undefined && actual !== undefined && low.length === 0, {
-    expected: wanted === undefined ? `a minimum for ${product ?? 'an unknown product'}` : `at least ${tcbText(wanted)}`,
-    actual: actual === undefined ? 'absent' : tcbText(actual),
-  });
+  const isReached = wanted !== undefined && actual !== undefined && low.length === 0;
+  const expected =
+    wanted === undefined ? `a minimum for ${product ?? 'an unknown product'}` : `at least ${tcbText(wanted)}`;
+  demand(list, name, isReached, expected, actual === undefined ? 'absent' : tcbText(actual));
 }
 
 function sameTcb(one: Tcb, other: Tcb): boolean {
   return TCB_COMPONENTS.every((component) => one[component] === other[component]);
-}
-
-function numbers(version: string): number[] {
-  return version.split('.').map(Number);
-}
-
-function compare(one: readonly number[], other: readonly number[]): number {
-  for (const [index, value] of one.entries()) {
-    const difference = value - (other[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-function allowedText(allowed: boolean | undefined): string {
-  return allowed === true ? 'allowed' : 'not allowed';
 }

@@ -1,6 +1,6 @@
 import type { EndorsementExtensions } from '../../abi/amd-extensions.js';
 import { SNP_SIGNATURE, SNP_SIGNED_SIZE } from '../../abi/snp-report.js';
-import { SigningKey, type SnpReport } from '../../abi/snp-report-fields.js';
+import { type SnpReport, VCEK, VLEK } from '../../abi/snp-report-fields.js';
 import { type Product, TCB_COMPONENTS, type Tcb, tcbText } from '../../abi/tcb.js';
 import { concatBytes, equalBytes, isZero } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
@@ -11,53 +11,45 @@ import type { EndorsementChain } from './chain.js';
 const OLDEST_VERSION = 2;
 const NEWEST_VERSION = 5;
 const ECDSA_P384_SHA384 = 1;
+const NOT_ZERO = ['not zero'];
 const SCHEME = { scheme: 'ecdsa', hash: 'SHA-384' } as const;
 
 /** Version, algorithm and kind of key: what decides how the rest is to be read. */
 export function checkReportHead(list: CheckList, report: SnpReport): void {
   const { version, signingKey } = report;
-  list.add('report', 'report version', 'ERR_SNP_VERSION', version >= OLDEST_VERSION && version <= NEWEST_VERSION, {
-    expected: `${OLDEST_VERSION} to ${NEWEST_VERSION}`,
-    actual: version,
-  });
+  const isKnown = version >= OLDEST_VERSION && version <= NEWEST_VERSION;
+  list.add('report', 'report version', 'ERR_SNP_VERSION', isKnown, { expected: '2 to 5', actual: version });
   list.equal('report', 'signature algorithm', 'ERR_SNP_SIGNATURE_ALGO', ECDSA_P384_SHA384, report.signatureAlgo);
-  const isSigned = signingKey === SigningKey.VCEK || signingKey === SigningKey.VLEK;
+  const isSigned = signingKey === VCEK || signingKey === VLEK;
   list.add('report', 'signing key', 'ERR_SIGNING_KEY', isSigned, {
     expected: '0 (VCEK) or 1 (VLEK)',
-    actual: signingKey === SigningKey.NONE ? '7 (unsigned)' : signingKey,
+    actual: signingKey,
   });
-  if (signingKey !== SigningKey.VLEK) {
+  if (signingKey !== VLEK) {
     list.equal('report', 'chip id is not masked', 'ERR_CHIP_KEY_MASKED', false, report.maskChipKey);
   }
 }
 
 /** A VCEK must look like one in every respect, and be what the report says signed it. */
 export function checkLeafType(list: CheckList, chain: EndorsementChain, report: SnpReport): void {
-  const { leaf, leafType, endorsement } = chain;
-  const wanted = report.signingKey === SigningKey.VLEK ? 'vlek' : 'vcek';
+  const { leaf, endorsement } = chain;
+  const isVlek = report.signingKey === VLEK;
+  const type = isVlek ? 'VLEK' : 'VCEK';
   const faults: string[] = [];
-  if (leafType !== wanted) faults.push(`certificate of ${leaf.subject || 'nobody'}`);
-  if (leaf.issuer.startsWith('SEV-VLEK-') !== (wanted === 'vlek')) faults.push(`issued by ${leaf.issuer}`);
+  if (leaf.subject !== `SEV-${type}`) faults.push(`certificate of ${leaf.subject || 'nobody'}`);
+  if (leaf.issuer.startsWith('SEV-VLEK-') !== isVlek) faults.push(`issued by ${leaf.issuer}`);
   if (leaf.key?.type !== 'ec' || leaf.key.curve !== 'P-384') faults.push('key not on P-384');
   if (endorsement !== undefined) {
-    if ((endorsement.hwid !== undefined) !== (wanted === 'vcek')) {
-      faults.push('HWID present or absent against its type');
-    }
-    if ((endorsement.cspId !== undefined) !== (wanted === 'vlek')) {
-      faults.push('CSP_ID present or absent against its type');
-    }
+    if ((endorsement.hwid === undefined) !== isVlek) faults.push('HWID against its type');
+    if ((endorsement.cspId === undefined) === isVlek) faults.push('CSP_ID against its type');
   }
-  const type = wanted.toUpperCase();
-  list.add('leaf', 'leaf certificate is of the signing key', 'ERR_SIGNING_KEY', faults.length === 0, {
-    expected: type,
-    actual: faults.length === 0 ? type : faults.join(', '),
-  });
+  list.faultless('leaf', 'leaf certificate is of the signing key', 'ERR_SIGNING_KEY', faults, type);
   list.add('leaf', 'leaf certificate extensions', 'ERR_CERTIFICATE_FORMAT', endorsement?.productName !== undefined, {
     expected: 'structVersion, productName, patch levels',
     actual:
       endorsement === undefined
         ? (chain.endorsementError ?? 'absent')
-        : (endorsement.productName ?? 'a productName that is not a printable IA5String'),
+        : (endorsement.productName ?? 'an unprintable productName'),
   });
 }
 
@@ -73,7 +65,7 @@ export function checkProduct(list: CheckList, chain: EndorsementChain, report: S
   const layout = issuer === 'Turin' ? 1 : 0;
   const agreed = issuer !== undefined && named === issuer && reported === issuer;
   list.add('leaf', 'product', 'ERR_PRODUCT', agreed && endorsement?.structVersion === layout, {
-    expected: report.version < 3 ? 'Milan, Genoa or Turin' : (report.product ?? 'a known product'),
+    expected: report.product ?? 'Milan, Genoa or Turin',
     actual: `${endorsement?.productName ?? 'unnamed'}, issued by ${leaf.issuer}`,
   });
   return agreed ? issuer : undefined;
@@ -91,12 +83,11 @@ export function checkLeafBinding(
   report: SnpReport,
 ): void {
   if (endorsement === undefined) {
-    list.notChecked('leaf', 'hardware id', 'the certificate cannot be read');
-    list.notChecked('leaf', 'TCB', 'the certificate cannot be read');
+    for (const name of ['hardware id', 'TCB']) list.notChecked('leaf', name, 'the certificate cannot be read');
     return;
   }
   const { chipId } = report;
-  if (report.signingKey === SigningKey.VLEK) {
+  if (report.signingKey === VLEK) {
     list.skipped('leaf', 'hardware id', 'a VLEK is not of one chip');
   } else {
     const { hwid } = endorsement;
@@ -121,24 +112,16 @@ export async function checkReportSignature(
   { leaf: { key } }: EndorsementChain,
   { raw, signature }: SnpReport,
 ): Promise<void> {
-  const { offset, componentSize, significant } = SNP_SIGNATURE;
   const rs = concatBytes(signature.r, signature.s);
   const valid = key !== undefined && (await verifySignature(engine, key, SCHEME, raw.subarray(0, SNP_SIGNED_SIZE), rs));
-  list.add('report', 'report signature', 'ERR_SNP_SIGNATURE', valid, {
-    expected: 'valid',
-    actual: valid ? 'valid' : 'not valid',
-  });
-  const unused = (begin: number): boolean => isZero(raw.subarray(begin + significant, begin + componentSize));
+  list.signature('report', 'report signature', 'ERR_SNP_SIGNATURE', valid);
+  const { offset, componentSize, significant } = SNP_SIGNATURE;
+  const unused = (begin: number): boolean => isZero(raw, begin + significant, begin + componentSize);
+  const code = 'ERR_SNP_SIGNATURE_ENCODING';
   const canonical = unused(offset) && unused(offset + componentSize);
-  list.add('report', 'signature encoding', 'ERR_SNP_SIGNATURE_ENCODING', canonical, {
-    expected: 'R and S zero above 48 bytes',
-    actual: canonical ? 'zero' : 'not zero',
-  });
-  const tailZero = isZero(raw.subarray(offset + 2 * componentSize));
-  list.add('report', 'unsigned bytes after the signature', 'ERR_SNP_SIGNATURE_ENCODING', tailZero, {
-    expected: '368 zero bytes',
-    actual: tailZero ? 'zero' : 'not zero',
-  });
+  list.faultless('report', 'signature encoding', code, canonical ? [] : NOT_ZERO, 'R and S zero above 48 bytes');
+  const tailZero = isZero(raw, offset + 2 * componentSize);
+  list.faultless('report', 'unsigned bytes after the signature', code, tailZero ? [] : NOT_ZERO, 'zero');
 }
 
 /** reported ≤ committed ≤ current: firmware cannot say otherwise. The TCB at launch may be above: firmware is rolled back. */

@@ -28,11 +28,8 @@ export async function checkRevocation(
   { lists, required, now }: RevocationInput,
 ): Promise<void> {
   if (lists === undefined) {
-    if (required) {
-      list.add('intermediate', NAME, 'ERR_CRL', false, { expected: 'a revocation list', actual: 'none supplied' });
-    } else {
-      list.skipped('intermediate', NAME, 'no revocation list supplied');
-    }
+    if (required) list.absent('intermediate', NAME, 'ERR_CRL', 'a revocation list');
+    else list.skipped('intermediate', NAME, 'no revocation list supplied');
     return;
   }
   if (ask === undefined || ark === undefined) {
@@ -49,7 +46,7 @@ export async function checkRevocation(
   if (genuine.length === 0) {
     list.add('intermediate', NAME, 'ERR_CRL', false, {
       expected: `a revocation list signed by ${ark.subject}`,
-      actual: faults.join(', ') || 'none of this root among those supplied',
+      actual: faults.join(', ') || 'none supplied',
     });
     return;
   }
@@ -74,7 +71,7 @@ async function genuineList(
     return messageOf(error);
   }
   if (!equalBytes(list.issuer.raw, ark.certificate.subject.raw)) return undefined;
-  if (list.unknownCritical.length > 0) return 'a list with an unknown critical extension';
+  if (list.unknownCritical.length > 0) return 'a critical extension that is not understood';
   const signed = await isListIssuedBy(engine, list, ark.certificate);
   return signed ? list : `not signed by ${ark.subject}`;
 }
@@ -83,7 +80,7 @@ async function genuineList(
 function checkCurrent(list: CheckList, { thisUpdate, nextUpdate }: RevocationList, now: Date): void {
   const current = thisUpdate <= now && nextUpdate !== undefined && now <= nextUpdate;
   list.add('intermediate', 'revocation list is valid now', 'ERR_CRL_EXPIRED', current, {
-    expected: `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'a time that it does not state'}`,
-    actual: now.toISOString(),
+    expected: `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'an end, which it does not have'}`,
+    actual: now,
   });
 }

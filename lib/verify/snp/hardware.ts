@@ -1,6 +1,7 @@
 import { parseSnpReport } from '../../abi/snp-report.js';
 import type { SnpReport } from '../../abi/snp-report-fields.js';
 import { type Product, tcbText } from '../../abi/tcb.js';
+import { hexNumber } from '../../base/hex.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import type { CheckList } from '../check-codes.js';
 import type { CheckedOptions } from '../options.js';
@@ -39,13 +40,8 @@ export async function checkSnpReport(
   certificates: CertificateInput,
   options: CheckedOptions,
 ): Promise<ReportVerification> {
-  let report: SnpReport;
-  try {
-    report = parseSnpReport(bytes);
-  } catch (error) {
-    list.add('report', 'report can be read', 'ERR_SNP_REPORT', false, { actual: messageOf(error) });
-    return {};
-  }
+  let report = list.read('report', 'report can be read', 'ERR_SNP_REPORT', () => parseSnpReport(bytes));
+  if (report === undefined) return {};
   checkReportHead(list, report);
   const chain = await findChain(engine, list, certificates, options);
   if (chain === undefined) {
@@ -79,7 +75,7 @@ async function findChain(
   options: CheckedOptions,
 ): Promise<EndorsementChain | undefined> {
   if (leaf === undefined) {
-    list.add('leaf', 'leaf certificate (VCEK or VLEK)', 'ERR_CERTIFICATE_MISSING', false, { actual: 'absent' });
+    list.absent('leaf', 'leaf certificate (VCEK or VLEK)', 'ERR_CERTIFICATE_MISSING', 'a certificate');
     return undefined;
   }
   try {
@@ -95,16 +91,16 @@ export function snpWarnings(report: SnpReport | undefined): string[] {
   if (report === undefined) return [];
   const warnings = report.unknownFields.map(
     ({ offset, bytes }) =>
-      `reserved bytes 0x${offset.toString(16)} to 0x${(offset + bytes.length - 1).toString(16)} are not zero`,
+      `reserved bytes ${hexNumber(offset)} to ${hexNumber(offset + bytes.length - 1)} are not zero`,
   );
   const { policy, platformInfo, launchTcb, currentTcb } = report;
-  if (policy.unknownBits !== 0n) warnings.push(`unknown guest policy bits 0x${policy.unknownBits.toString(16)}`);
+  if (policy.unknownBits !== 0n) warnings.push(`unknown guest policy bits ${hexNumber(policy.unknownBits)}`);
   if (platformInfo.unknownBits !== 0n) {
-    warnings.push(`unknown platform info bits 0x${platformInfo.unknownBits.toString(16)}`);
+    warnings.push(`unknown platform info bits ${hexNumber(platformInfo.unknownBits)}`);
   }
   if (launchTcb !== undefined && !isAtMost(launchTcb, currentTcb)) {
     warnings.push(
-      `the TCB at launch (${tcbText(launchTcb)}) is above the current one (${tcbText(currentTcb)}): provisional firmware was rolled back`,
+      `the TCB at launch (${tcbText(launchTcb)}) is above the current one (${tcbText(currentTcb)}): it was rolled back`,
     );
   }
   return warnings;

@@ -10,6 +10,7 @@ import { sha2 } from '../../base/sha2.js';
 import type { PublicKey } from '../../engine/engine.js';
 import { usableKey } from '../../engine/public-key.js';
 import type { CheckList } from '../check-codes.js';
+import { demand } from '../demand.js';
 import type { VerificationPolicy } from '../policy.js';
 
 // SEV-SNP Firmware ABI, "ECDSA public key": curve, Qx and Qy in 72 bytes each, reserved.
@@ -47,21 +48,16 @@ export function checkSigners(
   const authorKey = hex(report.authorKeyDigest);
   const hasIdKey = !isZero(report.idKeyDigest);
   const hasAuthorKey = report.authorKeyEn && !isZero(report.authorKeyDigest);
-  if (requireIdBlock) {
-    list.add('policy', 'requireIdBlock', 'ERR_POLICY', hasIdKey, { expected: 'an ID key', actual: idKey });
-  }
-  if (requireAuthorKey) {
-    list.add('policy', 'requireAuthorKey', 'ERR_POLICY', hasAuthorKey, {
-      expected: 'an author key',
-      actual: authorKey,
-    });
-  }
+  if (requireIdBlock) demand(list, 'requireIdBlock', hasIdKey, 'an ID key', idKey);
+  if (requireAuthorKey) demand(list, 'requireAuthorKey', hasAuthorKey, 'an author key', authorKey);
   if (idKeys.length + authorKeys.length === 0) return;
   const trusted = (hasIdKey && idKeys.includes(idKey)) || (hasAuthorKey && authorKeys.includes(authorKey));
-  list.add('policy', 'guest is signed by a trusted key', 'ERR_POLICY', trusted, {
-    expected: [...idKeys.map((key) => `ID key ${key}`), ...authorKeys.map((key) => `author key ${key}`)],
-    actual: `ID key ${idKey}${hasAuthorKey ? `, author key ${authorKey}` : ''}`,
-  });
+  const words = (id: readonly string[], author: readonly string[]): string[] => [
+    ...id.map((key) => `ID key ${key}`),
+    ...author.map((key) => `author key ${key}`),
+  ];
+  const actual = words([idKey], hasAuthorKey ? [authorKey] : []).join(', ');
+  demand(list, 'guest is signed by a trusted key', trusted, words(idKeys, authorKeys), actual);
 }
 
 /** SHA-384 of a P-384 key as AMD's firmware hashes it into a report. */
@@ -70,7 +66,7 @@ function keyDigest(name: string, pem: string): string {
   try {
     key = publicKeyOf(pem);
   } catch (cause) {
-    throw invalid(`'${name}' holds something else than public keys`, cause);
+    throw invalid(`'${name}' holds no public key`, cause);
   }
   if (key?.type !== 'ec' || key.curve !== 'P-384') throw invalid(`'${name}' holds a key that is not on P-384`);
   const encoded = new Uint8Array(PUBLIC_KEY_SIZE);
