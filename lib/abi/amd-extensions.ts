@@ -8,7 +8,7 @@ export interface EndorsementExtensions {
   /** Order of the TCB's components: 0 for Milan and Genoa, 1 for Turin and later. */
   readonly structVersion: 0 | 1;
   /** For instance `Milan-B0`, `Genoa`, `Turin`. Absent when it is not a proper IA5String: it only repeats the issuer's name. */
-  readonly productName?: string;
+  readonly productName: string | undefined;
   /** Security patch levels, 0 to 255 each; `fmc` with `structVersion` 1 only. */
   readonly tcb: {
     readonly fmc?: number;
@@ -18,9 +18,9 @@ export interface EndorsementExtensions {
     readonly microcode: number;
   };
   /** VCEK: 64 bytes, on Turin 8. */
-  readonly hwid?: Uint8Array;
+  readonly hwid: Uint8Array | undefined;
   /** VLEK: the cloud service provider. */
-  readonly cspId?: string;
+  readonly cspId: string | undefined;
 }
 
 const ARC = '1.3.6.1.4.1.3704.1';
@@ -40,25 +40,24 @@ export function parseEndorsementExtensions(certificate: Certificate): Endorsemen
   };
   const structVersion = patchLevel(required('1'));
   if (structVersion > 1) throw malformed(STRUCTURE, 'unknown structVersion');
-  const tcb = {
-    bootloader: patchLevel(required('3.1')),
-    tee: patchLevel(required('3.2')),
-    snp: patchLevel(required('3.3')),
-    microcode: patchLevel(required('3.8')),
-  };
-  const fmc = structVersion === 1 ? { fmc: patchLevel(required('3.9')) } : {};
-  if (structVersion === 0 && optional('3.9') !== undefined) throw malformed(STRUCTURE, 'fmcSPL with structVersion 0');
-  const productName = printableText(required('2'));
-  const hwid = optional('4');
+  const isTurin = structVersion === 1;
+  if (!isTurin && optional('3.9') !== undefined) throw malformed(STRUCTURE, 'fmcSPL with structVersion 0');
   const provider = optional('5');
-  const cspId = provider === undefined ? undefined : printableText(provider);
+  const cspId = provider && printableText(provider);
   if (provider !== undefined && cspId === undefined) throw malformed(STRUCTURE, 'an unprintable CSP_ID');
+  const hwid = optional('4');
   return {
-    structVersion: structVersion === 0 ? 0 : 1,
-    tcb: { ...fmc, ...tcb },
-    ...(productName === undefined ? {} : { productName }),
-    ...(hwid === undefined ? {} : { hwid: hardwareId(hwid) }),
-    ...(cspId === undefined ? {} : { cspId }),
+    structVersion: isTurin ? 1 : 0,
+    tcb: {
+      ...(isTurin && { fmc: patchLevel(required('3.9')) }),
+      bootloader: patchLevel(required('3.1')),
+      tee: patchLevel(required('3.2')),
+      snp: patchLevel(required('3.3')),
+      microcode: patchLevel(required('3.8')),
+    },
+    productName: printableText(required('2')),
+    hwid: hwid && hardwareId(hwid),
+    cspId,
   };
 }
 
@@ -82,6 +81,6 @@ function printableText(value: Uint8Array): string | undefined {
 function hardwareId(value: Uint8Array): Uint8Array {
   const wrapped = value.length === 66 && value[0] === OCTET_STRING && value[1] === 64;
   const hwid = wrapped ? value.subarray(2) : value;
-  if (hwid.length !== 64 && hwid.length !== 8) throw malformed(STRUCTURE, 'an HWID of a wrong length');
+  if (hwid.length !== 64 && hwid.length !== 8) throw malformed(STRUCTURE, 'an HWID');
   return hwid;
 }

@@ -64,7 +64,7 @@ export class DerReader {
     if (length > 0x7f) {
       const size = length & 0x7f;
       // 0x80 is the indefinite form of BER; four bytes hold more than any input here.
-      if (size === 0 || size > 4) throw this.fault('an indefinite or huge length');
+      if (size === 0 || size > 4) throw this.fault('a length');
       if (size > this.#end - at) throw this.fault('truncated');
       length = 0;
       for (let index = 0; index < size; index++) length = length * 256 + (bytes[at++] ?? 0);
@@ -169,7 +169,7 @@ export class DerReader {
   /** A BIT STRING of whole bytes, as keys and signatures are. */
   octets(): Uint8Array {
     const start = this.pass(BIT_STRING);
-    if (start === this.#at || this.bytes[start] !== 0) throw this.fault('a bit string with unused bits');
+    if (start === this.#at || this.bytes[start] !== 0) throw this.fault('unused bits');
     return this.bytes.subarray(start + 1, this.#at);
   }
 

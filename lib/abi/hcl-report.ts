@@ -1,4 +1,4 @@
-import { holdsAt, isZero } from '../base/bytes.js';
+import { holdsAt, isZero, viewOf } from '../base/bytes.js';
 import { type HashName, sha2 } from '../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 import { parseRuntimeClaims, type RuntimeClaims } from './runtime-claims.js';
@@ -84,9 +84,9 @@ export function parseHclStructure(bytes: Uint8Array, digest: Digest = sha2): Hcl
   const raw = plainBytes(bytes);
   if (raw.length === 0) throw emptyInput('the HCL report');
   if (raw.length > HCL_REPORT_LIMIT) throw refused('larger than 64 KiB');
-  if (isZero(raw)) throw emptyInput('the HCL report is all zero, its NV index was never written: it');
+  if (isZero(raw)) throw emptyInput('the HCL report, all zero,');
   if (raw.length < RUNTIME_DATA + 20) throw refused('truncated');
-  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const view = viewOf(raw);
   const u32 = (offset: number): number => view.getUint32(offset, true);
 
   if (u32(0) !== SIGNATURE) throw refused('does not begin with HCLA');
@@ -105,10 +105,10 @@ export function parseHclStructure(bytes: Uint8Array, digest: Digest = sha2): Hcl
   const hash = HASHES[u32(RUNTIME_DATA + 12)];
   if (hash === undefined) throw refused('unknown hash type');
   const variableSize = u32(RUNTIME_DATA + 16);
-  if (dataSize > raw.length - RUNTIME_DATA) throw refused('runtime data reaches past the end');
-  if (reportSize !== RUNTIME_DATA + dataSize) throw refused('report_size does not match data_size');
+  if (dataSize > raw.length - RUNTIME_DATA) throw refused('truncated');
+  if (reportSize !== RUNTIME_DATA + dataSize) throw refused('report_size');
   if (dataSize - variableSize !== headerSize) {
-    throw refused('data_size does not match variable_data_size');
+    throw refused('data_size');
   }
   if (variableSize === 0) throw refused('no variable data');
 

@@ -59,5 +59,5 @@ export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
 }
 
 function refused(why: string, cause?: unknown): Error {
-  return malformed('the runtime claims are refused', why, cause);
+  return malformed('runtime claims', why, cause);
 }

@@ -1,4 +1,4 @@
-import { isZero } from '../base/bytes.js';
+import { isZero, viewOf } from '../base/bytes.js';
 import { readArguments } from '../base/options.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 import type { GuestPolicy, PlatformInfo, SnpReport } from './snp-report-fields.js';
@@ -49,7 +49,7 @@ export function parseSnpReport(bytes: Uint8Array, options: { product?: Product }
   const stated = tcbLayoutOf(readArguments('parseSnpReport', () => options.product));
   if (raw.length === 0) throw emptyInput('the SNP report');
   if (raw.length !== SNP_REPORT_SIZE) throw malformed('SNP report', `it is ${raw.length} bytes long, not 1184`);
-  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const view = viewOf(raw);
   const u32 = (offset: number): number => view.getUint32(offset, true);
   const byte = (offset: number): number => raw[offset] as number;
   const version = u32(0);

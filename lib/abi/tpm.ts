@@ -1,4 +1,4 @@
-import { bigEndian, concatBytes } from '../base/bytes.js';
+import { bigEndian, concatBytes, viewOf } from '../base/bytes.js';
 import { sha2 } from '../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
 
@@ -138,7 +138,7 @@ export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
   const exponent = reader.u32() || 65537;
   const modulus = reader.sized(MAXIMUM_MODULUS);
   reader.finish();
-  if (modulus.length * 8 !== keyBits) throw malformed(what, 'a modulus of another size');
+  if (modulus.length * 8 !== keyBits) throw malformed(what, 'a modulus');
   const hash = HASH_NAMES.get(nameAlg);
   if (hash === undefined) throw malformed(what, 'unknown name algorithm');
   const name = concatBytes(bigEndian(nameAlg, 2), sha2(hash, publicArea));
@@ -186,7 +186,7 @@ class TpmReader {
   ) {
     this.bytes = plainBytes(bytes);
     if (this.bytes.length === 0) throw emptyInput(what);
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    this.view = viewOf(this.bytes);
   }
 
   u8(): number {
@@ -213,7 +213,7 @@ class TpmReader {
   /** A TPM2B of at most `maximum` bytes. */
   sized(maximum: number): Uint8Array {
     const size = this.u16();
-    if (size > maximum) throw this.refused('a part that is too long');
+    if (size > maximum) throw this.refused('a size');
     return this.take(size);
   }
 

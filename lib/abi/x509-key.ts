@@ -18,24 +18,23 @@ const CURVES: Readonly<Record<string, EcCurve>> = {
 
 type SignatureHash = SignatureScheme['hash'];
 
-const HASHES: Readonly<Record<string, SignatureHash>> = {
-  '2.16.840.1.101.3.4.2.1': 'SHA-256',
-  '2.16.840.1.101.3.4.2.2': 'SHA-384',
-  '2.16.840.1.101.3.4.2.3': 'SHA-512',
-};
+const HASH_NAMES = ['SHA-256', 'SHA-384', 'SHA-512'] as const satisfies readonly SignatureHash[];
 
-type Scheme = Exclude<SignatureScheme, { scheme: 'rsa-pss' }>;
-/* @__NO_SIDE_EFFECTS__ */ function scheme(name: Scheme['scheme'], hash: SignatureHash): Scheme {
-  return { scheme: name, hash };
+/** Algorithms whose identifiers differ in the last number, which goes up with the hash. */
+/* @__NO_SIDE_EFFECTS__ */ function ofEachHash<T>(
+  arc: string,
+  first: number,
+  make: (hash: SignatureHash) => T,
+): Record<string, T> {
+  return Object.fromEntries(HASH_NAMES.map((hash, index) => [`${arc}.${first + index}`, make(hash)]));
 }
-const SCHEMES: Readonly<Record<string, Scheme>> = {
-  '1.2.840.113549.1.1.11': scheme('rsa-pkcs1', 'SHA-256'),
-  '1.2.840.113549.1.1.12': scheme('rsa-pkcs1', 'SHA-384'),
-  '1.2.840.113549.1.1.13': scheme('rsa-pkcs1', 'SHA-512'),
-  '1.2.840.10045.4.3.2': scheme('ecdsa', 'SHA-256'),
-  '1.2.840.10045.4.3.3': scheme('ecdsa', 'SHA-384'),
-  '1.2.840.10045.4.3.4': scheme('ecdsa', 'SHA-512'),
-};
+
+const HASHES = ofEachHash('2.16.840.1.101.3.4.2', 1, (hash) => hash);
+const SCHEMES: Readonly<Record<string, Exclude<SignatureScheme, { scheme: 'rsa-pss' }>>> =
+  /* @__PURE__ */ Object.assign(
+    ofEachHash('1.2.840.113549.1.1', 11, (hash) => ({ scheme: 'rsa-pkcs1', hash }) as const),
+    ofEachHash('1.2.840.10045.4.3', 2, (hash) => ({ scheme: 'ecdsa', hash }) as const),
+  );
 
 /** Bytes in a coordinate of a curve's point, and in r and s. */
 export function fieldSize(curve: EcCurve): number {
@@ -63,7 +62,7 @@ export function readPublicKey(reader: DerReader): SubjectPublicKey {
   const bits = info.octets();
   info.end();
   if (type === RSA_ENCRYPTION) {
-    if (parameters === undefined || !isNull(parameters)) throw reader.fault('parameters of an RSA key');
+    if (parameters === undefined || !isNull(parameters)) throw reader.fault('parameters of a key');
     return { spki, key: readRsaKey(bits, reader.structure) };
   }
   if (type !== EC_PUBLIC_KEY || parameters?.nextTag !== OID) return { spki };
@@ -71,7 +70,7 @@ export function readPublicKey(reader: DerReader): SubjectPublicKey {
   // Only the uncompressed point (04): RFC 5480 lets implementations leave the others out.
   if (curve === undefined || bits[0] !== 4) return { spki };
   const size = fieldSize(curve);
-  if (bits.length !== 1 + 2 * size) throw reader.fault('a point of a wrong length');
+  if (bits.length !== 1 + 2 * size) throw reader.fault('a point');
   const key = { type: 'ec', curve, x: bits.subarray(1, 1 + size), y: bits.subarray(1 + size) } as const;
   return { spki, key };
 }

@@ -54,7 +54,7 @@ const nameOf = recently<DistinguishedName>(64, (bytes, structure, start, end) =>
   while (!names.done) {
     const attributes = names.enter(SET);
     do {
-      if (parts.length === MAXIMUM_ATTRIBUTES) throw names.fault('too many attributes');
+      if (parts.length === MAXIMUM_ATTRIBUTES) throw names.fault('too many names');
       const attribute = attributes.enter();
       const type = attribute.oid();
       const { nextTag } = attribute;

@@ -61,6 +61,11 @@ export function equalTexts(one: string, other: string): boolean {
   return equalBytes(utf8Bytes(one), utf8Bytes(other));
 }
 
+/** The numbers in these bytes. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 export function isZero(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
   for (let at = start; at < end; at++) if (bytes[at] !== 0) return false;
   return true;

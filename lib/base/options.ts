@@ -136,7 +136,7 @@ function checkedMembers<T extends object>(given: unknown, path: string, table: O
 function ownNames(given: unknown, what: string): string[] {
   if (!isPlainObject(given)) throw invalid(`${what} must be a plain object${waiting(given)}`);
   const names = Reflect.ownKeys(given);
-  if (names.some((name) => typeof name === 'symbol')) throw invalid(`${what} must not have symbols as names`);
+  if (names.some((name) => typeof name === 'symbol')) throw invalid(`${what} has a symbol for a name`);
   return names as string[];
 }
 

@@ -31,4 +31,4 @@ export function isReservedContext(context: string): boolean {
 }
 
 /** Name of a protocol: 1 to 32 characters of `a–z0–9-`. */
-export const contextName: OptionKind<string> = textLike(/^[a-z0-9-]{1,32}$/, '1 to 32 characters a–z, 0–9 and -');
+export const contextName: OptionKind<string> = textLike(/^[a-z0-9-]{1,32}$/, '1 to 32 of a–z, 0–9 and -');

@@ -1,3 +1,4 @@
+import { viewOf } from './bytes.js';
 import { highWords, rootFractions } from './sha-constants.js';
 
 /** The compression functions of SHA-1 and SHA-256 (FIPS 180-4 sections 6.1.2 and 6.2.2), over whole blocks of 64 bytes. */
@@ -17,7 +18,7 @@ const at = (words: Int32Array, index: number): number => words[index] as number;
 const schedule = new Int32Array(64);
 
 export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
-  const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength);
+  const view = viewOf(blocks);
   k256 ??= highWords(rootFractions(3, 0, 64));
   const k = k256;
   const w = schedule;
@@ -57,7 +58,7 @@ export function sha256Blocks(state: Int32Array, blocks: Uint8Array): void {
 }
 
 export function sha1Blocks(state: Int32Array, blocks: Uint8Array): void {
-  const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength);
+  const view = viewOf(blocks);
   const w = new Int32Array(80);
   for (let offset = 0; offset < blocks.length; offset += 64) {
     for (let t = 0; t < 16; t++) w[t] = view.getInt32(offset + 4 * t);

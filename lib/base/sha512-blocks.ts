@@ -1,3 +1,4 @@
+import { viewOf } from './bytes.js';
 import { rootFractions } from './sha-constants.js';
 
 /**
@@ -12,7 +13,7 @@ let k: Int32Array | undefined;
 const at = (words: Int32Array, index: number): number => words[index] as number;
 
 export function sha512Blocks(state: Int32Array, blocks: Uint8Array): void {
-  const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength);
+  const view = viewOf(blocks);
   k ??= rootFractions(3, 0, 80);
   const w = new Int32Array(160);
   const s = new Int32Array(16);

@@ -1,4 +1,5 @@
 import { abortError } from '../base/abort.js';
+import { messageOf } from '../base/errors.js';
 import { BoundedBody, type HttpAnswer, HttpError, type Transport } from './transport.js';
 
 /**
@@ -9,15 +10,17 @@ export function fetchTransport(fetchFunction: typeof fetch): Transport {
   return async (request, limits, signal) => {
     if (signal?.aborted) throw abortError(signal);
     const ended = new AbortController();
+    let end: (why: Error) => void = () => {};
     // A fetch that ignores its signal must not hold the exchange up, hence the race.
     const cut = new Promise<never>((_, reject) => {
-      ended.signal.addEventListener('abort', () => reject(ended.signal.reason), { once: true });
+      end = (why) => {
+        ended.abort(why);
+        reject(why);
+      };
     });
-    const timer = setTimeout(
-      () => ended.abort(new HttpError('timeout', `no complete answer within ${limits.timeoutMs} ms`)),
-      limits.timeoutMs,
-    );
-    const onAbort = (): void => ended.abort(abortError(signal as AbortSignal));
+    const timeout = new HttpError('timeout', `no complete answer within ${limits.timeoutMs} ms`);
+    const timer = setTimeout(() => end(timeout), limits.timeoutMs);
+    const onAbort = (): void => end(abortError(signal as AbortSignal));
     signal?.addEventListener('abort', onAbort, { once: true });
 
     const answer = async (): Promise<HttpAnswer> => {
@@ -36,7 +39,9 @@ export function fetchTransport(fetchFunction: typeof fetch): Transport {
     } catch (error) {
       if (error instanceof HttpError) throw error;
       if (signal?.aborted) throw abortError(signal);
-      throw new HttpError('unreachable', describe(error), error);
+      // undici says only "fetch failed"; what happened is its cause.
+      const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+      throw new HttpError('unreachable', `${messageOf(error)}${cause}`, error);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -55,11 +60,4 @@ async function boundedBody(response: Response, limit: number): Promise<Uint8Arra
     throw error;
   }
   return body.bytes();
-}
-
-/** undici says only "fetch failed"; what happened is its cause. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'fetch failed';
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return `${error.message}${cause}`;
 }

@@ -22,8 +22,8 @@ export function checkTeePolicy(list: CheckList, policy: VerificationPolicy, tee:
     list,
     'TEE',
     tee !== undefined && accepted.includes(tee),
-    accepted.length === 0 ? 'none: tees contradicts other members' : accepted,
-    tee ?? 'neither SEV-SNP nor TDX',
+    accepted.length === 0 ? 'none of tees' : accepted,
+    tee ?? 'neither',
   );
 }
 
@@ -91,7 +91,7 @@ function checkSecureBoot(
       'secure boot as it was measured',
       measured === true,
       true,
-      measured ?? eventLog?.absent.secureBoot ?? 'not proven by a quote over PCR 7',
+      measured ?? eventLog?.absent.secureBoot ?? 'not quoted',
     );
   }
   if (typeof claimed === 'boolean' && measured !== undefined && claimed !== measured) {

@@ -64,7 +64,7 @@ function checkAbsentQuote(list: CheckList, nonce: Uint8Array | undefined, policy
 
 function checkNonce(list: CheckList, nonce: Uint8Array | undefined, { extraData }: TpmsAttest): boolean {
   if (nonce === undefined) {
-    list.skipped('quote', 'nonce', `none was asked for, the quote has ${hex(extraData)}`);
+    list.skipped('quote', 'nonce', `not given, the quote has ${hex(extraData)}`);
     return true;
   }
   return list.equal('quote', 'nonce', 'ERR_QUOTE_NONCE', nonce, extraData);

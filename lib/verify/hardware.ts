@@ -36,7 +36,7 @@ export function checkHardware(
     expected: ['snp', 'tdx'],
     actual: hcl.reportType,
   });
-  list.notChecked('report', 'report signature', 'no kind that is verified here');
+  list.notChecked('report', 'report signature', 'another kind of report');
   return UNKNOWN;
 }
 

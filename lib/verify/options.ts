@@ -122,7 +122,7 @@ function ofExchange(
   }
   if (context !== undefined && nonce === undefined) throw invalid('context needs a nonce');
   if (nonce !== undefined && isLikeQualifyingData(nonce)) {
-    throw invalid('the nonce begins as the qualifying data of a context does');
+    throw invalid('the nonce begins as that of a context');
   }
   const name = protocol ?? context;
   return {

@@ -26,7 +26,7 @@ export function checkParavisor(
   }
   const { expected, actual, identifiedBy } = identity;
   if (identifiedBy === undefined && policy.allowUnidentifiedParavisor === true) {
-    list.skipped('report', name, `not identified, and the policy allows that: ${actual}`);
+    list.skipped('report', name, `not identified, which is allowed: ${actual}`);
     return true;
   }
   return list.add('report', name, 'ERR_PARAVISOR', identifiedBy !== undefined, { expected, actual });

@@ -76,7 +76,7 @@ class PathSearch {
     if (!namesIssuer(subject, issuer)) return false;
     const problem =
       issuerProblem(path, issuer, this.options) ??
-      (++this.#signatures > MAX_SIGNATURES ? 'too many certificates of one name' : undefined);
+      (++this.#signatures > MAX_SIGNATURES ? 'too many certificates' : undefined);
     if (problem !== undefined) this.#failed([...path, issuer], problem);
     else if (await verifySigned(this.engine, issuer.publicKey, subject)) return true;
     else this.#failed(path, `not signed by the key of ${issuer.subject.text}`);

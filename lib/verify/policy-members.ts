@@ -32,7 +32,7 @@ const VERSION = textLike(/^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/, 'major.minor, s
 const PRODUCTS = ['Milan', 'Genoa', 'Turin'] as const satisfies readonly Product[];
 const SVNS = listOf(UINT8, 16, 16);
 const ADVISORIES = distinct(listOf(textLike(/^.{1,64}$/su, '1 to 64 characters')));
-const KEYS = listOf(textLike(/^\s*-----BEGIN /, 'a key or certificate in PEM'), 1);
+const KEYS = listOf(textLike(/^\s*-----BEGIN /, 'PEM'), 1);
 
 /* @__NO_SIDE_EFFECTS__ */ function oneOrList<T>(of: OptionKind<T>): OptionKind<T | T[]> {
   return listOr(listOf(of, 1), of);

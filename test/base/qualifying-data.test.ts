@@ -31,7 +31,7 @@ describe('qualifying data of a context', () => {
     }
   });
 
-  it('has names of 1 to 32 characters a–z, 0–9 and -', () => {
+  it('has names of 1 to 32 of a–z, 0–9 and -', () => {
     for (const name of ['a', '0', 'my-protocol-v1', 'a'.repeat(32)])
       expect(contextName.check(name, 'context')).toBe(name);
     for (const name of ['', 'a'.repeat(33), 'A', 'a b', 'a\n', 'ä', 'a_b', 5, null, ['a']]) {

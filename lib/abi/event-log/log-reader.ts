@@ -1,3 +1,4 @@
+import { viewOf } from '../../base/bytes.js';
 /**
  * Reads little-endian fields one after the other. Past the end there are zeros and empty bytes, and `failed` is true from then
  * on: whoever reads a structure looks at that once, at its end.
@@ -10,7 +11,7 @@ export class LogReader {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = viewOf(bytes);
   }
 
   get at(): number {

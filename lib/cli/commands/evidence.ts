@@ -35,7 +35,7 @@ export function evidenceCommand(context: Context): Command {
       'Collects the hardware report with its runtime data, a fresh quote, the PCRs, certificates and the event log into one JSON file, for cvm-attest verify on another machine.',
     )
     .option('--nonce <bytes>', "the verifier's nonce, 1 to 64 bytes: hex, text, or hex:…, base64:…, text:…", parseBytes)
-    .option('--context <name>', 'the protocol that the nonce belongs to, 1 to 32 characters a–z, 0–9 and -')
+    .option('--context <name>', 'the protocol that the nonce belongs to, 1 to 32 of a–z, 0–9 and -')
     .option('--user-data <bytes>', 'up to 64 bytes that the hardware report is to carry', parseBytes)
     .option('--pcrs <list>', 'PCRs to quote, such as 0-7,11; default all 24', parsePcrs)
     .option('--no-certificates', 'leave the certificates out: the verifier has them')

@@ -29,7 +29,7 @@ export interface ChainCertificate {
  */
 export function loadCertificates(input: Uint8Array | string): ChainCertificate[] {
   if (typeof input !== 'string' && !isBytes(input)) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'a certificate is DER bytes or PEM text');
+    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'a certificate is needed, DER or PEM');
   }
   const isDer = typeof input !== 'string' && (input[0] === 0x30 || input[0] === 0);
   const certificates = isDer ? [parseCertificate(input, { padding: true })] : parseCertificates(input);

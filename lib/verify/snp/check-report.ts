@@ -40,12 +40,12 @@ export function checkLeafType(list: CheckList, chain: EndorsementChain, report: 
   if (leaf.issuer.startsWith('SEV-VLEK-') !== isVlek) faults.push(`issued by ${leaf.issuer}`);
   if (leaf.key?.type !== 'ec' || leaf.key.curve !== 'P-384') faults.push('key not on P-384');
   if (endorsement !== undefined) {
-    if ((endorsement.hwid === undefined) !== isVlek) faults.push('HWID against its type');
-    if ((endorsement.cspId === undefined) === isVlek) faults.push('CSP_ID against its type');
+    if ((endorsement.hwid === undefined) !== isVlek) faults.push('HWID of another type');
+    if ((endorsement.cspId === undefined) === isVlek) faults.push('CSP_ID of another type');
   }
   list.faultless('leaf', 'leaf certificate is of the signing key', 'ERR_SIGNING_KEY', faults, type);
   list.add('leaf', 'leaf certificate extensions', 'ERR_CERTIFICATE_FORMAT', endorsement?.productName !== undefined, {
-    expected: 'structVersion, productName, patch levels',
+    expected: 'a productName',
     actual:
       endorsement === undefined
         ? (chain.endorsementError ?? 'absent')

@@ -29,7 +29,7 @@ export async function checkRevocation(
 ): Promise<void> {
   if (lists === undefined) {
     if (required) list.absent('intermediate', NAME, 'ERR_CRL', 'a revocation list');
-    else list.skipped('intermediate', NAME, 'no revocation list supplied');
+    else list.skipped('intermediate', NAME, 'none supplied');
     return;
   }
   if (ask === undefined || ark === undefined) {
@@ -53,7 +53,7 @@ export async function checkRevocation(
   for (const current of genuine) checkCurrent(list, current, now);
   const revoked = genuine.some((crl) => isRevoked(crl, ask.certificate.serial));
   list.add('intermediate', NAME, 'ERR_CERTIFICATE_REVOKED', !revoked, {
-    expected: `serial ${ask.serial} not among those revoked`,
+    expected: `serial ${ask.serial} not revoked`,
     actual: revoked ? 'revoked' : 'not revoked',
   });
 }
@@ -80,7 +80,7 @@ async function genuineList(
 function checkCurrent(list: CheckList, { thisUpdate, nextUpdate }: RevocationList, now: Date): void {
   const current = thisUpdate <= now && nextUpdate !== undefined && now <= nextUpdate;
   list.add('intermediate', 'revocation list is valid now', 'ERR_CRL_EXPIRED', current, {
-    expected: `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'an end, which it does not have'}`,
+    expected: `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'an end that is missing'}`,
     actual: now,
   });
 }

@@ -24,7 +24,7 @@ export function identifySnpParavisor(report: SnpReport, { policy, signers }: Che
   const measurement = hex(report.measurement);
   const idKey = hex(report.idKeyDigest);
   const hostDataZero = isZero(report.hostData);
-  const expected = 'VMPL 0, and a measurement of the policy, or a trusted ID key with host data of zeros';
+  const expected = 'VMPL 0, and a measurement of the policy or a trusted ID key';
   if (report.vmpl !== 0) return { expected, actual: `a report made at VMPL ${report.vmpl}` };
   if (policy.measurement !== undefined && includesHex(policy.measurement, measurement)) {
     return { expected, identifiedBy: 'measurement', actual: `measurement ${measurement}` };

@@ -1,3 +1,4 @@
+import { viewOf } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 
 type Input = Uint8Array | string;
@@ -61,8 +62,8 @@ function sameInput(one: Input, other: Input): boolean {
  * byte it takes six times as long.)
  */
 function samePublicBytes(one: Uint8Array, other: Uint8Array): boolean {
-  const left = new DataView(one.buffer, one.byteOffset, one.byteLength);
-  const right = new DataView(other.buffer, other.byteOffset, other.byteLength);
+  const left = viewOf(one);
+  const right = viewOf(other);
   const difference = (at: number): number => left.getInt32(at, true) ^ right.getInt32(at, true);
   const blocks = one.length - (one.length % 16);
   for (let at = 0; at < blocks; at += 16) {
