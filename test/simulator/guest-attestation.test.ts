@@ -222,7 +222,7 @@ describe('POST /attest/AzureGuest', () => {
       const unbound = await certifiedKey(cvm.tpm.transport, ephemeralKeyTemplate(elsewhere));
       expect(await refusal(unbound)).toMatch(/key is bound to the quoted PCRs \(ERR_ENCRYPTION_KEY\)/);
       const withAuth = await certifiedKey(cvm.tpm.transport, ephemeralKeyTemplate(good.pcrs, 0x00020472));
-      expect(await refusal(withAuth)).toMatch(/key attributes \(ERR_ENCRYPTION_KEY\).* found 20472/);
+      expect(await refusal(withAuth)).toMatch(/key attributes \(ERR_ENCRYPTION_KEY\).* found 0x20472/);
     });
 
     it('that was certified before a reboot', async () => {

@@ -41,7 +41,7 @@ describe.skipIf(!existsSync(fixtures))('requests of the reference client', () =>
 
   it('is refused for its recorded VCEK alone, whose product name is not an IA5String as AMD’s are', async () => {
     const attested = attestGuest(parseGuestRequest(read('snp/maa-request.body.json')), trustOf('snp'));
-    await expect(attested).rejects.toThrow(/productName that is not a printable IA5String/);
+    await expect(attested).rejects.toThrow(/unprintable productName/);
   });
 
   it('is accepted from a trusted launch VM, without isolation claims', async () => {
