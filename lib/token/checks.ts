@@ -5,7 +5,7 @@ import { checkTdx } from './checks-tdx.js';
 import { checkWindows } from './checks-windows.js';
 import type { Tee } from './claims.js';
 import type { MinimumSvn, TokenPolicy } from './policy.js';
-import { type JsonObject, lowerCase, type TokenChecks } from './token-checks.js';
+import { type JsonObject, lowerCase, own, type TokenChecks } from './token-checks.js';
 
 /** When a token is looked at, in seconds since 1970, and how far the two clocks may differ. */
 export interface TimeRules {
@@ -149,10 +149,6 @@ function isTime(value: unknown): value is number {
 
 function object(value: unknown): JsonObject {
   return isJsonObject(value) ? value : {};
-}
-
-function own(from: JsonObject, name: string): unknown {
-  return Object.hasOwn(from, name) ? from[name] : undefined;
 }
 
 /** As the service returns the values of a client payload. */

@@ -1,20 +1,20 @@
-import { decodeBase64url, encodeBase64url } from '../base/base64url.js';
-import { utf8Bytes, withoutLeadingZeros } from '../base/bytes.js';
+import { encodeBase64url } from '../base/base64url.js';
+import { utf8Bytes } from '../base/bytes.js';
 import { AttestationError, ErrorCode } from '../base/errors.js';
-import { readArguments } from '../base/options.js';
+import { invalid, readArguments } from '../base/options.js';
 import { sha2 } from '../base/sha2.js';
-import { isJsonObject, parseStrictJson } from '../base/strict-json.js';
-import { rsaPublicKey } from '../engine/public-key.js';
+import { isJsonObject } from '../base/strict-json.js';
+import { publicKeyFromJwk } from '../engine/public-key.js';
+import { messageOf } from '../verify/refusal.js';
+import { parsePart } from './parse.js';
+import { own } from './token-checks.js';
 
 /** `kid` of the TPM's ephemeral key in a guest attestation token. */
 export const EPHEMERAL_KEY_ID = 'TpmEphemeralEncryptionKey';
 
 /** A token carries a few KiB; beyond this it is not parsed. */
 const MAX_TOKEN_LENGTH = 1 << 20;
-const MIN_MODULUS_BITS = 2048;
-const MAX_MODULUS_BITS = 16384;
-const MAX_NESTING = 32;
-const EXPONENT_65537 = 65537;
+const BOUNDS = { minBits: 2048, maxBits: 16384, exponent: 65537 };
 
 /** Public RSA key as a JWK (RFC 7517); `n` and `e` in base64url without padding. */
 export interface RsaPublicJwk {
@@ -54,31 +54,20 @@ export type EncryptionTarget = EncryptionKey | RsaPublicJwk | string;
  * token or the key is missing or there twice, 23 when the key is not an RSA key of at least 2048 bits with e = 65537.
  */
 export function ephemeralKeyFromToken(token: string): EncryptionKey {
-  if (typeof token !== 'string' || token === '') {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the token must be a non-empty string');
-  }
+  if (typeof token !== 'string' || token === '') throw invalid('the token must be a non-empty string');
   const claims = tokenClaims(token);
   const type = own(claims, 'x-ms-attestation-type');
   if (type !== undefined && type !== 'azurevm') {
-    throw new AttestationError(
-      ErrorCode.INVALID_INPUT_PARAMETER,
-      'this is not a guest attestation token (azurevm): no key in it is known to be that of a TPM',
-    );
+    throw invalid('this is not a guest attestation token (azurevm): no key in it is known to be that of a TPM');
   }
   const runtime = own(claims, 'x-ms-runtime');
-  if (runtime === undefined) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the token has no x-ms-runtime claim');
-  }
+  if (runtime === undefined) throw invalid('the token has no x-ms-runtime claim');
   const keys = isJsonObject(runtime) ? own(runtime, 'keys') : undefined;
   if (!Array.isArray(keys)) throw notExtracted('x-ms-runtime.keys of the token is not an array');
-  if (keys.length === 0) {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'x-ms-runtime.keys of the token is empty');
-  }
-  const candidates = keys.filter((key) => isJsonObject(key) && own(key, 'kid') === EPHEMERAL_KEY_ID);
-  if (candidates.length !== 1) {
-    throw notExtracted(`the token holds ${candidates.length} keys with kid ${EPHEMERAL_KEY_ID}, expected one`);
-  }
-  return encryptionKeyFromJwk(candidates[0]);
+  if (keys.length === 0) throw invalid('x-ms-runtime.keys of the token is empty');
+  const named = keys.filter((key) => isJsonObject(key) && own(key, 'kid') === EPHEMERAL_KEY_ID);
+  if (named.length !== 1) throw notExtracted(`the token has ${named.length} keys ${EPHEMERAL_KEY_ID}, not one`);
+  return encryptionKeyFromJwk(named[0]);
 }
 
 /**
@@ -88,27 +77,21 @@ export function ephemeralKeyFromToken(token: string): EncryptionKey {
  * with e = 65537.
  */
 export function encryptionKeyFromJwk(jwk: unknown): EncryptionKey {
-  if (!isJsonObject(jwk)) throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, 'the key is not a JWK object');
-  if (own(jwk, 'kty') !== 'RSA') throw notConverted('the encryption key is not an RSA key');
-  const modulus = unsignedInteger(jwk, 'n');
-  const exponent = unsignedInteger(jwk, 'e');
-  const key = rsaPublicKey(modulus, exponent, {
-    minBits: MIN_MODULUS_BITS,
-    maxBits: MAX_MODULUS_BITS,
-    exponent: EXPONENT_65537,
-  });
-  if (key === undefined) {
-    throw notConverted(
-      `the encryption key must have an odd modulus of ${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS} bits and the exponent 65537`,
-    );
+  if (!isJsonObject(jwk)) throw invalid('the key is not a JWK object');
+  const [kty, n, e, kid] = ['kty', 'n', 'e', 'kid'].map((name) => own(jwk, name));
+  if (kty !== 'RSA') throw notConverted('the encryption key is not an RSA key');
+  if (!isText(n) || !isText(e)) throw invalid('the encryption key has no member n or e');
+  const key = publicKeyFromJwk({ kty, n: inUrlAlphabet(n), e: inUrlAlphabet(e) }, BOUNDS);
+  if (key?.type !== 'rsa') {
+    const { minBits, maxBits, exponent } = BOUNDS;
+    throw notConverted(`the encryption key is not of ${minBits} to ${maxBits} bits with the exponent ${exponent}`);
   }
-  const kid = own(jwk, 'kid');
-  const n = encodeBase64url(modulus);
-  const e = encodeBase64url(exponent);
+  // In the order of a thumbprint (RFC 7638).
+  const members = { e: encodeBase64url(key.e), kty, n: encodeBase64url(key.n) } as const;
   return {
-    jwk: { kty: 'RSA', n, e, ...(typeof kid === 'string' && { kid }) },
-    thumbprint: encodeBase64url(sha2('SHA-256', utf8Bytes(`{"e":"${e}","kty":"RSA","n":"${n}"}`))),
-    modulusBytes: modulus.length,
+    jwk: { kty: 'RSA', n: members.n, e: members.e, ...(isText(kid) && { kid }) },
+    thumbprint: encodeBase64url(sha2('SHA-256', utf8Bytes(JSON.stringify(members)))),
+    modulusBytes: key.n.length,
   };
 }
 
@@ -121,44 +104,26 @@ export function encryptionKeyOf(target: EncryptionTarget): EncryptionKey {
 }
 
 function tokenClaims(token: string): Record<string, unknown> {
-  if (token.length > MAX_TOKEN_LENGTH) throw notExtracted('the token is longer than 1 MiB');
-  const segments = token.split('.');
-  const payload = decodeBase64url(segments[1] ?? '');
-  if (segments.length !== 3 || payload === undefined || payload.length === 0) {
-    throw notExtracted('the token is not a compact JWS');
+  const [, payload, ...more] = token.split('.');
+  if (token.length > MAX_TOKEN_LENGTH || payload === undefined || more.length !== 1) {
+    throw notExtracted('the token is not a compact JWS of at most 1 MiB');
   }
-  let claims: unknown;
   try {
-    claims = parseStrictJson(payload, MAX_NESTING);
-  } catch {
-    // The parser's message may quote the claims; it is left out.
-    throw notExtracted('the claims of the token are not JSON, or name a member twice');
+    return parsePart(token, payload, 'claims');
+  } catch (error) {
+    throw notExtracted(messageOf(error));
   }
-  if (!isJsonObject(claims)) throw notExtracted('the claims of the token are not a JSON object');
-  return claims;
 }
 
-/**
- * A Base64urlUInt (RFC 7518 section 2) without its leading zeros. Padding and the standard alphabet are taken as well:
- * tokens with them are in use and mean the same number.
- */
-function unsignedInteger(jwk: Record<string, unknown>, member: 'n' | 'e'): Uint8Array {
-  const text = own(jwk, member);
-  if (typeof text !== 'string' || text === '') {
-    throw new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, `the encryption key has no member ${member}`);
-  }
-  const digits = text
+/** Padding and the standard alphabet are taken as well: tokens with them are in use and mean the same number. */
+function inUrlAlphabet(text: string): string {
+  return text
     .replace(/={1,2}$/, '')
     .replaceAll('+', '-')
     .replaceAll('/', '_');
-  const bytes = decodeBase64url(digits);
-  if (bytes === undefined) throw notConverted(`${member} of the encryption key is not base64url`);
-  return withoutLeadingZeros(bytes);
 }
 
-function own(object: Record<string, unknown>, member: string): unknown {
-  return Object.hasOwn(object, member) ? object[member] : undefined;
-}
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
 const notExtracted = (message: string): AttestationError =>
   new AttestationError(ErrorCode.EXTRACTING_JWK_INFO, message);

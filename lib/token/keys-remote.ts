@@ -54,41 +54,37 @@ export const KEY_FETCH: OptionTable<KeyFetchOptions> = {
 
 /** The keys behind one URL: fetched when needed, one request at a time, however many tokens wait for it. */
 class RemoteKeySet {
-  readonly #url: URL;
-  readonly #transport: Transport;
+  readonly #fetchSet: (timeoutMs: number) => Promise<JSONWebKeySet>;
   #set: JSONWebKeySet | undefined;
   #fetchedAt = 0;
   #pending: Promise<JSONWebKeySet> | undefined;
   #refreshes = REFRESH_BURST;
   #creditedAt = performance.now();
 
-  constructor(url: URL, transport: Transport) {
-    this.#url = url;
-    this.#transport = transport;
+  constructor(fetchSet: (timeoutMs: number) => Promise<JSONWebKeySet>) {
+    this.#fetchSet = fetchSet;
   }
 
   /** The set, not older than `lifetimeMs`. */
   current(timeoutMs: number, lifetimeMs: number): Promise<JSONWebKeySet> | JSONWebKeySet {
-    if (this.#set !== undefined && performance.now() - this.#fetchedAt < lifetimeMs) return this.#set;
-    return this.#load(timeoutMs);
+    const isFresh = performance.now() - this.#fetchedAt < lifetimeMs;
+    return this.#set !== undefined && isFresh ? this.#set : this.#load(timeoutMs);
   }
 
   /** The set as it is now, because `seen` lacks a key; undefined when it has been asked for too often. */
   newerThan(seen: JSONWebKeySet, timeoutMs: number): Promise<JSONWebKeySet> | JSONWebKeySet | undefined {
-    if (this.#set !== undefined && this.#set !== seen) return this.#set;
+    if (this.#set !== seen) return this.#set;
     if (this.#pending !== undefined) return this.#pending;
     const credit = Math.floor((performance.now() - this.#creditedAt) / REFRESH_INTERVAL_MS);
-    if (credit > 0) {
-      this.#refreshes = Math.min(REFRESH_BURST, this.#refreshes + credit);
-      this.#creditedAt += credit * REFRESH_INTERVAL_MS;
-    }
+    this.#refreshes = Math.min(REFRESH_BURST, this.#refreshes + credit);
+    this.#creditedAt += credit * REFRESH_INTERVAL_MS;
     if (this.#refreshes === 0) return undefined;
     this.#refreshes--;
     return this.#load(timeoutMs);
   }
 
   #load(timeoutMs: number): Promise<JSONWebKeySet> {
-    this.#pending ??= fetchKeySet(this.#url, this.#transport, timeoutMs)
+    this.#pending ??= this.#fetchSet(timeoutMs)
       .then((set) => {
         this.#set = set;
         this.#fetchedAt = performance.now();
@@ -104,31 +100,22 @@ class RemoteKeySet {
 /** Key sets by the `fetch` or the context that they come through, then by certificates and URL. */
 const remembered = /* @__PURE__ */ new WeakMap<object, Map<string, RemoteKeySet>>();
 
-function remoteKeySet(
-  context: TokenContext,
-  url: URL,
-  { fetch: fetchFunction, ca, proxy }: KeyFetchOptions,
-): RemoteKeySet {
+function remoteKeySet(context: TokenContext, url: URL, options: KeyFetchOptions): RemoteKeySet {
+  const { fetch: fetchFunction, ca, proxy } = options;
   const owner = fetchFunction ?? context;
-  let sets = remembered.get(owner);
-  if (sets === undefined) {
-    sets = new Map();
-    remembered.set(owner, sets);
-  }
-  const name = `${url.href}\n${fetchFunction === undefined ? `${proxy}\n${ca ?? ''}` : ''}`;
+  const sets = remembered.get(owner) ?? new Map<string, RemoteKeySet>();
+  remembered.set(owner, sets);
+  const name = JSON.stringify([url, ca, proxy]);
   let set = sets.get(name);
   if (set === undefined) {
-    const own = { ...(ca !== undefined && { ca }), ...(proxy !== undefined && { proxy }) };
-    const transport = serviceTransport(context, { fetch: fetchFunction, ...(fetchFunction === undefined && own) });
-    set = new RemoteKeySet(url, transport);
+    const transport = serviceTransport(context, fetchFunction === undefined ? options : { fetch: fetchFunction });
+    set = new RemoteKeySet((timeoutMs) => fetchKeySet(url, transport, timeoutMs));
   }
   // The map keeps the order of use, so that the set unused for longest goes when there are too many.
   sets.delete(name);
   sets.set(name, set);
-  for (const oldest of sets.keys()) {
-    if (sets.size <= MAX_REMEMBERED_SETS) break;
-    sets.delete(oldest);
-  }
+  const [oldest] = sets.keys();
+  if (sets.size > MAX_REMEMBERED_SETS && oldest !== undefined) sets.delete(oldest);
   return set;
 }
 
@@ -142,8 +129,9 @@ export async function findInRemoteKeys(
   options: KeyFetchOptions,
   find: (set: JSONWebKeySet) => PublicKey[],
 ): Promise<PublicKey[]> {
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = DEFAULT_LIFETIME_MS } = options;
-  if (url.protocol !== 'https:' && !plainHttpAllowed(url, options.allowInsecureHttp)) {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = DEFAULT_LIFETIME_MS, allowInsecureHttp } = options;
+  const mayBePlain = url.protocol === 'http:' && (allowInsecureHttp || isLoopback(url.hostname));
+  if (url.protocol !== 'https:' && !mayBePlain) {
     throw invalid('keys are fetched over https, except on the loopback interface or with allowInsecureHttp');
   }
   const remote = remoteKeySet(context, url, options);
@@ -156,30 +144,20 @@ export async function findInRemoteKeys(
   return newer === undefined ? [] : find(newer);
 }
 
-function plainHttpAllowed(url: URL, allowed = false): boolean {
-  return url.protocol === 'http:' && (allowed || isLoopback(url.hostname));
-}
-
 async function fetchKeySet(url: URL, transport: Transport, timeoutMs: number): Promise<JSONWebKeySet> {
   const request = { method: 'GET', url, headers: { Accept: 'application/json' } } as const;
   const limits = { connectTimeoutMs: timeoutMs, timeoutMs, maxBodyBytes: MAX_KEY_SET_BYTES };
+  const refuse = (why: string, cause?: unknown): VerificationError =>
+    refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', 'keys of the issuer can be fetched', why, cause);
   let answer: HttpAnswer;
   try {
     answer = await tracedExchange(transport, [request, limits]);
   } catch (error) {
-    const why = error instanceof HttpError ? error.message : 'the issuer could not be asked';
-    if (error instanceof HttpError && error.reason === 'unreadable') throw refuseKeySet(why, error);
-    throw unavailable(why, error);
+    if (!(error instanceof HttpError)) throw refuse('the issuer could not be asked', error);
+    throw error.reason === 'unreadable' ? refuseKeySet(error.message, error) : refuse(error.message, error);
   }
-  if (answer.status !== 200) {
-    const redirect = answer.status >= 300 && answer.status < 400 ? ', a redirect, which is not followed' : '';
-    throw unavailable(`status ${answer.status}${redirect}`);
-  }
+  if (answer.status !== 200) throw refuse(`status ${answer.status}`);
   return parseKeySet(answer.body);
-}
-
-function unavailable(why: string, cause?: unknown): VerificationError {
-  return refuseToken('ERR_TOKEN_KEYS_UNAVAILABLE', 'keys of the issuer can be fetched', why, cause);
 }
 
 /** Reads the body of a key set. Throws ERR_TOKEN_KEY_SET. */

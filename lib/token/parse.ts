@@ -56,7 +56,8 @@ function malformed(why: string): VerificationError {
   return refuseToken('ERR_TOKEN_FORMAT', TOKEN_PARTS, why);
 }
 
-function parsePart(token: string, part: string, what: string): Record<string, unknown> {
+/** A part of a token as the JSON object that it has to be. Throws VerificationError, whose message quotes nothing. */
+export function parsePart(token: string, part: string, what: string): Record<string, unknown> {
   const bytes = decodePart(token, part, what);
   try {
     const value = parseStrictJson(bytes, MAX_TOKEN_NESTING);

@@ -22,3 +22,8 @@ export class TokenChecks extends CheckList<TokenErrorCode> {
 export function lowerCase(value: unknown): unknown {
   return typeof value === 'string' ? value.toLowerCase() : value;
 }
+
+/** A member by a name that may be one of every object's. */
+export function own(from: JsonObject, name: string): unknown {
+  return Object.hasOwn(from, name) ? from[name] : undefined;
+}

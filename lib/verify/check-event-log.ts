@@ -10,7 +10,6 @@ import { type BootFacts, readBootFacts } from './boot-facts.js';
 import type { CheckList } from './check-codes.js';
 import type { QuoteVerification } from './check-quote.js';
 import type { VerificationPolicy } from './policy.js';
-import { messageOf } from './refusal.js';
 
 // PCRs that the firmware and what it starts own; an operating system goes on extending the others.
 const FIRMWARE_PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -46,56 +45,43 @@ export function checkEventLog(
   policy: VerificationPolicy,
   digest: Digest,
 ): ReplayedEventLog | undefined {
-  const quoted = quote.pcrs;
+  const { pcrs: quoted } = quote;
   const name = 'event log replays to the quoted PCRs';
+  const add = (what: string, ok: boolean, expected: string, actual: string): void =>
+    void list.add('event-log', what, 'ERR_EVENT_LOG', ok, { expected, actual });
   const covered = FIRMWARE_PCRS.filter((pcr) => quoted?.has(pcr) === true);
+  const left = FIRMWARE_PCRS.filter((pcr) => !covered.includes(pcr)).join(', ');
   if (policy.requireEventLog === true) {
-    const missing = FIRMWARE_PCRS.filter((pcr) => !covered.includes(pcr));
-    list.add('event-log', 'event log and PCRs 0 to 7', 'ERR_EVENT_LOG', bytes !== undefined && missing.length === 0, {
-      expected: 'an event log and a good quote over PCRs 0 to 7',
-      actual:
-        bytes === undefined ? 'no event log' : missing.length === 0 ? 'both' : `not quoted: ${missing.join(', ')}`,
-    });
+    const actual = bytes === undefined ? 'no event log' : left === '' ? 'both' : `not quoted: ${left}`;
+    const isThere = bytes !== undefined && left === '';
+    add('event log and PCRs 0 to 7', isThere, 'an event log and a good quote over PCRs 0 to 7', actual);
   }
   if (bytes === undefined) {
     list.skipped('event-log', name, 'no event log in the evidence');
     return undefined;
   }
-  let log: EventLog;
-  try {
-    log = parseEventLog(bytes);
-  } catch (error) {
-    list.add('event-log', 'event log can be read', 'ERR_EVENT_LOG', false, { actual: messageOf(error) });
-    return undefined;
-  }
+  const log = list.read('event-log', 'event log can be read', 'ERR_EVENT_LOG', () => parseEventLog(bytes));
+  if (log === undefined) return undefined;
   if (quoted === undefined) {
     if (quote.present) list.notChecked('event-log', name, 'the quote is not good');
-    else list.skipped('event-log', name, 'not compared: no quote in the evidence');
+    else list.skipped('event-log', name, 'no quote in the evidence');
     return undefined;
   }
   if (!log.algorithms.includes('sha256')) {
-    list.add('event-log', name, 'ERR_EVENT_LOG', false, {
-      expected: 'SHA-256 digests',
-      actual: log.algorithms.join(', '),
-    });
+    add(name, false, 'sha256', log.algorithms.join(', '));
     return undefined;
   }
   const { fault, ...result } = compareWith(digest, log, quoted);
   for (const pcr of covered) {
     const replayed = result.pcrs[pcr]?.replayed ?? (isIncomplete(log, pcr) ? 'not replayable' : '00'.repeat(32));
-    const value = quoted.get(pcr) as Uint8Array;
-    list.equal('event-log', `event log replays to PCR ${pcr}`, 'ERR_EVENT_LOG', hex(value), replayed);
+    const value = hex(quoted.get(pcr) as Uint8Array);
+    add(`event log replays to PCR ${pcr}`, value === replayed, value, replayed);
   }
-  const left = FIRMWARE_PCRS.filter((pcr) => !covered.includes(pcr));
-  if (covered.length === 0) list.skipped('event-log', name, 'not compared: the quote covers none of PCRs 0 to 7');
-  else if (left.length > 0) {
-    list.skipped('event-log', 'event log of the other PCRs', `not compared: not quoted are PCRs ${left.join(', ')}`);
-  }
+  if (left !== '')
+    list.skipped('event-log', 'event log of the other PCRs', `not compared: not quoted are PCRs ${left}`);
   if (covered.includes(7)) {
-    list.add('event-log', 'secure boot was measured as firmware does', 'ERR_EVENT_LOG', fault === undefined, {
-      expected: 'SecureBoot, further variables, one separator',
-      actual: fault ?? 'so it is',
-    });
+    const expected = 'SecureBoot, further variables, one separator';
+    add('secure boot was measured as firmware does', fault === undefined, expected, fault ?? 'so it is');
   }
   return result;
 }
