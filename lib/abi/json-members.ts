@@ -8,7 +8,8 @@ const MAXIMUM_MEMBERS = 32;
 
 /** A JSON object whose members are taken one by one; what is left over at the end is refused. */
 export class JsonMembers {
-  private readonly left: Map<string, unknown>;
+  private readonly value: Readonly<Record<string, unknown>>;
+  private readonly left: string[];
 
   /** `path` names the object in messages: empty for the whole text. */
   constructor(
@@ -16,19 +17,20 @@ export class JsonMembers {
     private readonly path = '',
   ) {
     if (!isJsonObject(value)) throw this.refused('', 'an object');
-    const entries = Object.entries(value);
-    if (entries.length > MAXIMUM_MEMBERS) throw this.refused('', `an object of at most ${MAXIMUM_MEMBERS} members`);
-    this.left = new Map(entries);
+    this.value = value;
+    this.left = Object.keys(value);
+    if (this.left.length > MAXIMUM_MEMBERS) throw this.refused('', `an object of at most ${MAXIMUM_MEMBERS} members`);
   }
 
   has(name: string): boolean {
-    return this.left.has(name);
+    return this.left.includes(name);
   }
 
   take(name: string): unknown {
-    const value = this.left.get(name);
-    this.left.delete(name);
-    return value;
+    const index = this.left.indexOf(name);
+    if (index < 0) return undefined;
+    this.left.copyWithin(index, index + 1).pop();
+    return this.value[name];
   }
 
   object(name: string): JsonMembers {
@@ -63,12 +65,12 @@ export class JsonMembers {
 
   /** Names that were not taken yet. */
   names(): string[] {
-    return [...this.left.keys()];
+    return [...this.left];
   }
 
   /** Refuses members that nothing asked for. */
   finish(): void {
-    const [name] = this.left.keys();
+    const [name] = this.left;
     if (name !== undefined) throw refusal(`unknown member '${this.at(name.slice(0, 60))}'`);
   }
 

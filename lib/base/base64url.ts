@@ -1,4 +1,4 @@
-import { asciiText, encodeInto, utf8Bytes } from './bytes.js';
+import { encodeInto, textOfUnits, utf8Bytes } from './bytes.js';
 
 /**
  * The one base64 codec (RFC 4648). Decoding is strict: one text for one value, so that no two readers of a document see
@@ -48,7 +48,7 @@ export function decodeBase64Lines(codes: Uint8Array, start: number, end: number)
 }
 
 function encode(bytes: Uint8Array, alphabet: string): string {
-  return asciiText(Math.ceil((bytes.length * 4) / 3), (index) => {
+  return textOfUnits(Math.ceil((bytes.length * 4) / 3), (index) => {
     const at = (index * 6) >> 3;
     const sixteen = ((bytes[at] as number) << 8) | (bytes[at + 1] ?? 0);
     return alphabet.charCodeAt((sixteen >> (10 - ((index * 6) & 7))) & 63);

@@ -125,18 +125,15 @@ export function latin1Text(bytes: Uint8Array): string {
 const PIECE = 64;
 const pieces: number[][] = [];
 
-/**
- * A text of so many ASCII characters by their codes. Put together character by character it would leave 32 bytes of garbage for
- * each.
- */
-export function asciiText(length: number, codeAt: (index: number) => number): string {
+/** A text of so many UTF-16 units. Put together character by character it would leave 32 bytes of garbage for each. */
+export function textOfUnits(length: number, unitAt: (index: number) => number): string {
   let text = '';
   for (let start = 0; start < length; start += PIECE) {
     const size = Math.min(PIECE, length - start);
     pieces[size] ??= Array(size).fill(0);
-    const codes = pieces[size];
-    for (let at = 0; at < size; at++) codes[at] = codeAt(start + at);
-    text += String.fromCharCode.apply(null, codes);
+    const units = pieces[size];
+    for (let at = 0; at < size; at++) units[at] = unitAt(start + at);
+    text += String.fromCharCode.apply(null, units);
   }
   return text;
 }

@@ -1,8 +1,8 @@
-import { asciiText } from './bytes.js';
+import { textOfUnits } from './bytes.js';
 
 /** Lower-case hex of bytes. */
 export function hex(bytes: Uint8Array): string {
-  return asciiText(2 * bytes.length, (index) => {
+  return textOfUnits(2 * bytes.length, (index) => {
     const digit = ((bytes[index >> 1] as number) >> (index % 2 === 0 ? 4 : 0)) & 15;
     return digit + (digit < 10 ? 0x30 : 0x57);
   });

@@ -10,7 +10,6 @@ import {
 import { encodeBase64url } from '../base/base64url.js';
 import { concatBytes } from '../base/bytes.js';
 import { hex, hexNumber } from '../base/hex.js';
-import { sha2 } from '../base/sha2.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { type AttestationKey, attestationKeySigned } from './attestation-key.js';
 import type { CheckList } from './check-codes.js';
@@ -20,7 +19,8 @@ import type { QuoteVerification } from './check-quote.js';
 const ATTRIBUTES = 0x00020432;
 const KEY_BITS = 2048;
 const EXPONENT = 65537;
-const CC_POLICY_PCR = [0, 0, 0x01, 0x7f];
+// TPM_CC_PolicyPCR, and a TPML_PCR_SELECTION of one bank, SHA-256, before its bitmap of three bytes.
+const POLICY_PCR = [0, 0, 0x01, 0x7f, 0, 0, 0, 1, 0, 0x0b, 3];
 // The PCRs that the guest protocol binds the key to: Linux, and Windows.
 const POLICY_PCRS = [
   [0, 1, 2, 3, 4, 5, 6, 7],
@@ -66,12 +66,18 @@ export async function checkEncryptionKey(
   equal('certified name', area.name, certified.certify?.name);
   equal('key attributes', hexNumber(ATTRIBUTES), hexNumber(area.objectAttributes));
   equal('key', `RSA of ${KEY_BITS} bits, ${EXPONENT}`, `RSA of ${area.keyBits} bits, ${area.exponent}`);
-  checkKeyPolicy(list, area, certified, quote);
+  checkKeyPolicy(engine, list, area, certified, quote);
   if (!quote.present) return undefined;
   return { kty: 'RSA', kid: 'TpmEphemeralEncryptionKey', n: encodeBase64url(area.modulus), e: 'AQAB' };
 }
 
-function checkKeyPolicy(list: CheckList, area: TpmPublic, certified: TpmsAttest, quote: QuoteVerification): void {
+function checkKeyPolicy(
+  engine: SignatureEngine,
+  list: CheckList,
+  area: TpmPublic,
+  certified: TpmsAttest,
+  quote: QuoteVerification,
+): void {
   const { attest, pcrs } = quote;
   const name = 'key is bound to the quoted PCRs';
   if (!quote.present) {
@@ -84,7 +90,7 @@ function checkKeyPolicy(list: CheckList, area: TpmPublic, certified: TpmsAttest,
     return;
   }
   const quoted = POLICY_PCRS.filter((indices) => indices.every((index) => pcrs.has(index)));
-  const expected = quoted.map((indices) => pcrPolicyDigest(indices, pcrs));
+  const expected = quoted.map((indices) => pcrPolicyDigest(engine, indices, pcrs));
   list.oneOf('encryption-key', name, 'ERR_ENCRYPTION_KEY', expected, hex(area.authPolicy));
   const boot = ({ resetCount, restartCount }: TpmsAttest): string => `reset ${resetCount}, restart ${restartCount}`;
   const quotedBoot = boot(attest);
@@ -98,11 +104,18 @@ function checkKeyPolicy(list: CheckList, area: TpmPublic, certified: TpmsAttest,
 }
 
 /** Policy digest of one TPM2_PolicyPCR over SHA-256 PCRs (TPM 2.0 Library, part 3, section 23.7). */
-function pcrPolicyDigest(indices: readonly number[], pcrs: ReadonlyMap<number, Uint8Array>): string {
-  const bitmap = new Uint8Array(3);
-  for (const index of indices) bitmap[index >> 3] = (bitmap[index >> 3] as number) | (1 << (index & 7));
+function pcrPolicyDigest(
+  engine: SignatureEngine,
+  indices: readonly number[],
+  pcrs: ReadonlyMap<number, Uint8Array>,
+): string {
   const values = concatBytes(...indices.map((index) => pcrs.get(index) as Uint8Array));
-  const selection = [0, 0, 0, 1, 0, 0x0b, 3, ...bitmap];
-  const start = [...new Uint8Array(32), ...CC_POLICY_PCR, ...selection];
-  return hex(sha2('SHA-256', concatBytes(Uint8Array.from(start), sha2('SHA-256', values))));
+  // The digest of a policy that demands nothing, the command, and its parameters.
+  const extended = new Uint8Array(32 + POLICY_PCR.length + 3 + 32);
+  extended.set(POLICY_PCR, 32);
+  const bitmap = 32 + POLICY_PCR.length;
+  for (const index of indices)
+    extended[bitmap + (index >> 3)] = (extended[bitmap + (index >> 3)] as number) | (1 << (index & 7));
+  extended.set(engine.digest('SHA-256', values), bitmap + 3);
+  return hex(engine.digest('SHA-256', extended));
 }

@@ -184,7 +184,11 @@ async function checkTpm(
   const quote = await checkQuote(engine, list, evidence.quote, key, options);
   if (quote.attest !== undefined) facts.quote = quote.attest;
   if (quote.pcrs !== undefined) {
-    facts.pcrs = Object.fromEntries([...quote.pcrs].map(([index, value]) => [index, hex(value)]));
+    const pcrs: NonNullable<EvidenceFacts['pcrs']> = {};
+    quote.pcrs.forEach((value, index) => {
+      pcrs[index] = hex(value);
+    });
+    facts.pcrs = pcrs;
   }
   const eventLog = checkEventLog(list, evidence.eventLog, quote, policy, (hash, data) => engine.digest(hash, data));
   if (eventLog !== undefined) facts.eventLog = eventLog;

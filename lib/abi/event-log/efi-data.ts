@@ -1,4 +1,4 @@
-import { latin1Text } from '../../base/bytes.js';
+import { latin1Text, textOfUnits } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
 import { LogReader } from './log-reader.js';
 
@@ -103,21 +103,18 @@ const SIGNATURE_TYPES: Readonly<Record<string, string>> = {
 
 /** EFI_GUID to text: its first three fields are little-endian. */
 function guidText(bytes: Uint8Array): string {
-  const fields = [bytes.slice(0, 4).reverse(), bytes.slice(4, 6).reverse(), bytes.slice(6, 8).reverse()];
-  return [...fields, bytes.subarray(8, 10), bytes.subarray(10, 16)].map(hex).join('-');
+  return hex(bytes).replace(/^(..)(..)(..)(..)(..)(..)(..)(..)(....)/, '$4$3$2$1-$6$5-$8$7-$9-');
 }
 
 const MAXIMUM_TEXT = 4096;
 
 /** UCS-2 text up to its terminator, at most 4096 characters, control characters replaced. */
 export function ucs2(bytes: Uint8Array): string {
-  let text = '';
-  for (const reader = new LogReader(bytes); reader.left > 1 && text.length < MAXIMUM_TEXT; ) {
-    const unit = reader.u16();
-    if (unit === 0) break;
-    text += String.fromCharCode(unit);
-  }
-  return printable(text);
+  const unit = (index: number): number => (bytes[2 * index] as number) | ((bytes[2 * index + 1] as number) << 8);
+  const most = Math.min(bytes.length >> 1, MAXIMUM_TEXT);
+  let length = 0;
+  while (length < most && unit(length) !== 0) length++;
+  return printable(textOfUnits(length, unit));
 }
 
 /** Text that cannot steer a terminal: hostile event data ends up on somebody's screen. */
