@@ -164,7 +164,7 @@ function understand(certificate: Writable<Certificate>, oid: string, value: Uint
 }
 
 /** CA:TRUE and, where key usage is there, keyCertSign. Version 1 certificates, which say nothing, are not CAs. */
-export function isCertificateAuthority(certificate: Certificate): boolean {
+export function isCertificateAuthority(certificate: Pick<Certificate, 'basicConstraints' | 'keyUsage'>): boolean {
   return (
     certificate.basicConstraints?.ca === true &&
     (certificate.keyUsage === undefined || certificate.keyUsage.has('keyCertSign'))
@@ -172,6 +172,6 @@ export function isCertificateAuthority(certificate: Certificate): boolean {
 }
 
 /** Whether the certificate names the other as its issuer: names equal byte for byte. */
-export function namesIssuer(certificate: Certificate, issuer: Certificate): boolean {
+export function namesIssuer(certificate: Pick<Certificate, 'issuer'>, issuer: Pick<Certificate, 'subject'>): boolean {
   return equalBytes(certificate.issuer.raw, issuer.subject.raw);
 }

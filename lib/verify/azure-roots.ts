@@ -1,4 +1,8 @@
-import { type Certificate, parseCertificates } from '../abi/x509.js';
+import { DerReader } from '../abi/der.js';
+import { type DistinguishedName, readName } from '../abi/x509-name.js';
+import { decodeBase64url } from '../base/base64url.js';
+import { utf8Bytes } from '../base/bytes.js';
+import type { Authority } from './path.js';
 
 /**
  * SHA-256 of the SubjectPublicKeyInfo of the roots that the certificates of Azure's attestation keys chain to. A name says
@@ -9,38 +13,73 @@ export const AZURE_VTPM_ROOT_KEYS: readonly string[] = /* @__PURE__ */ Object.fr
   '5cbc52672ae101263c2976736044a964c1182ce9412c39937183baddcccb8cdf',
 ]);
 
+let anchors: readonly Authority[] | undefined;
+
 /**
- * Trust anchors (RFC 5280 section 6.1.1 d): name, key, validity and constraints of Microsoft's certificates, in the form of
- * certificates that name no issuer and have no signature. Whoever trusts the root's key trusts both.
- *
- * - Azure Virtual TPM Root Certificate Authority 2023
- * - Global Virtual TPM CA - 03, until 2027-04-24: the certificates that it issues do not say where it is found, so that
- *   evidence may come without it
+ * Trust anchors (RFC 5280 section 6.1.1 d): what Microsoft's certificates say of the pinned root of
+ * {@link AZURE_VTPM_ROOT_KEYS}, and of an authority below it whose certificate cannot be fetched: those that it issues do not
+ * say where it is, so that evidence may come without it. Whoever trusts the root's key trusts both.
  */
-const ANCHORS = `-----BEGIN CERTIFICATE-----
-MIIDBTCCAu+gAwIBAgIBADANBgkqhkiG9w0BAQwFADAAMB4XDTIzMDYwMTE4MDg1M1oXDTQ4MDYwMTE4MTU0MVowaTELMAkGA1UEBhMCVVMxHjAcBgNV
-BAoTFU1pY3Jvc29mdCBDb3Jwb3JhdGlvbjE6MDgGA1UEAxMxQXp1cmUgVmlydHVhbCBUUE0gUm9vdCBDZXJ0aWZpY2F0ZSBBdXRob3JpdHkgMjAyMzCC
-AiIwDQYJKoZIhvcNAQEBBQADggIPADCCAgoCggIBALoMMwvdRJ7+bW00adKE1VemNqJS+268Ure8QcfZXVOsVO22+PL9WRoPnWo0r5dVoomYGbobh4HC
-72s9sGY6BGRe+Ui2LMwuWnirBtOjaJ34r1ZieNMcVNJT/dXW5HN/HLlm/gSKlWzqCEx6gFFAQTvyYl/5jYI4Oe05zJ7ojgjK/6ZHXpFysXnyUITJ9qgj
-n546IJh/G5OMC3mDfFU7A/GAi+LYaOHSzXj69Lk1vCftNq9DcQHtB7otO0VxFkRLaULcfu/AYHM7FC/Sq6cJb9Au8K/IUhw/5lJSXZawLJwHpcEYzETm
-2blad0VHsACaLNucZL5wBi8GEusQ9Wo8W1p1rUCMp89pufxa3Ar9sYZvWeJlvKggWcQVUlhvvIZEnT+fteEvwTdoajl5qSvZbDPGCPjb91rSznoiLq8X
-qgQBBFjnEiTL+ViaZmyZPYUsBvBY3lKXB1l2hggahfBIag4j0wcgqlL82SL7pAdGjq0Fou6SKgHnkkrV5CNxUBBVMNCwUoj5mvEjd5mF7XPgfM98qNAB
-b2Aqtfl+VuCkU/G1XvFoTqS9AkwbLTGFMS9+jCEU2rw6wnKuGv1Tx9iuSdNvsXt8stx4fkVeJvnFpJeAIwBZVgKRSTa3w3099k0mW8qGiMnwCI5SfdZ2
-SJyD4uEmszsnieE6wAWd1tLLg1jvAgMBAAGjIzAhMA4GA1UdDwEB/wQEAwIBhjAPBgNVHRMBAf8EBTADAQH/MA0GCSqGSIb3DQEBDAUAAwEA
------END CERTIFICATE-----
------BEGIN CERTIFICATE-----
-MIIB3TCCAcegAwIBAgIBADANBgkqhkiG9w0BAQwFADAAMB4XDTI1MDQyNDE4MDExN1oXDTI3MDQyNDE4MDExN1owJTEjMCEGA1UEAxMaR2xvYmFsIFZp
-cnR1YWwgVFBNIENBIC0gMDMwggEiMA0GCSqGSIb3DQEBAQUAA4IBDwAwggEKAoIBAQDYGYtis5ka0cxQkhU11jslgX6wzjR/UXQIFdUn8juTUMJl91Vo
-kwUPX3WfXeog7mtbWyYWD8SI0BSnchRGlV8u3AhcW61/HetHqmILtD0c75UATi+gsTQnpwKPA/m38MGGyXFETr3xHXjilUPfIhmxO4ImuNJ0R95bZYhx
-bLYmOZpVUcj8oz980An8HlIqSzrskQR6NiuEmikHkHc1/CpoNunrr8kQNPF6gxexIrvXsKLUAuUqnNtcQWc/8Er5EN9+TdX6AOjUmKriVGbCInP1m/aC
-+DWH/+aJ/8aDpKze6fe7OHh2BL9hxqIsmJAStIh4siRdLYTt8hKGmkdzOWnRAgMBAAGjPzA9MBIGA1UdEwEB/wQIMAYBAf8CAQAwDgYDVR0PAQH/BAQD
-AgIEMBcGA1UdJQQQMA4GBWeBBQgBBgVngQUIAzANBgkqhkiG9w0BAQwFAAMBAA==
------END CERTIFICATE-----`;
-
-let anchors: readonly Certificate[] | undefined;
-
-/** The pinned root of {@link AZURE_VTPM_ROOT_KEYS}, and the authorities below it that cannot be fetched. */
-export function azureVtpmAnchors(): readonly Certificate[] {
-  anchors ??= parseCertificates(ANCHORS);
+export function azureVtpmAnchors(): readonly Authority[] {
+  anchors ??= [
+    {
+      ...anchor('2023-06-01T18:08:53Z', '2048-06-01T18:15:41Z', ROOT_MODULUS),
+      subject: nameOf(
+        [COUNTRY, 'US'],
+        [ORGANIZATION, 'Microsoft Corporation'],
+        [COMMON_NAME, 'Azure Virtual TPM Root Certificate Authority 2023'],
+      ),
+      basicConstraints: { ca: true },
+      keyUsage: new Set(['digitalSignature', 'keyCertSign', 'cRLSign']),
+    },
+    {
+      ...anchor('2025-04-24T18:01:17Z', '2027-04-24T18:01:17Z', GLOBAL_03_MODULUS),
+      subject: nameOf([COMMON_NAME, 'Global Virtual TPM CA - 03']),
+      basicConstraints: { ca: true, pathLength: 0 },
+      keyUsage: new Set(['keyCertSign']),
+      extendedKeyUsage: ['2.23.133.8.1', '2.23.133.8.3'],
+    },
+  ];
   return anchors;
+}
+
+const ROOT_MODULUS =
+  'ugwzC91Env5tbTRp0oTVV6Y2olL7brxSt7xBx9ldU6xU7bb48v1ZGg-dajSvl1WiiZgZuhuHgcLvaz2wZjoEZF75SLYszC5aeKsG06Nonfiv' +
+  'VmJ40xxU0lP91dbkc38cuWb-BIqVbOoITHqAUUBBO_JiX_mNgjg57TnMnuiOCMr_pkdekXKxefJQhMn2qCOfnjogmH8bk4wLeYN8VTsD8YCL' +
+  '4tho4dLNePr0uTW8J-02r0NxAe0Hui07RXEWREtpQtx-78BgczsUL9Krpwlv0C7wr8hSHD_mUlJdlrAsnAelwRjMRObZuVp3RUewAJos25xk' +
+  'vnAGLwYS6xD1ajxbWnWtQIynz2m5_FrcCv2xhm9Z4mW8qCBZxBVSWG-8hkSdP5-14S_BN2hqOXmpK9lsM8YI-Nv3WtLOeiIurxeqBAEEWOcS' +
+  'JMv5WJpmbJk9hSwG8FjeUpcHWXaGCBqF8EhqDiPTByCqUvzZIvukB0aOrQWi7pIqAeeSStXkI3FQEFUw0LBSiPma8SN3mYXtc-B8z3yo0AFv' +
+  'YCq1-X5W4KRT8bVe8WhOpL0CTBstMYUxL36MIRTavDrCcq4a_VPH2K5J02-xe3yy3Hh-RV4m-cWkl4AjAFlWApFJNrfDfT32TSZbyoaIyfAI' +
+  'jlJ91nZInIPi4SazOyeJ4TrABZ3W0suDWO8';
+
+const GLOBAL_03_MODULUS =
+  '2BmLYrOZGtHMUJIVNdY7JYF-sM40f1F0CBXVJ_I7k1DCZfdVaJMFD191n13qIO5rW1smFg_EiNAUp3IURpVfLtwIXFutfx3rR6piC7Q9HO-V' +
+  'AE4voLE0J6cCjwP5t_DBhslxRE698R144pVD3yIZsTuCJrjSdEfeW2WIcWy2JjmaVVHI_KM_fNAJ_B5SKks67JEEejYrhJopB5B3NfwqaDbp' +
+  '66_JEDTxeoMXsSK717Ci1ALlKpzbXEFnP_BK-RDffk3V-gDo1Jiq4lRmwiJz9Zv2gvg1h__mif_Gg6Ss3un3uzh4dgS_YcaiLJiQErSIeLIk' +
+  'XS2E7fIShppHczlp0Q';
+
+function anchor(notBefore: string, notAfter: string, modulus: string): Omit<Authority, 'subject'> {
+  const n = decodeBase64url(modulus) as Uint8Array;
+  return {
+    der: new Uint8Array(),
+    notBefore: new Date(notBefore),
+    notAfter: new Date(notAfter),
+    publicKey: { type: 'rsa', n, e: Uint8Array.of(1, 0, 1) },
+    extensions: new Map(),
+    unknownCritical: [],
+  };
+}
+
+/** Last arcs of id-at (2.5.4). */
+const COMMON_NAME = 3;
+const COUNTRY = 6;
+const ORGANIZATION = 10;
+
+/** A name of short PrintableStrings, each in a SET of its own. */
+function nameOf(...attributes: (readonly [arc: number, text: string])[]): DistinguishedName {
+  const sets = attributes.flatMap(([arc, text]) => {
+    const { length } = text;
+    return [0x31, length + 9, 0x30, length + 7, 0x06, 3, 0x55, 0x04, arc, 0x13, length, ...utf8Bytes(text)];
+  });
+  return readName(new DerReader(Uint8Array.of(0x30, sets.length, ...sets), 'name'));
 }

@@ -9,16 +9,31 @@ import { keepsTo, readNameConstraints } from './name-constraints.js';
 export const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1';
 const ANY_USAGE = '2.5.29.37.0';
 
+/** What a path is built of: of a trust anchor no more is known. */
+export type Authority = Pick<
+  Certificate,
+  | 'der'
+  | 'subject'
+  | 'notBefore'
+  | 'notAfter'
+  | 'publicKey'
+  | 'extensions'
+  | 'basicConstraints'
+  | 'keyUsage'
+  | 'extendedKeyUsage'
+  | 'unknownCritical'
+>;
+
 export interface PathOptions {
   /** Trust anchors. A path ends at one of these, never at a root that the peer sent along. */
-  readonly roots: readonly Certificate[];
+  readonly roots: readonly Authority[];
   readonly now: Date;
   /** Extended key usage that the leaf must have, and that no authority above it may lack where it has any. */
   readonly usage?: string;
 }
 
 /** The path that was found, leaf first, trust anchor last; or what was wrong with the longest one that was tried. */
-export type PathVerdict = { readonly path: readonly Certificate[] } | { readonly problem: string };
+export type PathVerdict = { readonly path: readonly Authority[] } | { readonly problem: string };
 
 /** Certificates between leaf and anchor. */
 const MAX_INTERMEDIATES = 8;
@@ -56,7 +71,7 @@ class PathSearch {
   ) {}
 
   /** @param path leaf first; everything in it but the last certificate's own issuer has been checked */
-  async from(path: readonly Certificate[]): Promise<readonly Certificate[] | undefined> {
+  async from(path: readonly Certificate[]): Promise<readonly Authority[] | undefined> {
     const last = path[path.length - 1] as Certificate;
     if (this.options.roots.some((root) => equalBytes(root.der, last.der))) return path;
     for (const issuer of this.options.roots) {
@@ -72,7 +87,7 @@ class PathSearch {
     return this.#failed(path, 'no path to a trusted root');
   }
 
-  async #continues(path: readonly Certificate[], subject: Certificate, issuer: Certificate): Promise<boolean> {
+  async #continues(path: readonly Certificate[], subject: Certificate, issuer: Authority): Promise<boolean> {
     if (!namesIssuer(subject, issuer)) return false;
     const problem =
       issuerProblem(path, issuer, this.options) ??
@@ -83,15 +98,15 @@ class PathSearch {
     return false;
   }
 
-  #failed(path: readonly Certificate[], problem: string): undefined {
+  #failed(path: readonly Authority[], problem: string): undefined {
     if (path.length <= this.#depthOfProblem) return undefined;
     this.#depthOfProblem = path.length;
-    this.problem = `${nameOf(path[path.length - 1] as Certificate)}: ${problem}`;
+    this.problem = `${nameOf(path[path.length - 1] as Authority)}: ${problem}`;
     return undefined;
   }
 }
 
-const nameOf = ({ subject }: Certificate): string => (subject.text === '' ? 'the certificate' : subject.text);
+const nameOf = ({ subject }: Authority): string => (subject.text === '' ? 'the certificate' : subject.text);
 
 function leafProblem(leaf: Certificate, { now, usage }: PathOptions): string | undefined {
   const problem = commonProblem(leaf, now);
@@ -108,7 +123,7 @@ function leafProblem(leaf: Certificate, { now, usage }: PathOptions): string | u
 
 function issuerProblem(
   path: readonly Certificate[],
-  issuer: Certificate,
+  issuer: Authority,
   { now, usage }: PathOptions,
 ): string | undefined {
   const problem = commonProblem(issuer, now);
@@ -127,7 +142,7 @@ function issuerProblem(
   return constraintsProblem(path, issuer);
 }
 
-function constraintsProblem(path: readonly Certificate[], issuer: Certificate): string | undefined {
+function constraintsProblem(path: readonly Certificate[], issuer: Authority): string | undefined {
   const extension = issuer.extensions.get(NAME_CONSTRAINTS);
   if (extension === undefined) return undefined;
   try {
@@ -140,7 +155,7 @@ function constraintsProblem(path: readonly Certificate[], issuer: Certificate): 
   }
 }
 
-function commonProblem({ notBefore, notAfter, unknownCritical }: Certificate, now: Date): string | undefined {
+function commonProblem({ notBefore, notAfter, unknownCritical }: Authority, now: Date): string | undefined {
   if (now < notBefore) return `not valid before ${notBefore.toISOString()}`;
   if (now > notAfter) return `not valid after ${notAfter.toISOString()}`;
   const [unknown] = unknownCritical;
