@@ -58,7 +58,7 @@ export function ephemeralKeyFromToken(token: string): EncryptionKey {
   const claims = tokenClaims(token);
   const type = own(claims, 'x-ms-attestation-type');
   if (type !== undefined && type !== 'azurevm') {
-    throw invalid('this is not a guest attestation token (azurevm): no key in it is known to be that of a TPM');
+    throw invalid('only a guest token (azurevm) carries the key of a TPM');
   }
   const runtime = own(claims, 'x-ms-runtime');
   if (runtime === undefined) throw invalid('the token has no x-ms-runtime claim');

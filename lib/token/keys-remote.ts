@@ -132,7 +132,7 @@ export async function findInRemoteKeys(
   const { timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = DEFAULT_LIFETIME_MS, allowInsecureHttp } = options;
   const mayBePlain = url.protocol === 'http:' && (allowInsecureHttp || isLoopback(url.hostname));
   if (url.protocol !== 'https:' && !mayBePlain) {
-    throw invalid('keys are fetched over https, except on the loopback interface or with allowInsecureHttp');
+    throw invalid('keys are fetched over https unless allowInsecureHttp is set');
   }
   const remote = remoteKeySet(context, url, options);
   const current = remote.current(timeoutMs, lifetimeMs);

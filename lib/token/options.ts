@@ -1,6 +1,14 @@
 import type { JSONWebKeySet } from 'jose';
 import { date, listOf, numberWithin, oneOf, oneOrMore, text } from '../base/option-kinds.js';
-import { checkOptions, invalid, nested, type OptionKind, type OptionTable, required } from '../base/options.js';
+import {
+  checkOptions,
+  invalid,
+  nested,
+  type OptionKind,
+  type OptionTable,
+  required,
+  waiting,
+} from '../base/options.js';
 import type { TimeRules } from './checks.js';
 import type { AttestationType, Tee } from './claims.js';
 import { TOKEN_ALGORITHMS, type TokenAlgorithm } from './keys.js';
@@ -45,7 +53,7 @@ const issuer: OptionKind<string> = {
     const given = text.check(value, name);
     if (given.trim() !== given) throw invalid(`${name} has a blank or a line end around it`);
     if (!/^https?:\/\//i.test(given) || !URL.canParse(given)) {
-      throw invalid(`${name} must be a URL with its scheme, such as https://sharedeus.eus.attest.azure.net`);
+      throw invalid(`${name} must be a URL with its scheme, such as https://…`);
     }
     return given.endsWith('/') ? given.slice(0, -1) : given;
   },
@@ -55,9 +63,7 @@ const issuer: OptionKind<string> = {
 const keys: OptionKind<JSONWebKeySet | URL> = {
   check: (value, name) => {
     if (value instanceof URL) return new URL(value.href);
-    if (typeof value === 'object' && value !== null && 'then' in value) {
-      throw invalid(`${name} must be a key set or a URL, not a promise: is an await missing?`);
-    }
+    if (waiting(value) !== '') throw invalid(`${name} must be a key set or a URL${waiting(value)}`);
     return value as JSONWebKeySet;
   },
 };

@@ -1,7 +1,7 @@
 import { decodeBase64url } from '../base/base64url.js';
 import { utf8Bytes } from '../base/bytes.js';
 import type { VerificationError } from '../base/errors.js';
-import { readArguments } from '../base/options.js';
+import { readArguments, waiting } from '../base/options.js';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import type { AttestationClaims } from './claims.js';
 import { refuseToken } from './errors.js';
@@ -33,7 +33,7 @@ export interface UnverifiedToken {
 
 /** Decodes a compact JWS without believing a word of it. Throws VerificationError. */
 export function parseToken(token: unknown): UnverifiedToken {
-  if (typeof token !== 'string') throw malformed(notText(token));
+  if (typeof token !== 'string') throw malformed(`not a string${waiting(token)}`);
   if (token.length > MAX_TOKEN_LENGTH) {
     throw refuseToken('ERR_TOKEN_SIZE', `at most ${MAX_TOKEN_LENGTH} characters`, String(token.length));
   }
@@ -73,21 +73,16 @@ export function parsePart(token: string, part: string, what: string): Record<str
 
 function decodePart(token: string, part: string, what: string): Uint8Array<ArrayBuffer> {
   const bytes = decodeBase64url(part);
-  if (bytes === undefined) throw malformed(mistaken(token) ?? `the ${what} part is not base64url without padding`);
+  if (bytes === undefined) throw malformed(mistaken(token) ?? `the ${what} part is not base64url`);
   return bytes;
 }
 
 /** The commonest slips, named: each of them is a token with something around it. */
 function mistaken(token: string): string | undefined {
-  if (/^bearer\s/i.test(token.trim())) return 'it begins with “Bearer ”, which is not part of it';
-  if (/\s$/.test(token)) return 'it ends with a line end or another blank: trim it';
-  if (/^\s/.test(token)) return 'it begins with a blank: trim it';
-  return token.split('.').length === 5 ? 'it is encrypted (a JWE of five parts): decrypt it first' : undefined;
-}
-
-function notText(value: unknown): string {
-  const isPromise = typeof value === 'object' && value !== null && 'then' in value;
-  return isPromise ? 'a promise: is an await missing?' : 'not a string';
+  if (/^bearer\s/i.test(token.trim())) return 'it begins with “Bearer ”';
+  if (/\s$/.test(token)) return 'it ends with a line end or a blank';
+  if (/^\s/.test(token)) return 'it begins with a blank';
+  return token.split('.').length === 5 ? 'it is encrypted (a JWE)' : undefined;
 }
 
 /**

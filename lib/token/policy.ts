@@ -150,7 +150,7 @@ export function acceptedTees(policy: TokenPolicy): readonly Tee[] {
   if (policy.tdx === undefined) possible.push('snp');
   if (snpMember === undefined) possible.push('tdx');
   const accepted = [policy.tee ?? possible].flat();
-  if (possible.length === 0) throw invalid(`${snpMember} is about SEV-SNP and tdx about TDX: no machine is both`);
+  if (possible.length === 0) throw invalid(`${snpMember} and tdx: no machine is both`);
   if (accepted.some((tee) => !possible.includes(tee))) {
     throw invalid(`${snpMember ?? 'tdx'} is about ${possible}, and tee accepts ${accepted.join(' and ')}`);
   }

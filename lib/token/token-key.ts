@@ -28,7 +28,7 @@ export async function tokenEncryptionKeyIn(
     const { issuer, attestationType: type, ...others } = expectations;
     if (issuer === undefined) throw invalid('tokenEncryptionKey: issuer must be given');
     if (type !== undefined && String(type) !== 'azurevm') {
-      throw invalid('tokenEncryptionKey: attestationType must be azurevm: only a guest token carries a key of the TPM');
+      throw invalid('tokenEncryptionKey: only a guest token (azurevm) carries the key of a TPM');
     }
     await verifyTokenIn(context, token, { ...others, issuer, attestationType: 'azurevm' });
   }

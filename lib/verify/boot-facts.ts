@@ -68,7 +68,7 @@ export function readBootFacts(
   const fact = (pcr: number, name: keyof BootFacts['absent'], read: (events: TcgEvent[]) => string | undefined) => {
     const reason = isMeasured(pcr)
       ? read(events.filter((event) => event.pcr === pcr && event.type !== EV_NO_ACTION))
-      : 'it is not quoted, or the log does not replay to it';
+      : 'not quoted, or not what the log replays to';
     if (reason !== undefined) facts.absent[name] = `PCR ${pcr}: ${reason}`;
   };
   fact(7, 'secureBoot', (measured) => {
@@ -92,14 +92,14 @@ function readSecureBoot(events: readonly TcgEvent[], digest: Digest, facts: Boot
   const first = found.findIndex((kind) => kind !== 'action');
   const variables = events.slice(first, separator).map((event) => measuredVariable(event, digest));
   const [variable] = variables;
-  if (variable === undefined || !isSecureBoot(variable)) return 'its first variable is not SecureBoot as measured';
-  if (variables.includes(undefined)) return 'an event before the separator is not a variable as measured';
+  if (variable === undefined || !isSecureBoot(variable)) return 'the first variable is not SecureBoot as measured';
+  if (variables.includes(undefined)) return 'an event is not a variable as measured';
   if (found.lastIndexOf('separator') > separator) return 'a second separator';
   const isAgain = ({ data }: TcgEvent, index: number): boolean =>
     index !== first && (found[index] === 'SecureBoot' || isSecureBoot(readVariable(data)));
   if (events.some(isAgain)) return 'SecureBoot twice';
   const [value = 0, ...more] = variable.data;
-  if (more.length > 0 || value > 1) return 'SecureBoot has a value that it cannot have';
+  if (more.length > 0 || value > 1) return 'SecureBoot is neither 0 nor 1';
   facts.secureBoot = value === 1;
   return undefined;
 }
@@ -139,8 +139,7 @@ function readCommandLine(events: readonly TcgEvent[], digest: Digest, facts: Boo
   if (line === undefined || lines.size > 1) return `${lines.size} commands that load a kernel`;
   const labelled = events.map(({ data }) => textOf(data)).filter((text) => text?.startsWith(KERNEL_COMMAND_LINE));
   if (labelled.length !== 1) return `${labelled.length} events of a command line`;
-  if (labelled[0] !== KERNEL_COMMAND_LINE + line)
-    return 'its command line is not the one that the kernel was loaded with';
+  if (labelled[0] !== KERNEL_COMMAND_LINE + line) return 'not the command line that the kernel was loaded with';
   facts.kernelCommandLine = line;
   return undefined;
 }

@@ -101,13 +101,13 @@ function readEvent(reader: LogReader, sizes?: ReadonlyMap<number, number>): TcgE
 // The kernel, too, bounds the number of digests only: Windows leaves banks out.
 function readDigests(reader: LogReader, sizes: ReadonlyMap<number, number>): TcgEvent['digests'] {
   const count = reader.u32();
-  if (count === 0 || count > sizes.size) throw refused('no digest, or more digests than banks');
+  if (count === 0 || count > sizes.size) throw refused('too many digests, or none');
   const digests: TcgEvent['digests'] = {};
   const seen: number[] = [];
   for (let i = 0; i < count; i++) {
     const id = reader.u16();
     const size = sizes.get(id);
-    if (size === undefined || seen.includes(id)) throw refused('a digest of no bank, or two of one');
+    if (size === undefined || seen.includes(id)) throw refused('a digest twice, or of no bank');
     seen.push(id);
     const digest = reader.take(size);
     const bank = BANKS[id];
@@ -121,7 +121,7 @@ function readSpecId(data: Uint8Array): Map<number, number> {
   const reader = new LogReader(data);
   reader.take(SPEC_ID.length + 8); // platform class, version and errata, size of UINTN
   const count = reader.u32();
-  if (count === 0 || count > MAXIMUM_ALGORITHMS) throw refused('between 1 and 16 banks are needed');
+  if (count === 0 || count > MAXIMUM_ALGORITHMS) throw refused('too many banks, or none');
   const sizes = new Map<number, number>();
   for (let i = 0; i < count; i++) {
     const id = reader.u16();
@@ -133,7 +133,7 @@ function readSpecId(data: Uint8Array): Map<number, number> {
       size > 64 ||
       (bank !== undefined && size !== HASHES[hashOfBank(bank)].digestBytes)
     ) {
-      throw refused('a bank is declared twice or with a wrong digest size');
+      throw refused('a bank twice, or of a wrong size');
     }
     sizes.set(id, size);
   }
