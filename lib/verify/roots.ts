@@ -1,8 +1,7 @@
 import type { Product } from '../abi/tcb.js';
 import { isBytes } from '../base/bytes.js';
-import { AttestationError, ErrorCode } from '../base/errors.js';
-import { hexText, oneOf } from '../base/option-kinds.js';
-import { checkArgument, nested, required } from '../base/options.js';
+import { custom, hexText, listOf, oneOf } from '../base/option-kinds.js';
+import { checkArgument, invalid, nested, required } from '../base/options.js';
 import { AZURE_VTPM_ROOT_KEYS } from './azure-roots.js';
 import { type ChainCertificate, loadCertificates } from './snp/certificate.js';
 
@@ -28,10 +27,18 @@ const COMMON_NAMES: readonly (readonly [RootOf, RegExp])[] = [
   ['AzureVtpm', /Virtual TPM (?:Root )?C(?:A|ertificate Authority)\b/],
 ];
 
-const ROOT = nested<TrustedRoot>({
+const PIN = nested<TrustedRoot>({
   product: required(oneOf('Milan', 'Genoa', 'Turin', 'IntelSgx', 'AzureVtpm')),
   publicKeySha256: required(hexText(32)),
 });
+
+const ROOTS = listOf(
+  custom((root, name) =>
+    typeof root === 'string' || isBytes(root) ? rootCertificates(root, name) : PIN.check(root, name),
+  ),
+  1,
+  64,
+);
 
 /**
  * AMD's root keys (ARK): SHA-256 of the DER SubjectPublicKeyInfo, recomputed from the chains that AMD publishes at
@@ -67,40 +74,25 @@ const PINNED: TrustAnchors = {
  */
 export function trustAnchors(roots: readonly TrustedRootInput[] | undefined): TrustAnchors {
   if (roots === undefined) return PINNED;
-  if (!Array.isArray(roots) || roots.length === 0 || roots.length > MAXIMUM_ROOTS) {
-    throw invalid(`is an array of 1 to ${MAXIMUM_ROOTS} roots`);
-  }
-  const pins: TrustedRoot[] = [];
-  const certificates: ChainCertificate[] = [];
-  for (let index = 0; index < roots.length; index++) {
-    const root = (roots as readonly TrustedRootInput[])[index];
-    if (typeof root === 'string' || isBytes(root)) {
-      const found = rootCertificates(root);
-      certificates.push(...found);
-      pins.push(...found.flatMap(pinOfCertificate));
-    } else {
-      const { product, publicKeySha256 } = checkArgument('trustedRoots', `[${index}]`, root, ROOT);
-      pins.push({ product, publicKeySha256: publicKeySha256.toLowerCase() });
-    }
-  }
+  const given = checkArgument('verification', 'trustedRoots', roots, ROOTS);
+  const certificates = given.flatMap((one) => (Array.isArray(one) ? one : []));
+  const pins = given.flatMap((one) => (Array.isArray(one) ? one.flatMap(pinOfCertificate) : one));
   return {
-    keysOf: (root) => pins.filter((pin) => pin.product === root).map((pin) => pin.publicKeySha256),
+    keysOf: (root) => pins.filter(({ product }) => product === root).map((pin) => pin.publicKeySha256.toLowerCase()),
     certificates,
   };
 }
 
-const MAXIMUM_ROOTS = 64;
-
 // PEM text may hold the whole chain: only the roots in it become trusted.
-function rootCertificates(input: Uint8Array | string): ChainCertificate[] {
-  let certificates: ChainCertificate[];
+function rootCertificates(input: Uint8Array | string, name: string): ChainCertificate[] {
+  let certificates: ChainCertificate[] = [];
   try {
     certificates = loadCertificates(typeof input === 'string' ? input : new Uint8Array(input));
   } catch (cause) {
-    throw invalid('holds no certificate', cause);
+    throw invalid(`${name} holds no certificate`, cause);
   }
   if (certificates.flatMap(pinOfCertificate).length === 0) {
-    throw invalid('holds a certificate that is not a root of AMD, Intel or Azure');
+    throw invalid(`${name} is not a root of AMD, Intel or Azure`);
   }
   return certificates;
 }
@@ -109,9 +101,4 @@ function pinOfCertificate({ subject, issuer, publicKeyDigest }: ChainCertificate
   if (subject !== issuer) return [];
   const [product] = COMMON_NAMES.find(([, name]) => name.test(subject)) ?? [];
   return product === undefined ? [] : [{ product, publicKeySha256: publicKeyDigest }];
-}
-
-function invalid(what: string, cause?: unknown): AttestationError {
-  const details = cause === undefined ? {} : { cause };
-  return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, `trustedRoots ${what}`, details);
 }
