@@ -27,18 +27,10 @@ export interface AlternativeNames {
   readonly directory: readonly Uint8Array[];
 }
 
-const KEY_USAGES = [
-  'digitalSignature',
-  'contentCommitment',
-  'keyEncipherment',
-  'dataEncipherment',
-  'keyAgreement',
-  'keyCertSign',
-  'cRLSign',
-  'encipherOnly',
-  'decipherOnly',
-] as const;
-export type KeyUsage = (typeof KEY_USAGES)[number];
+// Bits of the key usage, RFC 5280 section 4.2.1.3.
+export const DIGITAL_SIGNATURE = 0x80;
+export const KEY_CERT_SIGN = 0x04;
+export const CRL_SIGN = 0x02;
 
 const NAME_FORMS: Readonly<Record<number, keyof AlternativeNames>> = {
   [CONTEXT | 1]: 'email',
@@ -77,14 +69,14 @@ export const readBasicConstraints = recently<BasicConstraints>(16, (bytes, struc
   return pathLength === undefined ? { ca } : { ca, pathLength };
 });
 
-/** RFC 5280 section 4.2.1.3: named bits of a BIT STRING. */
-export const readKeyUsage = recently<ReadonlySet<KeyUsage>>(16, (bytes, structure) => {
+/** RFC 5280 section 4.2.1.3: the first eight bits. The ninth, decipherOnly, means nothing here. */
+export const readKeyUsage = recently<number>(16, (bytes, structure) => {
   const reader = new Reader(bytes, structure);
   const [unused = 8, ...octets] = reader.content(BIT_STRING);
   reader.end();
   const last = octets[octets.length - 1] ?? 0;
   if (unused > 7 || octets.length > 2 || (last & ((1 << unused) - 1)) !== 0) throw reader.fault('key usage bits');
-  return new Set(KEY_USAGES.filter((_, bit) => ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0));
+  return octets[0] ?? 0;
 });
 
 /** RFC 5280 section 4.2.1.12: object identifiers. */

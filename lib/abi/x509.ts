@@ -9,7 +9,7 @@ import {
   type AlternativeNames,
   type BasicConstraints,
   type Extension,
-  type KeyUsage,
+  KEY_CERT_SIGN,
   readAlternativeNames,
   readBasicConstraints,
   readExtendedKeyUsage,
@@ -36,7 +36,8 @@ export interface Certificate extends Signed {
   /** By OID. */
   readonly extensions: ReadonlyMap<string, Extension>;
   readonly basicConstraints?: BasicConstraints;
-  readonly keyUsage?: ReadonlySet<KeyUsage>;
+  /** Bits: {@link DIGITAL_SIGNATURE}, {@link KEY_CERT_SIGN}, {@link CRL_SIGN}. */
+  readonly keyUsage?: number;
   /** Object identifiers. */
   readonly extendedKeyUsage?: readonly string[];
   readonly subjectAlternativeNames?: AlternativeNames;
@@ -165,10 +166,7 @@ function understand(certificate: Writable<Certificate>, oid: string, value: Uint
 
 /** CA:TRUE and, where key usage is there, keyCertSign. Version 1 certificates, which say nothing, are not CAs. */
 export function isCertificateAuthority(certificate: Pick<Certificate, 'basicConstraints' | 'keyUsage'>): boolean {
-  return (
-    certificate.basicConstraints?.ca === true &&
-    (certificate.keyUsage === undefined || certificate.keyUsage.has('keyCertSign'))
-  );
+  return certificate.basicConstraints?.ca === true && ((certificate.keyUsage ?? KEY_CERT_SIGN) & KEY_CERT_SIGN) !== 0;
 }
 
 /** Whether the certificate names the other as its issuer: names equal byte for byte. */

@@ -4,6 +4,7 @@ import type { SignatureEngine } from '../engine/engine.js';
 import { usableKey } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
 import { isForHost } from '../verify/host-name.js';
+import { constraintsProblem } from '../verify/name-constraints.js';
 import { findPath, SERVER_AUTHENTICATION } from '../verify/path.js';
 import type { ReleaseAnswer, WrappedKeyBlob } from './answer.js';
 import type { ReleaseErrorCode } from './errors.js';
@@ -60,7 +61,12 @@ async function checkCertificates(
   { now, roots, vault }: CheckedReleaseOptions,
   engine: SignatureEngine,
 ): Promise<void> {
-  const verdict = await findPath(engine, leaf, others, { roots: roots(), now, usage: SERVER_AUTHENTICATION });
+  const verdict = await findPath(engine, leaf, others, {
+    roots: roots(),
+    now,
+    usage: SERVER_AUTHENTICATION,
+    constraints: constraintsProblem,
+  });
   const [found, actual] =
     'path' in verdict ? [true, verdict.path.map(({ subject }) => subject.text).join(' < ')] : [false, verdict.problem];
   checks.add(SUBJECT, 'certificate path', 'ERR_RELEASE_CHAIN', found, { actual });

@@ -7,6 +7,7 @@ import { isJsonObject } from '../base/strict-json.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { usableKey } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
+import { constraintsProblem } from '../verify/name-constraints.js';
 import { findPath } from '../verify/path.js';
 import { refuseSecret, type SecretToken } from './secret-token.js';
 
@@ -88,7 +89,7 @@ async function checkSigner(
   if (trusted.length === 0) {
     throw refuseSecret('ERR_SECRET_CHAIN', "it does not carry one of Azure's roots: give the root in trustedRoots");
   }
-  const verdict = await findPath(engine, leaf, others, { roots: trusted, now });
+  const verdict = await findPath(engine, leaf, others, { roots: trusted, now, constraints: constraintsProblem });
   if ('problem' in verdict) throw refuseSecret('ERR_SECRET_CHAIN', verdict.problem);
   if (verdict.path.length < 2 || leaf.subject.commonName?.toLowerCase().endsWith(SERVICE_SUFFIX) !== true) {
     throw refuseSecret('ERR_SECRET_CHAIN', 'the certificate is not one of a provisioning service');

@@ -1,4 +1,5 @@
 import { DerReader } from '../abi/der.js';
+import { CRL_SIGN, DIGITAL_SIGNATURE, KEY_CERT_SIGN } from '../abi/x509-extensions.js';
 import { type DistinguishedName, readName } from '../abi/x509-name.js';
 import { decodeBase64url } from '../base/base64url.js';
 import { utf8Bytes } from '../base/bytes.js';
@@ -30,13 +31,13 @@ export function azureVtpmAnchors(): readonly Authority[] {
         [COMMON_NAME, 'Azure Virtual TPM Root Certificate Authority 2023'],
       ),
       basicConstraints: { ca: true },
-      keyUsage: new Set(['digitalSignature', 'keyCertSign', 'cRLSign']),
+      keyUsage: DIGITAL_SIGNATURE | KEY_CERT_SIGN | CRL_SIGN,
     },
     {
       ...anchor('2025-04-24T18:01:17Z', '2027-04-24T18:01:17Z', GLOBAL_03_MODULUS),
       subject: nameOf([COMMON_NAME, 'Global Virtual TPM CA - 03']),
       basicConstraints: { ca: true, pathLength: 0 },
-      keyUsage: new Set(['keyCertSign']),
+      keyUsage: KEY_CERT_SIGN,
       extendedKeyUsage: ['2.23.133.8.1', '2.23.133.8.3'],
     },
   ];

@@ -1,6 +1,7 @@
 import type { RevocationList } from '../abi/crl.js';
 import type { Certificate } from '../abi/x509.js';
 import { namesIssuer } from '../abi/x509.js';
+import { CRL_SIGN } from '../abi/x509-extensions.js';
 import { fieldSize, rawEcdsaSignature, type SignatureAlgorithm } from '../abi/x509-key.js';
 import { equalBytes } from '../base/bytes.js';
 import type { PublicKey, SignatureEngine, Verdict } from '../engine/engine.js';
@@ -14,7 +15,7 @@ export function isIssuedBy(engine: SignatureEngine, certificate: Certificate, is
 /** The same for a revocation list; `issuer` must be allowed to sign lists where it says what it may do. */
 export function isListIssuedBy(engine: SignatureEngine, list: RevocationList, issuer: Certificate): Verdict {
   if (!equalBytes(list.issuer.raw, issuer.subject.raw)) return false;
-  if (issuer.keyUsage !== undefined && !issuer.keyUsage.has('cRLSign')) return false;
+  if (((issuer.keyUsage ?? CRL_SIGN) & CRL_SIGN) === 0) return false;
   return verifySigned(engine, issuer.publicKey, list);
 }
 

@@ -1,8 +1,10 @@
 import { DerReader } from '../abi/der.js';
 import { CONTEXT_CONSTRUCTED } from '../abi/der-tags.js';
-import type { Certificate } from '../abi/x509.js';
+import { type Certificate, NAME_CONSTRAINTS, namesIssuer } from '../abi/x509.js';
 import { type AlternativeNames, readGeneralName } from '../abi/x509-extensions.js';
 import { equalBytes, latin1Text } from '../base/bytes.js';
+import { AttestationError } from '../base/errors.js';
+import type { Authority } from './path.js';
 
 /**
  * Name constraints of a certificate authority (RFC 5280 section 4.2.1.10), for the forms that servers' certificates use: DNS
@@ -48,8 +50,22 @@ function readSubtrees(reader: DerReader | undefined): Subtree[] {
   return subtrees;
 }
 
+/** What is wrong with the names of a path under an authority that has constraints: for `findPath`. */
+export function constraintsProblem(path: readonly Certificate[], issuer: Authority): string | undefined {
+  const extension = issuer.extensions.get(NAME_CONSTRAINTS);
+  if (extension === undefined) return undefined;
+  try {
+    const constraints = readNameConstraints(extension.value);
+    const bound = path.filter((one, at) => at === 0 || !namesIssuer(one, one));
+    return bound.every((one) => keepsTo(constraints, one)) ? undefined : 'excluded by its name constraints';
+  } catch (error) {
+    if (error instanceof AttestationError) return error.message;
+    throw error;
+  }
+}
+
 /** Whether a certificate's names keep to the constraints of one above it. */
-export function keepsTo(constraints: NameConstraints, certificate: Certificate): boolean {
+function keepsTo(constraints: NameConstraints, certificate: Certificate): boolean {
   const { dns = [], ip = [], directory = [], email = [], uri = [] } = certificate.subjectAlternativeNames ?? {};
   const { permitted, excluded } = constraints;
   const subject = certificate.subject.raw;

@@ -1,9 +1,8 @@
 import { type Certificate, isCertificateAuthority, NAME_CONSTRAINTS, namesIssuer } from '../abi/x509.js';
+import { DIGITAL_SIGNATURE } from '../abi/x509-extensions.js';
 import { equalBytes } from '../base/bytes.js';
-import { AttestationError } from '../base/errors.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { verifySigned } from './certificate-signature.js';
-import { keepsTo, readNameConstraints } from './name-constraints.js';
 
 /** Extended key usage of servers in TLS (id-kp-serverAuth). */
 export const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1';
@@ -30,7 +29,11 @@ export interface PathOptions {
   readonly now: Date;
   /** Extended key usage that the leaf must have, and that no authority above it may lack where it has any. */
   readonly usage?: string;
+  /** What evaluates the name constraints of an authority above a path; without it one that has any is refused. */
+  readonly constraints?: (path: readonly Certificate[], issuer: Authority) => string | undefined;
 }
+
+const unevaluated = (): string => 'name constraints';
 
 /** The path that was found, leaf first, trust anchor last; or what was wrong with the longest one that was tried. */
 export type PathVerdict = { readonly path: readonly Authority[] } | { readonly problem: string };
@@ -112,7 +115,7 @@ function leafProblem(leaf: Certificate, { now, usage }: PathOptions): string | u
   const problem = commonProblem(leaf, now);
   if (problem !== undefined) return problem;
   const { keyUsage, extendedKeyUsage } = leaf;
-  if (keyUsage !== undefined && !keyUsage.has('digitalSignature')) {
+  if (keyUsage !== undefined && (keyUsage & DIGITAL_SIGNATURE) === 0) {
     return 'its key usage has no digitalSignature';
   }
   if (usage !== undefined && !extendedKeyUsage?.includes(usage)) {
@@ -124,7 +127,7 @@ function leafProblem(leaf: Certificate, { now, usage }: PathOptions): string | u
 function issuerProblem(
   path: readonly Certificate[],
   issuer: Authority,
-  { now, usage }: PathOptions,
+  { now, usage, constraints = unevaluated }: PathOptions,
 ): string | undefined {
   const problem = commonProblem(issuer, now);
   if (problem !== undefined) return problem;
@@ -139,20 +142,7 @@ function issuerProblem(
   if (basicConstraints?.pathLength !== undefined && below > basicConstraints.pathLength) {
     return `it allows ${basicConstraints.pathLength} authorities below it`;
   }
-  return constraintsProblem(path, issuer);
-}
-
-function constraintsProblem(path: readonly Certificate[], issuer: Authority): string | undefined {
-  const extension = issuer.extensions.get(NAME_CONSTRAINTS);
-  if (extension === undefined) return undefined;
-  try {
-    const constraints = readNameConstraints(extension.value);
-    const bound = path.filter((one, at) => at === 0 || !namesIssuer(one, one));
-    return bound.every((one) => keepsTo(constraints, one)) ? undefined : 'excluded by its name constraints';
-  } catch (error) {
-    if (error instanceof AttestationError) return error.message;
-    throw error;
-  }
+  return issuer.extensions.has(NAME_CONSTRAINTS) ? constraints(path, issuer) : undefined;
 }
 
 function commonProblem({ notBefore, notAfter, unknownCritical }: Authority, now: Date): string | undefined {

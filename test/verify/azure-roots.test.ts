@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Certificate } from '../../lib/abi/x509.js';
+import { DIGITAL_SIGNATURE } from '../../lib/abi/x509-extensions.js';
 import { defaultEngine } from '../../lib/engine/choose.js';
 import { azureVtpmAuthorities } from '../../lib/guest/azure-issuers.js';
 import { AZURE_VTPM_ROOT_KEYS, azureVtpmAnchors } from '../../lib/verify/azure-roots.js';
@@ -47,7 +48,7 @@ describe('authorities of Azure’s virtual TPMs', () => {
     const [intermediate] = intermediates;
     if (intermediate === undefined) throw new Error('there is none');
     const now = new Date('2026-06-01');
-    const asLeaf = { ...intermediate, keyUsage: new Set(['digitalSignature'] as const) };
+    const asLeaf = { ...intermediate, keyUsage: DIGITAL_SIGNATURE };
     for (const trusted of [roots, azureVtpmAnchors()]) {
       expect(await findPath(defaultEngine(), asLeaf, [], { roots: trusted, now })).toMatchObject({
         path: expect.any(Array),

@@ -12,6 +12,7 @@ import {
 } from '../../lib/simulator/pki/certificate.js';
 import * as der from '../../lib/simulator/pki/der.js';
 import { isForHost } from '../../lib/verify/host-name.js';
+import { constraintsProblem } from '../../lib/verify/name-constraints.js';
 import { findPath, SERVER_AUTHENTICATION } from '../../lib/verify/path.js';
 
 interface Party {
@@ -64,7 +65,7 @@ const [root, middle, lower, leafParty, stranger] = ['root', 'middle', 'lower', '
 ];
 const rootCertificate = issue(root, root, AUTHORITY);
 const now = new Date();
-const options = { roots: [rootCertificate], now, usage: SERVER_AUTHENTICATION };
+const options = { roots: [rootCertificate], now, usage: SERVER_AUTHENTICATION, constraints: constraintsProblem };
 
 const verdict = async (leaf: Certificate, others: readonly Certificate[], more: object = {}): Promise<string> => {
   const found = await findPath(nodeEngine, leaf, others, { ...options, ...more });
@@ -288,6 +289,14 @@ describe('name constraints', () => {
       expect('path' in found).toBe(allowed);
     },
   );
+
+  it('findPath refuses an authority with name constraints where nothing evaluates them', async () => {
+    const constrained = issue(middle, root, [...AUTHORITY, constraints([true, dns('example.com')])]);
+    const leaf = issue(leafParty, middle, [...LEAF.slice(0, 3), subjectAlternativeName(['example.com'], [])]);
+    expect(await verdict(leaf, [constrained])).toBe('leaf < middle < root');
+    const { constraints: _, ...others } = options;
+    expect(await findPath(nodeEngine, leaf, [constrained], others)).toEqual({ problem: 'CN=middle: name constraints' });
+  });
 });
 
 describe('isForHost', () => {
