@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { HmacKey } from '../base/hmac-key.js';
 import { integer, withMethods } from '../base/option-kinds.js';
 import { checkOptions, required } from '../base/options.js';
 import {
@@ -92,7 +93,7 @@ export function createChallenges(options: ChallengeOptions): Challenges {
     store: required(withMethods<ReplayStore>('claim')),
     storeDeadlineMs: integer(1, 600_000),
   });
-  const keys = (secret as Uint8Array[]).map((one) => deriveKey(one, 'challenge'));
+  const keys = (secret as Uint8Array[]).map((one) => new HmacKey(deriveKey(one, 'challenge')));
   const own = store as Partial<TolerantStore>;
   own[useTolerance]?.(clockToleranceMs);
   const deadlines =
@@ -129,8 +130,10 @@ export function createChallenges(options: ChallengeOptions): Challenges {
   };
   return {
     issue: (context) =>
-      formatChallenge(randomBytes(RANDOM_BYTES), Date.now() + lifetimeMs, keys[0] as Buffer, termsOf(context)),
-    redeem: async (challenge, context) => claim(read(challenge, context)),
+      formatChallenge(randomBytes(RANDOM_BYTES), Date.now() + lifetimeMs, keys[0] as HmacKey, termsOf(context)),
+    redeem: async (challenge, context) => {
+      await claim(read(challenge, context));
+    },
     check: (challenge, context) => {
       const fields = read(challenge, context);
       const { expiry, secret } = fields;

@@ -1,7 +1,13 @@
 import { createHash, createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../lib/base/base64url.js';
+import {
+  decodeBase64,
+  decodeBase64url,
+  encodeBase64,
+  encodeBase64url,
+  readBase64url,
+} from '../../lib/base/base64url.js';
 import {
   bigEndian,
   concatBytes,
@@ -13,6 +19,7 @@ import {
   utf8Text,
 } from '../../lib/base/bytes.js';
 import { bytesFromHex, hex } from '../../lib/base/hex.js';
+import { HmacKey } from '../../lib/base/hmac-key.js';
 import { type HashName, hmac, sha2 } from '../../lib/base/sha2.js';
 
 const bytes = fc.uint8Array({ maxLength: 400 });
@@ -61,6 +68,37 @@ describe('base64 and base64url', () => {
   );
 });
 
+describe('readBase64url', () => {
+  const text = fc
+    .array(fc.constantFrom(...'AQZaz09-_+/= \n\tü€\u0141😀'), { maxLength: 12 })
+    .map((parts) => parts.join(''));
+
+  it('takes what decodeBase64url does, in whole groups of three, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.oneof(text, bytes.map(encodeBase64url)), fc.nat(12), (given, size) => {
+        for (const length of [size, Math.floor((given.length * 3) / 4)]) {
+          const read = new Uint8Array(length).fill(0xa5);
+          const expected = decodeBase64url(given);
+          const fits = expected?.length === length && length % 3 === 0;
+          expect(readBase64url(given, read)).toBe(fits);
+          if (fits) expect(read).toEqual(expected);
+        }
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it.each(Array.from({ length: 76 }, (_, at) => at))(
+    'refuses a character of none, and of two bytes, at %i of 76',
+    (at) => {
+      for (const character of ['+', '/', '=', ' ', '\0', '\u007f', '\u0141', '\uffff']) {
+        const given = `${'A'.repeat(at)}${character}${'A'.repeat(75 - at)}`;
+        expect(readBase64url(given, new Uint8Array(57))).toBe(false);
+      }
+    },
+  );
+});
+
 describe('sha2 and hmac', () => {
   it.each(HASHES)('agree with node:crypto for %s at every length around the blocks', (hash) => {
     for (let length = 0; length <= 300; length++) {
@@ -77,6 +115,31 @@ describe('sha2 and hmac', () => {
         expect(hex(hmac(hash, key, data))).toBe(createHmac(NODE_NAMES[hash], key).update(data).digest('hex'));
       }),
     );
+  });
+});
+
+describe('an HmacKey', () => {
+  it('makes one MAC after the other, of any length, under a key of any length that it has copied', () => {
+    for (const keyLength of [0, 1, 32, 63, 64, 65, 200]) {
+      const given = Uint8Array.from({ length: keyLength }, (_, index) => index * 31 + keyLength);
+      const key = new HmacKey(given);
+      const expected = Buffer.from(given);
+      given.fill(0);
+      for (let length = 0; length <= 260; length++) {
+        for (const offset of [0, 7]) {
+          const data = Uint8Array.from({ length: offset + length }, (_, index) => index * 7 + length).subarray(offset);
+          expect(hex(key.digest(data))).toBe(createHmac('sha256', expected).update(data).digest('hex'));
+        }
+      }
+    }
+  });
+
+  it('gives digests that the next one does not change', () => {
+    const key = new HmacKey(new Uint8Array(32).fill(1));
+    const first = key.digest(Uint8Array.of(1));
+    const copy = hex(first);
+    key.digest(Uint8Array.of(2));
+    expect(hex(first)).toBe(copy);
   });
 });
 
