@@ -78,6 +78,21 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   });
 }
 
+/** Settles as `work` does, or rejects when it has not after so long; what `work` does then is nobody's concern. */
+export async function answerWithin<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  const settled = new AbortController();
+  const late = delay(milliseconds, settled.signal).then(() => {
+    throw new Error(`no answer within ${milliseconds} ms`);
+  });
+  // Aborted once the other has won.
+  late.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    settled.abort();
+  }
+}
+
 /**
  * Runs work with a signal that aborts, for the same reason, as soon as one of `signals` does. Unlike `AbortSignal.any`,
  * nothing of it stays attached to signals that outlive the work.

@@ -181,6 +181,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_RATE: 'Send fewer requests.',
   ERR_COLLATERAL_UNAVAILABLE:
     'Make Intel’s service, or another source, reachable from the service; repeat in a moment.',
+  ERR_CRL_UNAVAILABLE: 'Make AMD’s service, or another source, reachable from the service; repeat in a moment.',
   ERR_BUSY: 'Repeat in a moment, or give the service more room.',
   ERR_CLOSING: 'Repeat with another replica.',
   ERR_NOT_FOUND: 'Look at the path of the request.',

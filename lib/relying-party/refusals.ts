@@ -21,9 +21,9 @@ export const CHALLENGE_REFUSALS = Object.freeze({
 /** Code of a refused challenge or of a store that cannot tell, for instance `'ERR_CHALLENGE_USED'`. */
 export type ChallengeErrorCode = keyof typeof CHALLENGE_REFUSALS;
 
-/** `ERR_STORE_…` says nothing about the challenge: the caller may try again with a new one. */
-export function isStoreFailure(code: string): boolean {
-  return code.startsWith('ERR_STORE_');
+/** Says nothing about who asks: the store, or what a verdict needs, cannot be had. The caller may try again with a new challenge. */
+export function isUnavailable(code: string): boolean {
+  return code.startsWith('ERR_STORE_') || code === 'ERR_CRL_UNAVAILABLE';
 }
 
 export function refuseChallenge(code: ChallengeErrorCode, because?: string, cause?: unknown): VerificationError {

@@ -12,9 +12,9 @@ parentPort?.on('message', async (task: WorkerTask) => {
   parentPort?.postMessage(JSON.stringify(await answer(task)));
 });
 
-async function answer({ id, body, collateral }: WorkerTask): Promise<WorkerAnswer> {
+async function answer({ id, body, fetched }: WorkerTask): Promise<WorkerAnswer> {
   try {
-    return { id, appraised: await appraiser.appraise(body, collateral) };
+    return { id, appraised: await appraiser.appraise(body, fetched) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof ServiceRefusal) return { id, refusal: { status: error.status, code: error.code, message } };

@@ -89,9 +89,22 @@ describe('cvm-attest serve', () => {
     await offline.stop();
   });
 
+  it('fetches revocation lists of AMD where it is told to', async () => {
+    const fetching = await serve(cvm, ['--fetch-crls', cvm.kdsUrl]);
+    expect(await fetching.appraise()).toMatchObject({ 'ear.status': 'warning' });
+    cvm.kds.revoked = ['ask'];
+    expect(await fetching.appraise()).toMatchObject({ 'ear.status': 'warning' });
+    await fetching.stop();
+    const later = await serve(cvm, ['--fetch-crls', cvm.kdsUrl]);
+    expect(await later.appraise()).toMatchObject({ 'ear.status': 'contraindicated' });
+    await later.stop();
+    cvm.kds.revoked = [];
+  });
+
   it.each([
     ['no audience', ['serve', '--issuer', 'https://v.example', '--signing-key', key, '--secret-file', secret], 2],
     ['collateral from two places', [...base, '--collateral', key, '--fetch-collateral'], 2],
+    ['revocation lists from two places', [...base, '--crl', key, '--fetch-crls'], 2],
     ['half of its TLS', [...base, '--tls-cert', key], 2],
     ['a policy that names no machines', base, 3],
     ['a secret that is short', [...base, '--allow-any-machine', '--secret-file', file('short', 'x')], 3],

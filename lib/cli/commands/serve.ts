@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { fetchTdxCollateral, memoryCache } from '../../index.js';
+import { fetchTdxCollateral, KdsClient, memoryCache } from '../../index.js';
 import { createVerifierService, type ServedRequests, serveRequests } from '../../relying-party/index.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit.js';
@@ -11,6 +11,7 @@ import { printable } from '../output/printable.js';
 import { openStore, type StoreArguments } from '../serve/store.js';
 
 interface ServeArguments extends VerificationArguments, CollateralArguments, StoreArguments {
+  fetchCrls?: string | boolean;
   issuer: string;
   audience?: string[];
   signingKey?: string[];
@@ -60,6 +61,7 @@ export function serveCommand(context: Context): Command {
     .option('--rate <number>', 'requests of one address in a second', wholeNumber)
     .addOption(jsonOption());
   addCollateralOptions(addVerificationOptions(command));
+  command.option('--fetch-crls [url]', "SEV-SNP: fetch revocation lists; default: AMD's");
   return command
     .addHelpText(
       'after',
@@ -92,6 +94,7 @@ async function serve(context: Context, options: ServeArguments): Promise<void> {
     workers: options.workers,
     ...(await verificationOptions(options)),
     ...(await collateralOf(options)),
+    ...crlsOf(options),
     ...(options.allowAnyMachine && { allowAnyMachine: true }),
     ...(options.context && { contexts: options.context }),
     ...(options.tokenIssuer && { tokens: { issuer: options.tokenIssuer } }),
@@ -142,6 +145,18 @@ async function collateralOf({ collateral, fetchCollateral, proxy }: CollateralAr
     collateral: (quote: Uint8Array) =>
       fetchTdxCollateral(quote, { source, cache, ...(proxy === undefined ? {} : { proxy }) }),
   };
+}
+
+/** Asked for again after an hour, and only for evidence of which nothing else is wrong. */
+function crlsOf({ crl, fetchCrls, proxy }: ServeArguments) {
+  if (fetchCrls === undefined || fetchCrls === false) return {};
+  if (crl !== undefined) throw new UsageError('give --crl or --fetch-crls, not both');
+  const kds = new KdsClient({
+    cacheDirectory: false,
+    ...(typeof fetchCrls === 'string' && { baseUrl: fetchCrls }),
+    ...(proxy !== undefined && { proxy }),
+  });
+  return { crls: kds.crl.bind(kds) };
 }
 
 function wholeNumber(argument: string): number {

@@ -79,6 +79,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_RATE: 'The server got more requests from this peer than it takes.',
   ERR_BUSY: 'The server does as much at the same time as it may.',
   ERR_COLLATERAL_UNAVAILABLE: 'The verifier service could not fetch collateral; says nothing about the evidence.',
+  ERR_CRL_UNAVAILABLE: 'The service could not fetch AMD’s revocation list; says nothing about the evidence.',
   ERR_CLOSING: 'The server is being stopped.',
   ERR_NOT_FOUND: 'The server has nothing at this path.',
   ERR_REQUEST: 'The server cannot read the request.',

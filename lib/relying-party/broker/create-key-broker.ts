@@ -1,7 +1,5 @@
 import type { Evidence } from '../../abi/evidence.js';
 import { importTrusteeEvidence } from '../../abi/evidence-import.js';
-import { parseHclStructure } from '../../abi/hcl-report.js';
-import { parseSnpReport } from '../../abi/snp-report.js';
 import { withChecks } from '../../base/checks.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { silentLogger } from '../../base/logger.js';
@@ -11,7 +9,8 @@ import { type Challenges, createChallenges } from '../challenges.js';
 import { publishedVerification } from '../diagnostics.js';
 import { digestOf, EvidenceExaminer, refusalOf, requireNamedMachines } from '../evidence-examination.js';
 import { type ProvenClaims, provenClaims } from '../proven-claims.js';
-import { isStoreFailure } from '../refusals.js';
+import { isUnavailable } from '../refusals.js';
+import { RevocationLists, snpReportIn, wantedCrl } from '../revocation-lists.js';
 import { type BrokerTokenContent, BrokerTokens } from './broker-token.js';
 import { KEY_BROKER, type KeyBrokerOptions } from './options.js';
 import {
@@ -33,6 +32,8 @@ import { noSession, SESSION_MS, SessionCookies } from './session-cookie.js';
 
 const NONCE_CONTEXT = 'kbs-v1';
 const EVIDENCE_VERSION = 2;
+/** For how long a request waits for a revocation list. */
+const CRL_DEADLINE_MS = 10_000;
 
 /**
  * A key broker for attested machines: the server of trustee's protocol (RCAR) 0.4, with the profiles of this hardware. Nothing
@@ -63,6 +64,7 @@ class KeyBroker {
   readonly #challenges: Challenges;
   readonly #cookies: SessionCookies;
   readonly #tokens: BrokerTokens;
+  readonly #crls: RevocationLists | undefined;
 
   constructor(options: KeyBrokerOptions) {
     const { name, store, policy, trustedRoots, crls, now, allowAnyMachine, resourcePolicies } = options;
@@ -72,7 +74,7 @@ class KeyBroker {
     this.#examiner = new EvidenceExaminer('createKeyBroker', {
       ...(policy && { policy }),
       ...(trustedRoots && { trustedRoots }),
-      ...(crls && { crls }),
+      ...(crls && typeof crls !== 'function' && { crls }),
       ...(now && { now }),
     });
     const digest = digestOf({ policy, trustedRoots, crls, allowAnyMachine, resourcePolicies });
@@ -82,6 +84,10 @@ class KeyBroker {
       lifetimeMs: SESSION_MS,
       ...(clockToleranceMs !== undefined && { clockToleranceMs }),
     });
+    this.#crls =
+      typeof crls === 'function'
+        ? new RevocationLists(crls, CRL_DEADLINE_MS, options.logger ?? silentLogger)
+        : undefined;
     this.#cookies = new SessionCookies(secrets, name, digest, secureCookie);
     this.#tokens = new BrokerTokens(secrets, name, digest);
   }
@@ -130,7 +136,8 @@ class KeyBroker {
     // Taken for an older version, evidence of version 2 would prove less.
     if (primary.version !== EVIDENCE_VERSION) throw new VerificationError('ERR_KBS_EVIDENCE_VERSION', 'not version 2');
     const evidence = await this.#completed(importTrusteeEvidence(JSON.stringify(primary)));
-    const examined = await this.#examiner.examine(evidence, { nonce: bound, userData: bound });
+    const crls = await this.#fetchedCrls(evidence);
+    const examined = await this.#examiner.examine(evidence, { nonce: bound, userData: bound, ...(crls && { crls }) });
     const result = withChecks(examined.result, examined.list);
     if (!result.ok) throw refusalOf(result.checks);
     if (brokerTeeOf(result.tee) !== tee) throw new VerificationError('ERR_KBS_TEE', 'evidence of another TEE');
@@ -147,6 +154,14 @@ class KeyBroker {
     if (evidence.certificates === undefined || chain === undefined) return evidence;
     const found = typeof chain === 'string' ? chain : await chain.chain(productOf(evidence));
     return { ...evidence, certificates: { ...evidence.certificates, chain: found } };
+  }
+
+  /** A list for evidence of SEV-SNP; there are few, so that a stranger's starts no request but the first of an hour. */
+  async #fetchedCrls({ tdQuote, hclReport }: Evidence): Promise<(Uint8Array | string)[] | undefined> {
+    if (this.#crls === undefined || tdQuote !== undefined) return undefined;
+    const wanted = wantedCrl(snpReportIn(hclReport));
+    if (wanted === undefined) throw namesNoProcessor();
+    return [await this.#crls.get(wanted)];
   }
 
   async #resource(request: Request, place: string): Promise<Response> {
@@ -197,10 +212,13 @@ class KeyBroker {
 }
 
 function productOf({ hclReport }: Evidence) {
-  const report = parseSnpReport(parseHclStructure(hclReport).hardwareReport);
-  if (report.product === undefined) throw new VerificationError('ERR_KBS_EVIDENCE', 'the report names no processor');
-  return report.product;
+  const { product } = snpReportIn(hclReport);
+  if (product === undefined) throw namesNoProcessor();
+  return product;
 }
+
+const namesNoProcessor = (): VerificationError =>
+  new VerificationError('ERR_KBS_EVIDENCE', 'the report names no processor');
 
 function jsonAnswer(body: object, cookie?: string): Response {
   const headers = new Headers(JSON_HEADERS);
@@ -212,7 +230,7 @@ function jsonAnswer(body: object, cookie?: string): Response {
 function brokerRefusal(error: unknown, log: (message: string) => void): BrokerRefusal {
   if (error instanceof BrokerRefusal) return error;
   if (error instanceof VerificationError) {
-    if (isStoreFailure(error.code)) return new BrokerRefusal(503, 'Unavailable', 'try again', error.code);
+    if (isUnavailable(error.code)) return new BrokerRefusal(503, 'Unavailable', 'try again', error.code);
     return new BrokerRefusal(401, 'AttestationFailed', `the evidence is refused: ${error.code}`, error.code);
   }
   if (error instanceof AttestationError) {

@@ -2,13 +2,11 @@ import type { Product } from '../../abi/tcb.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
 import {
-  bytesOrText,
   callable,
   custom,
   date,
   flag,
   integer,
-  listOf,
   logger,
   text,
   unchecked,
@@ -22,6 +20,7 @@ import type { TrustedRootInput } from '../../verify/roots.js';
 import { collateralSource } from '../collateral-source.js';
 import { rootsOption } from '../evidence-examination.js';
 import type { ProvenClaims } from '../proven-claims.js';
+import { crlSource } from '../revocation-lists.js';
 import { secrets } from '../secrets.js';
 import type { ReplayStore } from '../stores/replay-store.js';
 import type { ResourcePath } from './protocol.js';
@@ -46,8 +45,8 @@ export interface KeyBrokerOptions {
   /** Lets in every machine that the policy fits, whosever it is. Default false. */
   allowAnyMachine?: boolean;
   trustedRoots?: readonly TrustedRootInput[];
-  /** Revocation lists, DER or PEM. */
-  crls?: readonly (Uint8Array | string)[];
+  /** Revocation lists, DER or PEM, or what fetches AMD's for a product and a kind of signing key (`KdsClient.crl`). */
+  crls?: readonly (Uint8Array | string)[] | ((product: Product, kind: 'vcek' | 'vlek') => Promise<Uint8Array | string>);
   /** For SEV-SNP: ASK and ARK, or where to fetch them. Machines of it are refused without. */
   chain?: string | ChainSource;
   /** For TDX: collateral, or what fetches it for a quote (`fetchTdxCollateral`). */
@@ -93,7 +92,7 @@ export const KEY_BROKER: OptionTable<KeyBrokerOptions> = {
   policy: policyOption,
   allowAnyMachine: flag,
   trustedRoots: rootsOption,
-  crls: listOf(bytesOrText),
+  crls: crlSource,
   chain,
   collateral: collateralSource,
   resources: required(callable<KeyBrokerOptions['resources']>()),

@@ -1,4 +1,4 @@
-import { isStoreFailure } from '../refusals.js';
+import { isUnavailable } from '../refusals.js';
 
 /** Why a guard refuses a request, besides the codes of tokens (`ERR_TOKEN_…`) and challenges (`ERR_CHALLENGE_…`). */
 export const REQUEST_REFUSALS = Object.freeze({
@@ -50,7 +50,7 @@ interface RefusalAnswer {
 
 function statusOf(code: string): number {
   if (code === 'ERR_INTERNAL') return 500;
-  return isStoreFailure(code) || TOKEN_KEYS_FAILURES.includes(code) ? 503 : 401;
+  return isUnavailable(code) || TOKEN_KEYS_FAILURES.includes(code) ? 503 : 401;
 }
 
 /** RFC 6750 section 3: no error code for a request that carries no token at all. */

@@ -6,6 +6,7 @@ import type { Outcome } from '../../base/checks.js';
 import type { Check } from '../../base/errors.js';
 import { challengeBytes } from '../challenge-format.js';
 import { type EvidenceDemands, EvidenceExaminer, type Examination } from '../evidence-examination.js';
+import { type WantedCrl, wantedCrl } from '../revocation-lists.js';
 import { parseEvidenceRequest } from './requests.js';
 
 /** What is the same for every request of a service, and may be passed between threads. */
@@ -44,10 +45,21 @@ export interface AppraisedRequest {
   appraisal: Appraisal;
   /** The TD quote, base64, of evidence of which nothing is wrong but that there is no collateral. */
   lacksCollateral?: string;
+  /** The list of AMD that is all that evidence lacks. */
+  lacksCrl?: WantedCrl;
+}
+
+/** What was fetched for evidence, or for earlier evidence. */
+export interface Fetched {
+  collateral?: TdxCollateral | undefined;
+  /** Revocation lists; none at all say that they are fetched, and that one is missed where it is not among them. */
+  crls?: readonly (Uint8Array | string)[] | undefined;
 }
 
 /** What checks say where collateral is all that is missing. */
 const WITHOUT_COLLATERAL: readonly string[] = ['ERR_COLLATERAL_MISSING', 'ERR_NOT_CHECKED'];
+/** The same for a revocation list. */
+const WITHOUT_CRL: readonly string[] = ['ERR_CRL', 'ERR_NOT_CHECKED'];
 
 /** Context of this service's own challenges. */
 export const CHALLENGE_CONTEXT = 'verifier-v1';
@@ -64,21 +76,22 @@ export class Appraiser {
   }
 
   /**
-   * @param fetched collateral, for evidence that was found to lack it
+   * @param fetched in place of what is given for all
    *
    * @throws {ServiceRefusal} for a request that is malformed.
    * @throws {VerificationError} `ERR_CHALLENGE_FORMAT`
    * @throws {AttestationError} 20 or 21 for JSON that is not evidence.
    */
-  async appraise(body: string, fetched?: TdxCollateral): Promise<AppraisedRequest> {
+  async appraise(body: string, fetched: Fetched = {}): Promise<AppraisedRequest> {
     const { audiences, contexts } = this.#terms;
     const { audience, challenge, nonce, evidence: given } = parseEvidenceRequest(body, audiences, contexts);
     const asked = challenge === undefined ? nonce?.bytes : challengeBytes(challenge);
-    const collateral = fetched ?? this.#terms.collateral;
+    const { collateral = this.#terms.collateral, crls } = fetched;
     const exchange = {
       ...(asked && { nonce: asked }),
       ...(nonce && { context: nonce.context }),
       ...(collateral && { collateral }),
+      ...(crls && { crls }),
     };
     const evidence = evidenceFromJson(given);
     const examined = await this.#examiner.examine(
@@ -86,19 +99,30 @@ export class Appraiser {
       exchange,
       challenge === undefined ? undefined : CHALLENGE_CONTEXT,
     );
+    const isAllBut = (lacked: readonly string[]): boolean =>
+      examined.list.outcomes.every(({ ok, code }) => ok || lacked.includes(code));
     const lacksCollateral =
       evidence.tdQuote !== undefined &&
       evidence.tdxCollateral === undefined &&
       collateral === undefined &&
-      examined.list.outcomes.every(({ ok, code }) => ok || WITHOUT_COLLATERAL.includes(code));
+      isAllBut(WITHOUT_COLLATERAL);
+    const lacksCrl =
+      crls !== undefined && !examined.result.ok && isAllBut(WITHOUT_CRL) ? crlOf(examined.result) : undefined;
     return {
       audience,
       ...(challenge !== undefined && { challenge }),
       ...(nonce && { nonce: nonce.text }),
       appraisal: appraisalOf(examined, asked !== undefined),
       ...(lacksCollateral && { lacksCollateral: encodeBase64(evidence.tdQuote as Uint8Array) }),
+      ...(lacksCrl && { lacksCrl }),
     };
   }
+}
+
+function crlOf(result: Examination['result']): WantedCrl | undefined {
+  if (result.tee !== 'snp' || result.report === undefined) return undefined;
+  // Of the certificates: a report before version 3 names no processor.
+  return wantedCrl({ ...result.report, ...(result.product && { product: result.product }) });
 }
 
 function appraisalOf({ result, list }: Examination, isNonceAsked: boolean): Appraisal {

@@ -1,12 +1,13 @@
 import { EVIDENCE_JSON_LIMITS } from '../../abi/evidence-json.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
-import { silentLogger } from '../../base/logger.js';
+import { type Logger, silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
 import { explainToken } from '../../node/token.js';
 import { type Challenges, createChallenges } from '../challenges.js';
 import { publishedVerification } from '../diagnostics.js';
 import { digestOf, requireNamedMachines } from '../evidence-examination.js';
-import { isStoreFailure } from '../refusals.js';
+import { isUnavailable } from '../refusals.js';
+import { RevocationLists } from '../revocation-lists.js';
 import { type PlainAnswer, type PlainRequest, webHandler } from '../server/exchange.js';
 import { type AppraisalTerms, type AppraisedRequest, Appraiser, CHALLENGE_CONTEXT, publicCheck } from './appraise.js';
 import { EAR_PROFILE, type EarSubmodule, evidenceSubmodule, tokenSubmodule } from './attestation-result.js';
@@ -62,6 +63,9 @@ class Verifier {
   readonly #challenges: Challenges;
   readonly #metrics = new ServiceMetrics();
   readonly #workers: WorkerPool | undefined;
+  readonly #crls: RevocationLists | undefined;
+  readonly #deadlineMs: number;
+  readonly #logger: Logger;
   #closed = false;
 
   constructor(options: VerifierServiceOptions) {
@@ -85,7 +89,7 @@ class Verifier {
       demands: {
         ...(policy && { policy }),
         ...(trustedRoots && { trustedRoots }),
-        ...(crls && { crls }),
+        ...(crls && typeof crls !== 'function' && { crls }),
         ...(now && { now }),
       },
       ...(collateral && typeof collateral !== 'function' && { collateral }),
@@ -96,6 +100,9 @@ class Verifier {
       store,
       ...(clockToleranceMs !== undefined && { clockToleranceMs }),
     });
+    this.#deadlineMs = options.collateralDeadlineMs ?? 10_000;
+    this.#logger = options.logger ?? silentLogger;
+    this.#crls = typeof crls === 'function' ? new RevocationLists(crls, this.#deadlineMs, this.#logger) : undefined;
     // Also before workers read the same: they could tell nobody.
     const appraiser = new Appraiser(terms);
     this.#workers = workers > 0 ? new WorkerPool(workers, terms) : undefined;
@@ -166,12 +173,17 @@ class Verifier {
   }
 
   async #appraise(text: string): Promise<AppraisedRequest> {
-    const { collateral, collateralDeadlineMs = 10_000, logger = silentLogger } = this.#options;
-    const appraised = await this.#appraiser.appraise(text);
-    if (appraised.lacksCollateral === undefined || typeof collateral !== 'function') return appraised;
-    const quote = Uint8Array.from(Buffer.from(appraised.lacksCollateral, 'base64'));
-    const fetched = await fetchedCollateral(collateral, quote, collateralDeadlineMs, logger);
-    return fetched === undefined ? appraised : this.#appraiser.appraise(text, fetched);
+    const { collateral } = this.#options;
+    const crls = this.#crls?.current;
+    const appraised = await this.#appraiser.appraise(text, crls && { crls });
+    const { lacksCollateral, lacksCrl } = appraised;
+    if (lacksCrl !== undefined && this.#crls !== undefined) {
+      return this.#appraiser.appraise(text, { crls: [await this.#crls.get(lacksCrl)] });
+    }
+    if (lacksCollateral === undefined || typeof collateral !== 'function') return appraised;
+    const quote = Uint8Array.from(Buffer.from(lacksCollateral, 'base64'));
+    const fetched = await fetchedCollateral(collateral, quote, this.#deadlineMs, this.#logger);
+    return fetched === undefined ? appraised : this.#appraiser.appraise(text, { crls, collateral: fetched });
   }
 
   async #token(text: string): Promise<VerifierAnswer> {
@@ -238,7 +250,7 @@ function codeOf(error: unknown): string {
 function serviceRefusal(error: unknown, log: (message: string) => void): ServiceRefusal {
   if (error instanceof ServiceRefusal) return error;
   if (error instanceof VerificationError) {
-    const status = isStoreFailure(error.code) ? 503 : 401;
+    const status = isUnavailable(error.code) ? 503 : 401;
     return new ServiceRefusal(status, error.code, error.message);
   }
   const isUnreadable =

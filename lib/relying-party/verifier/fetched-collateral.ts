@@ -1,6 +1,6 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
-import { delay } from '../../base/abort.js';
-import { AttestationError, ErrorCode } from '../../base/errors.js';
+import { answerWithin } from '../../base/abort.js';
+import { AttestationError, ErrorCode, messageOf } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { FetchCollateral } from '../collateral-source.js';
 import { ServiceRefusal } from './requests.js';
@@ -24,21 +24,13 @@ export async function fetchedCollateral(
   deadlineMs: number,
   logger: Logger,
 ): Promise<TdxCollateral | undefined> {
-  const settled = new AbortController();
-  const late = delay(deadlineMs, settled.signal).then(() => {
-    throw new Error(`no answer within ${deadlineMs} ms`);
-  });
-  // Aborted once the other has won.
-  late.catch(() => {});
   try {
-    return await Promise.race([fetchCollateral(quote), late]);
+    return await answerWithin(deadlineMs, fetchCollateral(quote));
   } catch (error) {
     if (error instanceof AttestationError) {
       if (OF_THE_QUOTE.includes(error.code) || NOT_OFFERED.includes(error.status)) return undefined;
     }
-    logger.warn(`collateral cannot be had: ${error instanceof Error ? error.message : String(error)}`);
+    logger.warn(`collateral cannot be had: ${messageOf(error)}`);
     throw new ServiceRefusal(503, 'ERR_COLLATERAL_UNAVAILABLE', 'Intel’s collateral cannot be had');
-  } finally {
-    settled.abort();
   }
 }

@@ -1,6 +1,7 @@
+import type { Product } from '../../abi/tcb.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
-import { bytesOrText, date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
+import { date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
 import { nested, type OptionTable, required } from '../../base/options.js';
 import { contextName } from '../../base/qualifying-data.js';
 import { VERIFY_TOKEN, type VerifyTokenOptions } from '../../token/options.js';
@@ -9,6 +10,7 @@ import type { TrustedRootInput } from '../../verify/roots.js';
 
 import { collateralSource } from '../collateral-source.js';
 import { rootsOption } from '../evidence-examination.js';
+import { crlSource } from '../revocation-lists.js';
 import { secrets } from '../secrets.js';
 import type { ReplayStore } from '../stores/replay-store.js';
 import { type SigningKeyInput, signingKeys } from './signing-keys.js';
@@ -28,13 +30,17 @@ export interface VerifierServiceOptions {
   /** Affirms every machine that the policy fits, whosever it is. Default false. */
   allowAnyMachine?: boolean;
   trustedRoots?: readonly TrustedRootInput[];
-  crls?: readonly (Uint8Array | string)[];
+  /**
+   * Revocation lists, DER or PEM, or what fetches AMD's for a product and a kind of signing key (`KdsClient.crl` with a `cache`). A
+   * list that was fetched is asked for again after an hour, and stands in for a day where it cannot be had.
+   */
+  crls?: readonly (Uint8Array | string)[] | ((product: Product, kind: 'vcek' | 'vlek') => Promise<Uint8Array | string>);
   /**
    * Intel's collateral for evidence that carries none, or what fetches it for a quote (`fetchTdxCollateral` with a `cache`). It
    * is fetched only for a quote that is proven up to Intel's root, in evidence of which nothing else is wrong.
    */
   collateral?: TdxCollateral | ((quote: Uint8Array) => Promise<TdxCollateral>);
-  /** For how long a request waits for collateral to be fetched; then it is answered 503. Default 10,000. */
+  /** For how long a request waits for collateral or a revocation list to be fetched; then it is answered 503. Default 10,000. */
   collateralDeadlineMs?: number;
   /** Whose tokens are taken, and what they must say. Default: none. */
   tokens?: VerifyTokenOptions;
@@ -63,7 +69,7 @@ export const VERIFIER_SERVICE: OptionTable<VerifierServiceOptions> = {
   policy: policyOption,
   allowAnyMachine: flag,
   trustedRoots: rootsOption,
-  crls: listOf(bytesOrText),
+  crls: crlSource,
   collateral: collateralSource,
   collateralDeadlineMs: integer(1, 600_000),
   tokens: nested<VerifyTokenOptions>(VERIFY_TOKEN),

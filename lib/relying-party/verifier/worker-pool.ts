@@ -1,16 +1,15 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
-import type { AppraisalTerms, AppraisedRequest } from './appraise.js';
+import type { AppraisalTerms, AppraisedRequest, Fetched } from './appraise.js';
 import { ServiceRefusal } from './requests.js';
 
 /** What a worker is asked. */
 export interface WorkerTask {
   id: number;
   body: string;
-  collateral?: TdxCollateral;
+  fetched?: Fetched;
 }
 
 /** What a worker answers to one request: an error is a member of its kind, because a clone would lose its class. */
@@ -43,14 +42,14 @@ export class WorkerPool {
     this.#workers = Array.from({ length: size }, () => this.#start());
   }
 
-  appraise(body: string, collateral?: TdxCollateral): Promise<AppraisedRequest> {
+  appraise(body: string, fetched?: Fetched): Promise<AppraisedRequest> {
     const [first, ...others] = this.#workers;
     if (this.#closed || first === undefined) return Promise.reject(unavailable());
     const idlest = others.reduce((best, one) => (one.tasks.size < best.tasks.size ? one : best), first);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       idlest.tasks.set(id, { resolve, reject });
-      const work: WorkerTask = { id, body, ...(collateral && { collateral }) };
+      const work: WorkerTask = { id, body, ...(fetched && { fetched }) };
       idlest.thread.postMessage(work);
     });
   }

@@ -1,0 +1,119 @@
+import { parseRevocationList } from '../abi/crl.js';
+import { parseHclStructure } from '../abi/hcl-report.js';
+import { parseSnpReport } from '../abi/snp-report.js';
+import { SigningKey, type SnpReport } from '../abi/snp-report-fields.js';
+import type { Product } from '../abi/tcb.js';
+import { answerWithin } from '../base/abort.js';
+import { messageOf, VerificationError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { bytesOrText, callable, custom, listOf } from '../base/option-kinds.js';
+import type { OptionKind } from '../base/options.js';
+import type { EndorsementKind } from '../imds/kds-url.js';
+
+/** What fetches AMD's revocation list for a product and a kind of signing key, DER or PEM: `KdsClient.crl` for one. */
+export type FetchCrl = (product: Product, kind: EndorsementKind) => Promise<Uint8Array | string>;
+
+/** Which of AMD's lists a report is judged by. */
+export interface WantedCrl {
+  product: Product;
+  kind: EndorsementKind;
+}
+
+const fetches = /* @__PURE__ */ callable<FetchCrl>();
+const lists = /* @__PURE__ */ listOf(bytesOrText);
+
+/** Revocation lists, or what fetches them: an option of whoever judges evidence of others. */
+export const crlSource: OptionKind<readonly (Uint8Array | string)[] | FetchCrl> = /* @__PURE__ */ custom(
+  (value, name) => (typeof value === 'function' ? fetches.check(value, name) : lists.check(value, name)),
+);
+
+/** After this the source is asked again: AMD issues a list when something is revoked. */
+const ASKED_AGAIN_MS = 3_600_000;
+/** For so long a list stands in while the source cannot answer. */
+const STANDS_IN_MS = 24 * ASKED_AGAIN_MS;
+
+interface KnownList {
+  list: Uint8Array | string;
+  /** When it was fetched, ms since the epoch. */
+  at: number;
+  /** Its own `nextUpdate`. */
+  end: number;
+}
+
+/**
+ * AMD's lists as a service has them in its memory: there are two for each product, so that all evidence but the first is
+ * judged at once. Nothing of a list is believed before the root's signature on it is verified, each time.
+ */
+export class RevocationLists {
+  readonly #fetch: FetchCrl;
+  readonly #deadlineMs: number;
+  readonly #logger: Logger;
+  readonly #known = new Map<string, KnownList>();
+  readonly #pending = new Map<string, Promise<Uint8Array | string>>();
+
+  constructor(fetch: FetchCrl, deadlineMs: number, logger: Logger) {
+    this.#fetch = fetch;
+    this.#deadlineMs = deadlineMs;
+    this.#logger = logger;
+  }
+
+  /** Those that need not be asked for again yet. */
+  get current(): (Uint8Array | string)[] {
+    return [...this.#known.values()].filter((known) => isWithin(known, ASKED_AGAIN_MS)).map(({ list }) => list);
+  }
+
+  /**
+   * One list: a current one, or else from its source, or else the last one. Who asks meanwhile waits for the same answer.
+   *
+   * @throws {VerificationError} `ERR_CRL_UNAVAILABLE`
+   */
+  async get({ product, kind }: WantedCrl): Promise<Uint8Array | string> {
+    const name = `${kind} ${product}`;
+    const known = this.#known.get(name);
+    if (known !== undefined && isWithin(known, ASKED_AGAIN_MS)) return known.list;
+    try {
+      const list = await answerWithin(this.#deadlineMs, this.#asked(name, { product, kind }));
+      this.#known.set(name, { list, at: Date.now(), end: endOf(list) });
+      return list;
+    } catch (error) {
+      this.#logger.warn(`the revocation list of ${product} cannot be had: ${messageOf(error)}`);
+      if (known !== undefined && isWithin(known, STANDS_IN_MS)) return known.list;
+      throw new VerificationError('ERR_CRL_UNAVAILABLE', 'AMD’s revocation list cannot be had', [], error);
+    }
+  }
+
+  #asked(name: string, { product, kind }: WantedCrl): Promise<Uint8Array | string> {
+    const pending = this.#pending.get(name);
+    if (pending !== undefined) return pending;
+    const answer = (async () => bytesOrText.check(await this.#fetch(product, kind), 'the answer of crls'))();
+    this.#pending.set(name, answer);
+    const settled = () => this.#pending.delete(name);
+    answer.then(settled, settled);
+    return answer;
+  }
+}
+
+function isWithin({ at, end }: KnownList, milliseconds: number): boolean {
+  const now = Date.now();
+  return at <= now && now < Math.min(at + milliseconds, end);
+}
+
+/** 0 for what is no list: the verification says so. */
+function endOf(list: Uint8Array | string): number {
+  try {
+    return parseRevocationList(list).nextUpdate?.getTime() ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** The list for a report; undefined for a report that names no processor. */
+export function wantedCrl({ product, signingKey }: Pick<SnpReport, 'product' | 'signingKey'>): WantedCrl | undefined {
+  if (product === undefined) return undefined;
+  return { product, kind: signingKey === SigningKey.VLEK ? 'vlek' : 'vcek' };
+}
+
+/** The SEV-SNP report in an HCL report, not verified. */
+export function snpReportIn(hclReport: Uint8Array): SnpReport {
+  return parseSnpReport(parseHclStructure(hclReport).hardwareReport);
+}
