@@ -10,6 +10,12 @@ export interface Extension {
   readonly value: Uint8Array;
 }
 
+interface Extended {
+  readonly extensions: ReadonlyMap<string, Extension>;
+}
+
+export const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
+
 export interface BasicConstraints {
   readonly ca: boolean;
   /** How many CA certificates may follow below. */
@@ -90,9 +96,14 @@ export function readExtendedKeyUsage(value: Uint8Array, structure: string): stri
   return usages;
 }
 
-/** RFC 5280 section 4.2.1.6. */
-export function readAlternativeNames(value: Uint8Array, structure: string): AlternativeNames {
-  return readGeneralNames(sequenceOf(value, structure));
+/**
+ * The alternative names of a certificate (RFC 5280 section 4.2.1.6): read by who compares names, as no chain of a machine does.
+ *
+ * @throws {AttestationError} 20
+ */
+export function alternativeNames({ extensions }: Extended): AlternativeNames | undefined {
+  const extension = extensions.get(SUBJECT_ALTERNATIVE_NAME);
+  return extension && readGeneralNames(sequenceOf(extension.value, 'alternative names'));
 }
 
 /** GeneralName: its form, as far as names of it are compared somewhere, and what is in it; of a directory name its DER. */
@@ -129,7 +140,7 @@ const CA_ISSUERS = '1.3.6.1.5.5.7.48.2';
  *
  * @throws {AttestationError} 20
  */
-export function issuerAddress({ extensions }: { extensions: ReadonlyMap<string, Extension> }): string | undefined {
+export function issuerAddress({ extensions }: Extended): string | undefined {
   const extension = extensions.get(AUTHORITY_INFORMATION_ACCESS);
   if (extension === undefined) return undefined;
   const descriptions = sequenceOf(extension.value, 'certificate');

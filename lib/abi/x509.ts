@@ -6,15 +6,14 @@ import { CONTEXT, CONTEXT_CONSTRUCTED } from './der-tags.js';
 import { malformed } from './input.js';
 import { certificateInputs } from './pem.js';
 import {
-  type AlternativeNames,
   type BasicConstraints,
   type Extension,
   KEY_CERT_SIGN,
-  readAlternativeNames,
   readBasicConstraints,
   readExtendedKeyUsage,
   readExtensions,
   readKeyUsage,
+  SUBJECT_ALTERNATIVE_NAME,
 } from './x509-extensions.js';
 import { passesAlgorithm, readPublicKey, readSigned, type Signed } from './x509-key.js';
 import { type DistinguishedName, readName } from './x509-name.js';
@@ -40,7 +39,6 @@ export interface Certificate extends Signed {
   readonly keyUsage?: number;
   /** Object identifiers. */
   readonly extendedKeyUsage?: readonly string[];
-  readonly subjectAlternativeNames?: AlternativeNames;
   /** Name constraints are there: whoever builds a path evaluates them or refuses the certificate. */
   readonly hasNameConstraints: boolean;
   /** Critical extensions that nothing here understands: a verifier must refuse the certificate (RFC 5280 section 4.2). */
@@ -49,7 +47,6 @@ export interface Certificate extends Signed {
 
 // Object identifiers of the extensions that something here depends on; any other that is critical is not understood.
 const KEY_USAGE = '2.5.29.15';
-const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
 const BASIC_CONSTRAINTS = '2.5.29.19';
 /** Evaluated by whoever builds a path. */
 export const NAME_CONSTRAINTS = '2.5.29.30';
@@ -153,7 +150,7 @@ function understand(certificate: Writable<Certificate>, oid: string, value: Uint
       certificate.extendedKeyUsage = readExtendedKeyUsage(value, STRUCTURE);
       break;
     case SUBJECT_ALTERNATIVE_NAME:
-      certificate.subjectAlternativeNames = readAlternativeNames(value, STRUCTURE);
+      // See alternativeNames.
       break;
     case NAME_CONSTRAINTS:
       certificate.hasNameConstraints = true;

@@ -1,5 +1,7 @@
 import type { Certificate } from '../abi/x509.js';
+import { type AlternativeNames, alternativeNames } from '../abi/x509-extensions.js';
 import type { CheckList } from '../base/checks.js';
+import { AttestationError } from '../base/errors.js';
 import type { SignatureEngine } from '../engine/engine.js';
 import { usableKey } from '../engine/public-key.js';
 import { verifySignature } from '../engine/verify-signature.js';
@@ -70,11 +72,20 @@ async function checkCertificates(
   const [found, actual] =
     'path' in verdict ? [true, verdict.path.map(({ subject }) => subject.text).join(' < ')] : [false, verdict.problem];
   checks.add(SUBJECT, 'certificate path', 'ERR_RELEASE_CHAIN', found, { actual });
-  const names = leaf.subjectAlternativeNames;
+  const names = readableNames(leaf);
   checks.add(SUBJECT, 'certificate is for the vault', 'ERR_RELEASE_CHAIN', isForHost(names, vault.hostname), {
     expected: vault.hostname,
-    actual: names === undefined ? 'no alternative names' : names.dns.slice(0, 8).join(', '),
+    actual: names === undefined ? 'no alternative names that can be read' : names.dns.slice(0, 8).join(', '),
   });
+}
+
+function readableNames(leaf: Certificate): AlternativeNames | undefined {
+  try {
+    return alternativeNames(leaf);
+  } catch (error) {
+    if (error instanceof AttestationError) return undefined;
+    throw error;
+  }
 }
 
 async function checkSignature(

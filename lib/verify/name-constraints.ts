@@ -1,7 +1,7 @@
 import { DerReader } from '../abi/der.js';
 import { CONTEXT_CONSTRUCTED } from '../abi/der-tags.js';
 import { type Certificate, NAME_CONSTRAINTS, namesIssuer } from '../abi/x509.js';
-import { type AlternativeNames, readGeneralName } from '../abi/x509-extensions.js';
+import { type AlternativeNames, alternativeNames, readGeneralName } from '../abi/x509-extensions.js';
 import { equalBytes, latin1Text } from '../base/bytes.js';
 import { AttestationError } from '../base/errors.js';
 import type { Authority } from './path.js';
@@ -66,7 +66,7 @@ export function constraintsProblem(path: readonly Certificate[], issuer: Authori
 
 /** Whether a certificate's names keep to the constraints of one above it. */
 function keepsTo(constraints: NameConstraints, certificate: Certificate): boolean {
-  const { dns = [], ip = [], directory = [], email = [], uri = [] } = certificate.subjectAlternativeNames ?? {};
+  const { dns = [], ip = [], directory = [], email = [], uri = [] } = alternativeNames(certificate) ?? {};
   const { permitted, excluded } = constraints;
   const subject = certificate.subject.raw;
   const directories = attributesOf(subject).length > 0 ? [subject, ...directory] : directory;
