@@ -99,7 +99,8 @@ export function createChallenges(options: ChallengeOptions): Challenges {
   const deadlines =
     (own[answersWithin] ?? Number.POSITIVE_INFINITY) <= storeDeadlineMs ? undefined : new Deadlines(storeDeadlineMs);
 
-  const claim = async ({ random, expiry }: ChallengeFields): Promise<void> => {
+  const claim = async (fields: () => ChallengeFields): Promise<void> => {
+    const { random, expiry } = fields();
     // Outlives the challenge on the slowest clock, wherever it was claimed.
     const ttlMs = lifetimeMs + 2 * clockToleranceMs;
     const issuedAt = expiry - lifetimeMs - clockToleranceMs;
@@ -131,9 +132,7 @@ export function createChallenges(options: ChallengeOptions): Challenges {
   return {
     issue: (context) =>
       formatChallenge(randomBytes(RANDOM_BYTES), Date.now() + lifetimeMs, keys[0] as HmacKey, termsOf(context)),
-    redeem: async (challenge, context) => {
-      await claim(read(challenge, context));
-    },
+    redeem: (challenge, context) => claim(() => read(challenge, context)),
     check: (challenge, context) => {
       const fields = read(challenge, context);
       const { expiry, secret } = fields;
@@ -141,10 +140,11 @@ export function createChallenges(options: ChallengeOptions): Challenges {
         bytes: challengeBytes(challenge),
         expiry,
         secret,
-        claim: async () => {
-          refuseByClock(expiry);
-          await claim(fields);
-        },
+        claim: () =>
+          claim(() => {
+            refuseByClock(expiry);
+            return fields;
+          }),
       };
     },
   };

@@ -50,10 +50,26 @@ describe('memoryReplayStore', () => {
   it.each([
     ['', 1],
     ['a key with blanks', 1],
+    ['challenge:1\n', 1],
+    ['challenge:\u0000', 1],
+    ['challenge:é', 1],
+    ['challenge:\u0141', 1],
+    ['x'.repeat(129), 1],
     ['challenge:1', 0],
     ['challenge:1', Number.NaN],
     ['challenge:1', 1.5],
   ])('refuses the claim of %j for %d ms as an error of the caller', async (key, ttlMs) => {
     await expect(memoryReplayStore().claim(key, ttlMs)).rejects.toMatchObject({ code: 8 });
+  });
+
+  it('takes a key of each character that one may have, and no other of the first 256', async () => {
+    const store = memoryReplayStore();
+    for (let code = 0; code < 256; code++) {
+      const key = `challenge${String.fromCharCode(code)}`;
+      const claimed = store.claim(key, 60_000);
+      if (/^[A-Za-z0-9_:.-]+$/.test(key)) expect(await claimed).toBe(true);
+      else await expect(claimed).rejects.toMatchObject({ code: 8 });
+    }
+    expect(await store.claim('x'.repeat(128), 60_000)).toBe(true);
   });
 });
