@@ -33,12 +33,15 @@ const SGX_EXTENSION = '1.2.840.113741.1.13.1';
 const STRUCTURE = 'PCK certificate';
 const COMPONENTS = 16;
 /** Identifiers of the members of a sequence, put together once. */
-/* @__NO_SIDE_EFFECTS__ */ const membersOf = (arc: string, count: number): string[] =>
+/* @__NO_SIDE_EFFECTS__ */ const membersOf = (arc: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `${arc}.${index + 1}`);
 const MEMBERS = membersOf(SGX_EXTENSION, 7);
 /** The components, PCESVN and CPUSVN. */
 const TCB_MEMBERS = membersOf(`${SGX_EXTENSION}.2`, COMPONENTS + 2);
 const FLAG_MEMBERS = membersOf(`${SGX_EXTENSION}.7`, 3);
+const FLAGS = ['dynamicPlatform', 'cachedKeys', 'smtEnabled'] as const;
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /**
  * Intel's extension of a PCK certificate.
@@ -49,31 +52,27 @@ export function parsePckExtension(certificate: Certificate): PckExtension {
   const extension = certificate.extensions.get(SGX_EXTENSION);
   if (extension === undefined) throw malformed(STRUCTURE, `extension ${SGX_EXTENSION} is missing`);
   const outer = new DerReader(extension.value, STRUCTURE);
-  const members = readMembers(outer.enter());
+  const members = readMembers(outer.enter(), MEMBERS);
   outer.end();
-  const required = (number: number): DerReader => take(members, MEMBERS, number);
-  const ppid = octets(required(1), 16);
-  const tcb = readMembers(required(2).enter());
-  const level = (number: number): DerReader => take(tcb, TCB_MEMBERS, number);
-  const sgxComponents = Array.from({ length: COMPONENTS }, (_, index) => level(index + 1).small(255));
-  const instance = members.get(MEMBERS[5] as string);
-  const configuration = members.get(MEMBERS[6] as string);
-  const found: { -readonly [Name in keyof PckExtension]: PckExtension[Name] } = {
-    ppid,
-    sgxComponents,
-    pcesvn: level(17).small(65_535),
-    cpusvn: octets(level(18), 16),
-    pceId: octets(required(3), 2),
-    fmspc: octets(required(4), 6),
-    sgxType: required(5).small(2, ENUMERATED),
+  const tcb = readMembers(required(members(2)).enter(), TCB_MEMBERS);
+  const found: Writable<PckExtension> = {
+    ppid: octets(members(1), 16),
+    sgxComponents: Array.from({ length: COMPONENTS }, (_, index) => required(tcb(index + 1)).small(255)),
+    pcesvn: required(tcb(COMPONENTS + 1)).small(65_535),
+    cpusvn: octets(tcb(COMPONENTS + 2), 16),
+    pceId: octets(members(3), 2),
+    fmspc: octets(members(4), 6),
+    sgxType: required(members(5)).small(2, ENUMERATED),
   };
+  const instance = members(6);
   if (instance !== undefined) found.platformInstanceId = octets(instance, 16);
+  const configuration = members(7);
   if (configuration !== undefined) found.configuration = readConfiguration(configuration.enter());
   return found;
 }
 
-/** SEQUENCE of { OID, value }: a reader of each value. */
-function readMembers(sequence: DerReader): Map<string, DerReader> {
+/** SEQUENCE of { OID, value }: a reader of each value, by its number among `oids`. */
+function readMembers(sequence: DerReader, oids: readonly string[]): (number: number) => DerReader | undefined {
   const members = new Map<string, DerReader>();
   while (!sequence.done) {
     const member = sequence.enter();
@@ -81,31 +80,25 @@ function readMembers(sequence: DerReader): Map<string, DerReader> {
     if (members.has(oid)) throw sequence.fault(`${oid} twice`);
     members.set(oid, member.single());
   }
-  return members;
+  return (number) => members.get(oids[number - 1] ?? '');
 }
 
-function take(members: ReadonlyMap<string, DerReader>, names: readonly string[], number: number): DerReader {
-  const oid = names[number - 1] as string;
-  const found = members.get(oid);
-  if (found === undefined) throw malformed(STRUCTURE, `${oid} is missing`);
-  return found;
+function required(member: DerReader | undefined): DerReader {
+  if (member === undefined) throw malformed(STRUCTURE, `a member of extension ${SGX_EXTENSION} is missing`);
+  return member;
 }
 
-function octets(reader: DerReader, size: number): Uint8Array {
-  const content = reader.content(OCTET_STRING);
-  if (content.length !== size) throw reader.fault(`${content.length} instead of ${size} bytes`);
+function octets(member: DerReader | undefined, size: number): Uint8Array {
+  const content = required(member).content(OCTET_STRING);
+  if (content.length !== size) throw malformed(STRUCTURE, `${content.length} instead of ${size} bytes`);
   return content;
 }
 
-type Configuration = NonNullable<PckExtension['configuration']>;
-
-const FLAGS = ['dynamicPlatform', 'cachedKeys', 'smtEnabled'] as const;
-
-function readConfiguration(sequence: DerReader): Configuration {
-  const members = readMembers(sequence);
-  const configuration: { -readonly [Name in keyof Configuration]: Configuration[Name] } = {};
+function readConfiguration(sequence: DerReader): NonNullable<PckExtension['configuration']> {
+  const members = readMembers(sequence, FLAG_MEMBERS);
+  const configuration: Writable<NonNullable<PckExtension['configuration']>> = {};
   FLAGS.forEach((name, index) => {
-    const value = members.get(FLAG_MEMBERS[index] as string);
+    const value = members(index + 1);
     if (value !== undefined) configuration[name] = value.boolean();
   });
   return configuration;

@@ -1,6 +1,6 @@
-import { bytesFromHex } from '../base/hex.js';
-import { isJsonObject, parseStrictJson, StrictJsonError } from '../base/strict-json.js';
+import { endOfString, isJsonObject, parseStrictJson, StrictJsonError } from '../base/strict-json.js';
 import { malformed } from './input.js';
+import { hexBytes, readIntelJson } from './intel-json.js';
 
 /** A JSON document that is signed byte for byte, as Intel's TCB info and QE identity are. */
 export interface SignedJson {
@@ -31,11 +31,11 @@ export function readSignedJson(text: string, name: string): SignedJson {
   return { ...signed, signature: signatureBytes(signature, name) };
 }
 
-/** 128 hex digits: r ‖ s of ECDSA P-256. */
+/** r ‖ s of ECDSA P-256. */
+const SIGNATURE = hexBytes(64);
+
 export function signatureBytes(value: unknown, name: string): Uint8Array {
-  const bytes = typeof value === 'string' && value.length === 128 ? bytesFromHex(value) : undefined;
-  if (bytes === undefined) throw malformed(name, 'a signature is 128 hex digits');
-  return bytes;
+  return readIntelJson(SIGNATURE, value, `the signature of ${name}`);
 }
 
 function parseObject(text: string, name: string): Record<string, unknown> {
@@ -59,34 +59,18 @@ function memberRange(text: string, name: string): [start: number, end: number] {
   let depth = 0;
   let start = -1;
   for (let at = 0; at < text.length; at++) {
-    const character = text[at];
+    const character = text.charAt(at);
     if (character === '"') {
-      const end = stringEnd(text, at);
-      if (depth === 1 && start === -1 && isKey(text, end) && JSON.parse(text.slice(at, end)) === name) {
-        start = text.indexOf('{', end);
-        at = start - 1;
-      } else {
-        at = end - 1;
-      }
-    } else if (character === '{' || character === '[') {
+      const end = endOfString(text, at) + 1;
+      const isKey = depth === 1 && start === -1 && /^\s*:/.test(text.slice(end, end + 16));
+      const isMember = isKey && JSON.parse(text.slice(at, end)) === name;
+      if (isMember) start = text.indexOf('{', end);
+      at = (isMember ? start : end) - 1;
+    } else if ('{['.includes(character)) {
       depth++;
-    } else if (character === '}' || character === ']') {
-      depth--;
-      if (depth === 1 && start !== -1) return [start, at + 1];
+    } else if (']}'.includes(character) && --depth === 1 && start !== -1) {
+      return [start, at + 1];
     }
   }
   throw malformed(name, 'not found');
-}
-
-/** Index behind the quote that ends the string which begins at `start`. */
-function stringEnd(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    if (text[at] === '\\') at++;
-    else if (text[at] === '"') return at + 1;
-  }
-  return text.length;
-}
-
-function isKey(text: string, end: number): boolean {
-  return /^[ \t\r\n]*:/.test(text.slice(end, end + 16));
 }

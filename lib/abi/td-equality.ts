@@ -21,13 +21,16 @@ const FIELDS = [
  * for a body of TDX 1.5 the module that runs now and the service TDs (tdx.md 1.3).
  */
 export function tdDifferences(report: TdReport, quote: TdQuote): string[] {
-  const different: string[] = FIELDS.filter((name) => !equalBytes(report[name], quote[name]));
-  for (let at = 0; at < 4; at++) {
-    const [one, other] = [report.rtmrs[at], quote.rtmrs[at]];
-    if (one === undefined || other === undefined || !equalBytes(one, other)) different.push(`rtmr${at}`);
-  }
-  const { teeTcbSvn2, mrservicetd } = quote;
-  if (teeTcbSvn2 !== undefined && !equalBytes(report.teeTcbSvn2, teeTcbSvn2)) different.push('teeTcbSvn2');
-  if (mrservicetd !== undefined && !equalBytes(report.servtdHash, mrservicetd)) different.push('mrservicetd');
+  const different: string[] = [];
+  const compare = (name: string, one: Uint8Array, other: Uint8Array | undefined): void => {
+    if (other === undefined || !equalBytes(one, other)) different.push(name);
+  };
+  for (const name of FIELDS) compare(name, report[name], quote[name]);
+  report.rtmrs.forEach((rtmr, at) => {
+    compare(`rtmr${at}`, rtmr, quote.rtmrs[at]);
+  });
+  const { teeTcbSvn2 = report.teeTcbSvn2, mrservicetd = report.servtdHash } = quote;
+  compare('teeTcbSvn2', report.teeTcbSvn2, teeTcbSvn2);
+  compare('mrservicetd', report.servtdHash, mrservicetd);
   return different;
 }

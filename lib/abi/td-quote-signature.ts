@@ -43,56 +43,41 @@ export interface TdQuoteSignatureData {
 
 const STRUCTURE = 'TD quote';
 const QE_REPORT_CERTIFICATION = 6;
-/** Signature, attestation key, type and size. */
-const FIXED_SIZE = 64 + 64 + 2 + 4;
-const QE_REPORT_SIZE = 384;
 const MAXIMUM_PCK_TYPE = 5;
 
 /** Reads the whole of `data`: certification data 6 around a QE report, in it what certifies the PCK. */
 export function readSignatureData(data: Uint8Array): TdQuoteSignatureData {
-  const fixed = head(data, FIXED_SIZE);
-  const type = fixed.u16(128);
+  const reader = new FieldReader(data, STRUCTURE);
+  const signature = reader.bytes(64);
+  const attestationKey = reader.bytes(64);
+  const outerType = reader.number(2);
   // 5 without a QE report is SGX's (quote version 3).
-  if (type !== QE_REPORT_CERTIFICATION) throw malformed(STRUCTURE, `certification data of type ${type} instead of 6`);
-  const certification = data.subarray(FIXED_SIZE);
-  if (fixed.u32(130) !== certification.length) throw malformed(STRUCTURE, 'a size of certification data');
-  return { signature: fixed.bytes(0, 64), attestationKey: fixed.bytes(64, 64), ...readQeCertification(certification) };
-}
-
-function readQeCertification(data: Uint8Array) {
-  const fixed = head(data, QE_REPORT_SIZE + 64 + 2);
-  const authenticationSize = fixed.u16(QE_REPORT_SIZE + 64);
-  const rest = data.subarray(QE_REPORT_SIZE + 66);
-  if (authenticationSize > rest.length) throw malformed(STRUCTURE, 'QE authentication data beyond the end');
-  const inner = rest.subarray(authenticationSize);
-  const certification = head(inner, 6);
-  const type = certification.u16(0);
+  if (outerType !== QE_REPORT_CERTIFICATION) {
+    throw malformed(STRUCTURE, `certification data of type ${outerType} instead of 6`);
+  }
+  const inner = new FieldReader(reader.sized(4), STRUCTURE);
+  reader.end();
+  const qeReport = readQeReport(inner.bytes(384));
+  const qeReportSignature = inner.bytes(64);
+  const qeAuthenticationData = inner.sized(2);
+  const type = inner.number(2);
   if (type < 1 || type > MAXIMUM_PCK_TYPE) throw malformed(STRUCTURE, `PCK certification data of type ${type}`);
-  if (certification.u32(2) !== inner.length - 6) throw malformed(STRUCTURE, 'a size of PCK certification data');
-  return {
-    qeReport: readQeReport(fixed.bytes(0, QE_REPORT_SIZE)),
-    qeReportSignature: fixed.bytes(QE_REPORT_SIZE, 64),
-    qeAuthenticationData: rest.subarray(0, authenticationSize),
-    pckCertification: { type, data: inner.subarray(6) },
-  };
+  const pckCertification = { type, data: inner.sized(4) };
+  inner.end();
+  return { signature, attestationKey, qeReport, qeReportSignature, qeAuthenticationData, pckCertification };
 }
 
 function readQeReport(raw: Uint8Array): QeReport {
-  const report = new FieldReader(raw, 'QE report', QE_REPORT_SIZE);
+  const report = new FieldReader(raw, STRUCTURE);
   return {
-    cpusvn: report.bytes(0, 16),
-    miscselect: report.u32(16),
-    attributes: report.bytes(48, 16),
-    mrenclave: report.bytes(64, 32),
-    mrsigner: report.bytes(128, 32),
-    isvprodid: report.u16(256),
-    isvsvn: report.u16(258),
-    reportData: report.bytes(320, 64),
+    cpusvn: report.bytes(16),
+    miscselect: report.number(4),
+    attributes: report.at(48).bytes(16),
+    mrenclave: report.bytes(32),
+    mrsigner: report.at(128).bytes(32),
+    isvprodid: report.at(256).number(2),
+    isvsvn: report.number(2),
+    reportData: report.at(320).bytes(64),
     raw,
   };
-}
-
-function head(data: Uint8Array, size: number): FieldReader {
-  if (data.length < size) throw malformed(STRUCTURE, 'truncated');
-  return new FieldReader(data.subarray(0, size), STRUCTURE, size);
 }

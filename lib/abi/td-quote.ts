@@ -1,6 +1,6 @@
 import { isZero } from '../base/bytes.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
-import { FieldReader } from './td-fields.js';
+import { FieldReader, readModule, readTdInfo } from './td-fields.js';
 import { readSignatureData, type TdQuoteSignatureData } from './td-quote-signature.js';
 import type { TdMeasurements } from './td-report.js';
 
@@ -59,12 +59,7 @@ export interface TdQuote extends TdMeasurements, TdQuoteSignatureData {
 const STRUCTURE = 'TD quote';
 /** Quotes take 5 KiB; 64 KiB more, since the quoting enclave's data may be that long. */
 export const MAXIMUM_TD_QUOTE = 128 * 1024;
-const HEADER_SIZE = 48;
-const BODY_SIZES: ReadonlyMap<number, number> = /* @__PURE__ */ new Map([
-  [2, 584],
-  [3, 648],
-  [4, 885],
-]);
+const BODY_SIZES: Readonly<Record<number, number>> = { 2: 584, 3: 648, 4: 885 };
 const TEE_TYPE_TDX = 0x81;
 /** ECDSA P-256 with SHA-256; P-384 (3) would change the layout behind the body. */
 const KEY_TYPE_P256 = 2;
@@ -85,87 +80,58 @@ export function parseTdQuote(bytes: Uint8Array): TdQuote {
   const raw = plainBytes(bytes);
   if (raw.length === 0) throw emptyInput(`the ${STRUCTURE}`);
   if (raw.length > MAXIMUM_TD_QUOTE) throw malformed(STRUCTURE, 'larger than 128 KiB');
-  const header = new FieldReader(raw.subarray(0, HEADER_SIZE), STRUCTURE, HEADER_SIZE);
-  const version = header.u16(0);
+  const reader = new FieldReader(raw, STRUCTURE);
+  const version = reader.number(2);
   if (version !== 4 && version !== 5) throw malformed(STRUCTURE, `version ${version} instead of 4 or 5`);
-  const attestationKeyType = header.u16(2);
+  const attestationKeyType = reader.number(2);
   if (attestationKeyType !== KEY_TYPE_P256) throw malformed(STRUCTURE, `attestation key type ${attestationKeyType}`);
-  const teeType = header.u32(4);
+  const teeType = reader.number(4);
   if (teeType !== TEE_TYPE_TDX) throw malformed(STRUCTURE, `TEE type 0x${teeType.toString(16)} instead of 0x81`);
-  const { type, start, end } = bodyRange(raw, version);
-  if (end + 4 > raw.length) throw malformed(STRUCTURE, 'truncated');
-  const size = new FieldReader(raw.subarray(end, end + 4), STRUCTURE, 4).u32(0);
-  const rest = raw.subarray(end + 4);
-  if (size > rest.length) throw malformed(STRUCTURE, `signature data of ${size} bytes in ${rest.length}`);
-  const padding = rest.subarray(size);
-  return {
+  const qeVendorId = reader.at(12).bytes(16);
+  const userData = reader.bytes(20);
+  const bodyType = readBodyType(reader, version);
+  const head: Pick<TdQuote, 'version' | 'attestationKeyType' | 'teeType' | 'qeVendorId' | 'userData' | 'bodyType'> = {
     version,
     attestationKeyType,
     teeType,
-    qeVendorId: header.bytes(12, 16),
-    userData: header.bytes(28, 20),
-    bodyType: type,
-    ...readBody(raw.subarray(start, end), type),
-    signed: raw.subarray(0, end),
-    ...readSignatureData(rest.subarray(0, size)),
-    padding,
-    warnings: isZero(padding) ? [] : ['the bytes behind the TD quote are not zero'],
+    qeVendorId,
+    userData,
+    bodyType,
   };
+  const quote = Object.assign(head, readModule(reader), readTdInfo(reader), readRest(reader, bodyType));
+  const signed = raw.subarray(0, reader.position);
+  const data = readSignatureData(reader.sized(4));
+  const padding = raw.subarray(reader.position);
+  const warnings = isZero(padding) ? [] : ['the bytes behind the TD quote are not zero'];
+  return Object.assign(quote, { signed }, data, { padding, warnings });
 }
 
-function bodyRange(raw: Uint8Array, version: 4 | 5): { type: TdBodyType; start: number; end: number } {
-  if (version === 4) return { type: 2, start: HEADER_SIZE, end: HEADER_SIZE + 584 };
-  const descriptor = new FieldReader(raw.subarray(HEADER_SIZE, HEADER_SIZE + 6), STRUCTURE, 6);
-  const type = descriptor.u16(0);
-  const size = descriptor.u32(2);
-  if (!isBodyType(type) || size !== BODY_SIZES.get(type)) {
-    throw malformed(STRUCTURE, `body type ${type} with ${size} bytes`);
-  }
-  return { type, start: HEADER_SIZE + 6, end: HEADER_SIZE + 6 + size };
+function readBodyType(reader: FieldReader, version: 4 | 5): TdBodyType {
+  if (version === 4) return 2;
+  const type = reader.number(2);
+  const size = reader.number(4);
+  if (size !== BODY_SIZES[type]) throw malformed(STRUCTURE, `body type ${type} with ${size} bytes`);
+  return type as TdBodyType;
 }
 
-function isBodyType(type: number): type is TdBodyType {
-  return BODY_SIZES.has(type);
+function readRest(reader: FieldReader, type: TdBodyType) {
+  const reportData = reader.bytes(64);
+  if (type === 2) return { reportData };
+  const body = { reportData, teeTcbSvn2: reader.bytes(16), mrservicetd: reader.bytes(48) };
+  return type === 3 ? body : { ...body, migration: readMigrationInfo(reader) };
 }
 
-type TdBody = TdMeasurements & Pick<TdQuote, 'teeTcbSvn2' | 'mrservicetd' | 'migration'>;
-type Mutable<T> = { -readonly [Member in keyof T]: T[Member] };
-
-function readBody(bytes: Uint8Array, type: TdBodyType) {
-  const body = new FieldReader(bytes, STRUCTURE, BODY_SIZES.get(type) ?? 0);
-  const measurements: Mutable<TdBody> = {
-    teeTcbSvn: body.bytes(0, 16),
-    mrseam: body.bytes(16, 48),
-    mrsignerseam: body.bytes(64, 48),
-    seamAttributes: body.bytes(112, 8),
-    tdAttributes: body.bytes(120, 8),
-    xfam: body.bytes(128, 8),
-    mrtd: body.bytes(136, 48),
-    mrconfigid: body.bytes(184, 48),
-    mrowner: body.bytes(232, 48),
-    mrownerconfig: body.bytes(280, 48),
-    rtmrs: body.list(328, 4, 48),
-    reportData: body.bytes(520, 64),
-  };
-  if (type > 2) {
-    measurements.teeTcbSvn2 = body.bytes(584, 16);
-    measurements.mrservicetd = body.bytes(600, 48);
-  }
-  if (type === 4) measurements.migration = readMigrationInfo(body);
-  return measurements;
-}
-
-function readMigrationInfo(body: FieldReader): TdMigrationInfo {
+function readMigrationInfo(reader: FieldReader): TdMigrationInfo {
   return {
-    vmid: body.u8(648),
-    tdId: body.bytes(649, 32),
-    deviceInfo: body.bytes(681, 48),
-    initialServtdHash: body.bytes(729, 48),
-    initialServtdAttributes: body.bytes(777, 8),
-    initialCpusvn: body.bytes(785, 16),
-    initialTeeTcbSvn: body.bytes(801, 16),
-    initialFmspc: body.bytes(817, 12),
-    currentServtdHash: body.bytes(829, 48),
-    currentServtdAttributes: body.bytes(877, 8),
+    vmid: reader.number(1),
+    tdId: reader.bytes(32),
+    deviceInfo: reader.bytes(48),
+    initialServtdHash: reader.bytes(48),
+    initialServtdAttributes: reader.bytes(8),
+    initialCpusvn: reader.bytes(16),
+    initialTeeTcbSvn: reader.bytes(16),
+    initialFmspc: reader.bytes(12),
+    currentServtdHash: reader.bytes(48),
+    currentServtdAttributes: reader.bytes(8),
   };
 }

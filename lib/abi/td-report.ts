@@ -1,7 +1,7 @@
 import { equalBytes, isZero } from '../base/bytes.js';
 import { sha2 } from '../base/sha2.js';
 import { emptyInput, malformed, plainBytes } from './input.js';
-import { FieldReader } from './td-fields.js';
+import { FieldReader, readModule, readTdInfo } from './td-fields.js';
 
 /** What a TD is, as both TDREPORT and TD quote say it. All byte fields are views, in the order of the structure. */
 export interface TdMeasurements {
@@ -78,32 +78,24 @@ const RESERVED: readonly (readonly [offset: number, size: number])[] = [
 export function parseTdReport(bytes: Uint8Array): TdReport {
   const raw = plainBytes(bytes);
   if (raw.length === 0) throw emptyInput(`the ${STRUCTURE}`);
-  const fields = new FieldReader(raw, STRUCTURE, TD_REPORT_SIZE);
-  const type = fields.u8(0);
+  if (raw.length !== TD_REPORT_SIZE) throw malformed(STRUCTURE, `${raw.length} instead of ${TD_REPORT_SIZE} bytes`);
+  const reader = new FieldReader(raw, STRUCTURE);
+  const type = reader.number(1);
   if (type !== TDX_REPORT_TYPE) throw malformed(STRUCTURE, `report type 0x${type.toString(16)} instead of 0x81`);
-  const unknownFields = RESERVED.map(([offset, size]) => ({ offset, bytes: fields.bytes(offset, size) }));
+  const unknownFields = RESERVED.map(([offset, size]) => ({ offset, bytes: reader.at(offset).bytes(size) }));
   return {
     type,
-    subtype: fields.u8(1),
-    version: fields.u8(2),
-    cpusvn: fields.bytes(0x010, 16),
-    teeTcbInfoHash: fields.bytes(0x020, 48),
-    teeInfoHash: fields.bytes(0x050, 48),
-    reportData: fields.bytes(0x080, 64),
-    mac: fields.bytes(0x0e0, 32),
-    teeTcbSvn: fields.bytes(0x108, 16),
-    mrseam: fields.bytes(0x118, 48),
-    mrsignerseam: fields.bytes(0x148, 48),
-    seamAttributes: fields.bytes(0x178, 8),
-    teeTcbSvn2: fields.bytes(0x180, 16),
-    tdAttributes: fields.bytes(0x200, 8),
-    xfam: fields.bytes(0x208, 8),
-    mrtd: fields.bytes(0x210, 48),
-    mrconfigid: fields.bytes(0x240, 48),
-    mrowner: fields.bytes(0x270, 48),
-    mrownerconfig: fields.bytes(0x2a0, 48),
-    rtmrs: fields.list(0x2d0, 4, 48),
-    servtdHash: fields.bytes(0x390, 48),
+    subtype: reader.at(1).number(1),
+    version: reader.number(1),
+    cpusvn: reader.at(0x010).bytes(16),
+    teeTcbInfoHash: reader.bytes(48),
+    teeInfoHash: reader.bytes(48),
+    reportData: reader.bytes(64),
+    mac: reader.at(0x0e0).bytes(32),
+    ...readModule(reader.at(0x108)),
+    teeTcbSvn2: reader.bytes(16),
+    ...readTdInfo(reader.at(0x200)),
+    servtdHash: reader.bytes(48),
     unknownFields: unknownFields.filter((field) => !isZero(field.bytes)),
     raw,
   };

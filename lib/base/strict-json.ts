@@ -100,7 +100,7 @@ function countMembers(text: string, maxDepth: number): number {
 }
 
 /** Index of the quote that ends the string opened at `start`, or the end of the text. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   while (end !== -1) {
     let escapes = 0;

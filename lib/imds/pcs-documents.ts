@@ -1,5 +1,4 @@
 import type { RevocationList } from '../abi/crl.js';
-import { IntelJson } from '../abi/intel-json.js';
 import { readSignedJson } from '../abi/signed-json.js';
 import { type DocumentHead, readDocumentHead } from '../abi/tcb-info.js';
 import { parseIntelCrl } from '../abi/tdx-collateral.js';
@@ -54,15 +53,14 @@ export class PcsDocuments {
     const url = this.#numbered('tdx/certification/v4/tcb', number);
     url.searchParams.set('fmspc', fmspc);
     return this.#document(url, 'tcbInfo', (document) => {
-      const json = new IntelJson(document.value, 'tcbInfo');
-      const same = json.text('fmspc').toLowerCase() === fmspc;
-      if (!same || json.text('id') !== 'TDX') throw notWanted('TCB info of another platform');
+      const same = String(document.value.fmspc).toLowerCase() === fmspc;
+      if (!same || document.head.id !== 'TDX') throw notWanted('TCB info of another platform');
     });
   }
 
   qeIdentity(number: number | string | undefined): Promise<PcsDocument> {
     return this.#document(this.#numbered('tdx/certification/v4/qe/identity', number), 'enclaveIdentity', (document) => {
-      if (new IntelJson(document.value, 'enclaveIdentity').text('id') !== 'TD_QE') throw notWanted('another identity');
+      if (document.head.id !== 'TD_QE') throw notWanted('another identity');
     });
   }
 
@@ -100,7 +98,7 @@ export class PcsDocuments {
   async #document(
     url: URL,
     member: 'tcbInfo' | 'enclaveIdentity',
-    requireKind: (document: { value: unknown }) => void,
+    requireKind: (document: ReturnType<typeof readDocument>) => void,
   ): Promise<PcsDocument> {
     const read = (body: Uint8Array) => readDocument(body, member);
     const { body, chain } = await this.#get(url, CHAIN_HEADERS[member], {
@@ -168,7 +166,7 @@ function readDocument(body: Uint8Array, member: string) {
   if (text === undefined) throw notWanted('an answer that is not UTF-8');
   const { signature, ...document } = readSignedJson(text, member);
   if (signature === undefined) throw notWanted(`a ${member} without a signature`);
-  const head: DocumentHead = readDocumentHead(new IntelJson(document.value, member));
+  const head: DocumentHead = readDocumentHead(document.value, member);
   return { ...document, signature, head };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readQeIdentity } from '../../lib/abi/qe-identity.js';
 import { readSignedJson } from '../../lib/abi/signed-json.js';
-import { readTcbInfo } from '../../lib/abi/tcb-info.js';
+import { readDocumentHead, readTcbInfo } from '../../lib/abi/tcb-info.js';
 import { exportTdxCollateral, importTdxCollateral } from '../../lib/index.js';
 import { fixture, withFixtures } from '../fixtures.js';
 
@@ -14,11 +14,12 @@ describe.skipIf(!withFixtures)('importTdxCollateral', () => {
     const collateral = importTdxCollateral(file(name));
     expect(importTdxCollateral(JSON.parse(file(name)) as object)).toEqual(collateral);
     expect(importTdxCollateral(exportTdxCollateral(collateral))).toEqual(collateral);
-    const info = readTcbInfo(readSignedJson(collateral.tcbInfo, 'tcbInfo').value);
-    expect(info).toMatchObject({ id: 'TDX', version: 3 });
-    expect(info.levels[0]?.sgx).toHaveLength(16);
-    const identity = readQeIdentity(readSignedJson(collateral.qeIdentity, 'enclaveIdentity').value);
-    expect(identity).toMatchObject({ id: 'TD_QE', version: 2, isvprodid: 2 });
+    const info = readSignedJson(collateral.tcbInfo, 'tcbInfo').value;
+    expect(readDocumentHead(info, 'TCB info')).toMatchObject({ id: 'TDX', version: 3 });
+    expect(readTcbInfo(info).tcbLevels[0]?.tcb).toHaveLength(33);
+    const identity = readSignedJson(collateral.qeIdentity, 'enclaveIdentity').value;
+    expect(readDocumentHead(identity, 'QE identity')).toMatchObject({ id: 'TD_QE', version: 2 });
+    expect(readQeIdentity(identity)).toMatchObject({ isvprodid: 2 });
   });
 
   it('importTdxCollateral refuses each member missing, empty, of another type or not of its form', () => {
@@ -115,8 +116,8 @@ describe.skipIf(!withFixtures)('readTcbInfo', () => {
 
   it('readTcbInfo puts levels in order, and leaves unknown members alone', () => {
     const value = info();
-    const expected = readTcbInfo(value).levels;
+    const expected = readTcbInfo(value).tcbLevels;
     levels(value).reverse();
-    expect(readTcbInfo({ ...value, somethingNew: { of: 'Intel' } }).levels).toEqual(expected);
+    expect(readTcbInfo({ ...value, somethingNew: { of: 'Intel' } }).tcbLevels).toEqual(expected);
   });
 });

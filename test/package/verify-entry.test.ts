@@ -63,13 +63,13 @@ describe('cvm-guest-attestation/verify', () => {
   it.each([
     ['a token', 20_700, '{ verifyToken, tokenEncryptionKey, encryptJwe }'],
     ['an SNP report', 22_400, '{ verifySnpReport }'],
-    ['a TD quote', 27_700, '{ verifyTdQuote }'],
+    ['a TD quote', 26_600, '{ verifyTdQuote }'],
     [
       'evidence of both TEEs and tokens',
-      57_700,
+      57_200,
       '{ verifyEvidence, verifyToken, tokenEncryptionKey, encryptJwe, parsePolicy, evidenceFromJson }',
     ],
-    ['everything', 75_000, '*'],
+    ['everything', 74_600, '*'],
   ])('a page that verifies %s loads less than %d bytes of it, gzipped', async (_, limit, names) => {
     const { code } = names === '*' ? everything : await bundle(names);
     expect(gzipSync(code, { level: 9 }).length).toBeLessThan(limit);

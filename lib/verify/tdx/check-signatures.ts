@@ -4,7 +4,8 @@ import { hex } from '../../base/hex.js';
 import { whenAll } from '../../base/when-all.js';
 import type { PublicKey, SignatureEngine, Verdict } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
-import type { CheckList } from '../check-codes.js';
+import type { CheckCode, CheckList } from '../check-codes.js';
+import { addJudged, checkPart, type Judgement, type Part } from './part.js';
 import type { PckChain } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
@@ -24,8 +25,8 @@ export function forgetAttestationKeys(): void {
 }
 
 /** Row 2, as far as the layout does not decide it. */
-export function checkVendor(list: CheckList, quote: TdQuote): boolean {
-  return list.equal('report', 'quoting enclave vendor', 'ERR_TD_QUOTE', INTEL_QE_VENDOR, hex(quote.qeVendorId));
+export function checkVendor(list: CheckList, quote: TdQuote): void {
+  list.equal('report', 'quoting enclave vendor', 'ERR_TD_QUOTE', INTEL_QE_VENDOR, hex(quote.qeVendorId));
 }
 
 /** Rows 8 to 10: PCK key → QE report → attestation key → quote. Gives whether all three hold, at once if the engine does. */
@@ -33,30 +34,28 @@ export function checkSignatures(
   list: CheckList,
   engine: SignatureEngine,
   quote: TdQuote,
-  chain: PckChain | undefined,
+  chain: Part<PckChain>,
 ): Verdict {
   const { key, binding } = attestationKeyOf(engine, quote);
   const { qeReport, qeReportSignature, signature, signed } = quote;
-  const pck = chain?.leaf.publicKey;
+  const pck = chain.value?.leaf.certificate.publicKey;
   const byPck = pck !== undefined && verifySignature(engine, pck, SCHEME, qeReport.raw, qeReportSignature);
   const byKey = verifySignature(engine, key, SCHEME, signed, signature);
-  const add = (isQeSigned: boolean, isQuoteSigned: boolean): boolean => {
-    if (chain === undefined) list.notChecked('quoting-enclave', 'QE report signature', 'no PCK certificate');
-    else {
-      list.add('quoting-enclave', 'QE report signature', 'ERR_QE_SIGNATURE', isQeSigned, {
-        expected: 'valid, by the PCK key',
-        actual: isQeSigned ? 'valid' : 'not valid',
-      });
-    }
-    const isBound = checkBinding(list, binding, quote);
-    list.add('report', 'TD quote signature', 'ERR_TD_QUOTE_SIGNATURE', isQuoteSigned, {
-      expected: 'valid, by the attestation key',
-      actual: isQuoteSigned ? 'valid' : 'not valid',
+  return whenAll([byPck, byKey], (isQeSigned, isQuoteSigned) => {
+    const before = list.failures;
+    checkPart(list, 'quoting-enclave', 'QE report signature', chain, () => valid('ERR_QE_SIGNATURE', isQeSigned));
+    const { reportData } = qeReport;
+    const isBound = equalBytes(reportData.subarray(0, 32), binding) && isZero(reportData.subarray(32));
+    list.add('quoting-enclave', 'attestation key binding', 'ERR_QE_BINDING', isBound, {
+      expected: () => `${hex(binding)}, then zeros`,
+      actual: reportData,
     });
-    return isQeSigned && isBound && isQuoteSigned;
-  };
-  return whenAll([byPck, byKey], add);
+    addJudged(list, 'report', 'TD quote signature', valid('ERR_TD_QUOTE_SIGNATURE', isQuoteSigned));
+    return list.failures === before;
+  });
 }
+
+const valid = (code: CheckCode, ok: boolean): Judgement => ({ code, ok, actual: ok ? 'valid' : 'not valid' });
 
 /** Of one platform's quotes it is always the same: its point has been checked, and an engine has read it, once. */
 function attestationKeyOf(engine: SignatureEngine, { attestationKey, qeAuthenticationData }: TdQuote): AttestationKey {
@@ -67,12 +66,4 @@ function attestationKeyOf(engine: SignatureEngine, { attestationKey, qeAuthentic
   const made = { key, binding: engine.digest('SHA-256', concatBytes(bytes, data)) };
   attestationKeys.add(engine, [bytes, data], made);
   return made;
-}
-
-function checkBinding(list: CheckList, binding: Uint8Array, { qeReport: { reportData } }: TdQuote): boolean {
-  const bound = equalBytes(reportData.subarray(0, 32), binding) && isZero(reportData.subarray(32));
-  return list.add('quoting-enclave', 'attestation key binding', 'ERR_QE_BINDING', bound, {
-    expected: () => `${hex(binding)}, then zeros`,
-    actual: reportData,
-  });
 }

@@ -1,39 +1,37 @@
 import type { PckExtension } from '../../abi/pck-extension.js';
 import type { QeIdentity } from '../../abi/qe-identity.js';
-import type { TcbInfo } from '../../abi/tcb-info.js';
+import type { DocumentHead, TcbInfo } from '../../abi/tcb-info.js';
 import type { TdQuote } from '../../abi/td-quote.js';
+import { equalBytes } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
 import type { CheckList } from '../check-codes.js';
-import { type Absence, addAbsent } from './check-identity.js';
 import type { OpenedCollateral } from './collateral.js';
+import { checkPart, type Part } from './part.js';
 import type { TdxPolicy } from './policy.js';
 import { shortfallText, type TdxTcb } from './tcb.js';
 import { evaluateTcb, relaunchStatus, type TcbEvaluation, type TcbStatus } from './tcb-evaluation.js';
 
 const DEFAULT_STATUSES: readonly TcbStatus[] = ['UpToDate', 'SWHardeningNeeded'];
 
-/** What a TCB is evaluated by: all of it proven. */
-export interface TcbInputs {
-  readonly quote: TdQuote;
-  readonly extension: PckExtension;
-  readonly tcbInfo: TcbInfo;
-  readonly identity: QeIdentity;
-  readonly collateral: OpenedCollateral;
-}
-
 /** Row 16: the levels that the platform reaches, and whether the policy accepts their status. */
-export function checkTcb(list: CheckList, inputs: TcbInputs | Absence, policy: TdxPolicy): TdxTcb | undefined {
-  if ('why' in inputs) {
-    for (const name of ['TCB level', 'TCB status']) addAbsent(list, 'tcb', name, inputs);
+export function checkTcb(
+  list: CheckList,
+  { teeTcbSvn, teeTcbSvn2, qeReport }: TdQuote,
+  inputs: Part<readonly [readonly [PckExtension, TcbInfo], QeIdentity]>,
+  collateral: OpenedCollateral,
+  policy: TdxPolicy,
+): TdxTcb | undefined {
+  if (inputs.fault !== undefined) {
+    for (const name of ['TCB level', 'TCB status']) checkPart(list, 'tcb', name, inputs);
     return undefined;
   }
-  const { quote, extension, tcbInfo, identity, collateral } = inputs;
+  const [[pck, tcbInfo], identity] = inputs.value;
+  const numberOf = ({ head }: { head: Part<DocumentHead> }): number => head.value?.tcbEvaluationDataNumber ?? 0;
   const evaluate = (teeTcbSvn: Uint8Array): TcbEvaluation =>
-    evaluateTcb({ pck: extension, teeTcbSvn, qeIsvsvn: quote.qeReport.isvsvn }, tcbInfo, identity);
-  const launch = evaluate(quote.teeTcbSvn);
-  const current = quote.teeTcbSvn2 === undefined ? undefined : evaluate(quote.teeTcbSvn2);
+    evaluateTcb({ pck, teeTcbSvn, qeIsvsvn: qeReport.isvsvn }, tcbInfo, identity);
+  const launch = evaluate(teeTcbSvn);
+  const current = teeTcbSvn2 && (equalBytes(teeTcbSvn, teeTcbSvn2) ? launch : evaluate(teeTcbSvn2));
   const status = current === undefined ? launch.status : relaunchStatus(launch.status, current.status);
-  const shortfall = launch.shortfall.length > 0 ? launch.shortfall : (current?.shortfall ?? []);
   checkLevel(list, 'TCB level', launch, policy);
   if (current !== undefined) checkLevel(list, 'current TCB level', current, policy);
   checkStatus(list, 'TCB status', status, policy);
@@ -41,43 +39,41 @@ export function checkTcb(list: CheckList, inputs: TcbInputs | Absence, policy: T
   return {
     status,
     platform: launch.platform,
-    ...(launch.module === undefined ? {} : { tdxModule: launch.module }),
+    ...(launch.module && { tdxModule: launch.module }),
     qe: launch.qe,
-    ...(current === undefined ? {} : { current: current.status }),
+    ...(current && { current: current.status }),
     // A copy: the document is remembered for the next verification.
-    ...(launch.tcbDate === undefined ? {} : { tcbDate: new Date(launch.tcbDate) }),
+    ...(launch.tcbDate && { tcbDate: new Date(launch.tcbDate) }),
     advisoryIds: [...launch.advisoryIds],
-    evaluationDataNumber: Math.min(tcbInfo.tcbEvaluationDataNumber, identity.tcbEvaluationDataNumber),
+    evaluationDataNumber: Math.min(numberOf(collateral.tcbInfo), numberOf(collateral.qeIdentity)),
     collateralExpires: new Date(collateral.expires),
-    fmspc: hex(extension.fmspc),
-    pceId: Number.parseInt(hex(extension.pceId), 16),
-    sgxTcb: [...extension.sgxComponents],
-    pcesvn: extension.pcesvn,
-    ...(status === 'NotSupported' ? { shortfall: [...shortfall] } : {}),
+    fmspc: hex(pck.fmspc),
+    pceId: Number.parseInt(hex(pck.pceId), 16),
+    sgxTcb: [...pck.sgxComponents],
+    pcesvn: pck.pcesvn,
+    ...(status === 'NotSupported' && { shortfall: [launch, current].find(isShort)?.shortfall.slice() ?? [] }),
   };
 }
 
-function checkLevel(list: CheckList, name: string, { shortfall }: TcbEvaluation, policy: TdxPolicy): void {
+const isShort = (evaluation: TcbEvaluation | undefined): boolean => (evaluation?.shortfall.length ?? 0) > 0;
+
+function checkLevel(list: CheckList, name: string, evaluation: TcbEvaluation, policy: TdxPolicy): void {
+  const short = isShort(evaluation);
   const allowed = policy.allowUnsupportedTcb === true;
-  const text = shortfallText(shortfall);
-  list.add('tcb', name, 'ERR_TCB_NOT_SUPPORTED', shortfall.length === 0 || allowed, {
-    expected: "one of Intel's levels",
-    actual:
-      shortfall.length === 0 ? 'reached' : `none is reached: ${text}${allowed ? ', which the policy allows' : ''}`,
-  });
+  const none = `none is reached: ${shortfallText(evaluation.shortfall)}${allowed ? ', which the policy allows' : ''}`;
+  list.add('tcb', name, 'ERR_TCB_NOT_SUPPORTED', !short || allowed, { actual: short ? none : 'reached' });
 }
 
 function checkStatus(list: CheckList, name: string, status: TcbStatus | undefined, policy: TdxPolicy): void {
-  const accepted: readonly TcbStatus[] = policy.acceptedTcbStatuses ?? DEFAULT_STATUSES;
-  const unsupported = status === 'NotSupported' && policy.allowUnsupportedTcb === true;
-  if (status === 'NotSupported' && !unsupported) {
+  const accepted: readonly (TcbStatus | undefined)[] = policy.acceptedTcbStatuses ?? DEFAULT_STATUSES;
+  const unsupported = status === 'NotSupported';
+  if (unsupported && policy.allowUnsupportedTcb !== true) {
     list.notChecked('tcb', name, 'no level is reached');
     return;
   }
   // What Intel has revoked is not for a policy to accept.
-  const ok = unsupported || (status !== undefined && status !== 'Revoked' && accepted.includes(status));
-  list.add('tcb', name, 'ERR_TCB_STATUS', ok, {
-    expected: accepted.join(' or '),
+  list.add('tcb', name, 'ERR_TCB_STATUS', unsupported || (status !== 'Revoked' && accepted.includes(status)), {
+    expected: accepted,
     actual: status ?? 'not in a quote of TDX 1.0',
   });
 }

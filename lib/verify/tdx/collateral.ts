@@ -1,55 +1,74 @@
 import type { RevocationList } from '../../abi/crl.js';
-import { IntelJson } from '../../abi/intel-json.js';
 import { certificateInputs } from '../../abi/pem.js';
 import { type QeIdentity, readQeIdentity } from '../../abi/qe-identity.js';
 import { readSignedJson } from '../../abi/signed-json.js';
 import { type DocumentHead, readDocumentHead, readTcbInfo, type TcbInfo } from '../../abi/tcb-info.js';
 import { parseIntelCrl, type TdxCollateral } from '../../abi/tdx-collateral.js';
 import { type Certificate, namesIssuer, parseCertificate } from '../../abi/x509.js';
-import { copyBytes, equalBytes, utf8Bytes } from '../../base/bytes.js';
+import { equalBytes, utf8Bytes } from '../../base/bytes.js';
 import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import { isListIssuedBy } from '../certificate-signature.js';
-import { messageOf } from '../refusal.js';
-import { certificateFaults, isNamed, type PckChain, publicKeyDigest } from './pck-chain.js';
+import { collateralInputs, copyCollateral } from './collateral-option.js';
+import { attempt, dependent, type Fault, type Part } from './part.js';
+import { type IssuedCertificate, isNamed, issuedBy, type PckChain, publicKeyDigest } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
-/** The outcome of one part of the collateral: what it holds, or why nothing can be said about it. */
-export type Opened<Value> = { readonly value: Value; readonly fault?: undefined } | { readonly fault: string };
-
-/** The certificates behind a signed document. */
-export interface DocumentSigner {
-  readonly certificate: Certificate;
+/** The certificate behind a signed document; its faults are those of its root as well. */
+export interface DocumentSigner extends IssuedCertificate {
   readonly root: Certificate;
   /** SHA-256 of the root's DER SubjectPublicKeyInfo, hex. */
   readonly rootKey: string;
-  readonly faults: readonly string[];
 }
 
 /** A document of Intel's: who signed it, and its content once the signature is good. */
 export interface SignedDocument<Content> {
-  readonly signer: Opened<DocumentSigner>;
-  readonly signed: Opened<true>;
+  readonly signer: Part<DocumentSigner>;
+  readonly signed: Part<true>;
   /** Id, version, dates and number; only of a document that is signed. */
-  readonly head?: Opened<DocumentHead>;
+  readonly head: Part<DocumentHead>;
   /** Only of a document of the right id and version. */
-  readonly content?: Opened<Content>;
+  readonly content: Part<Content>;
 }
 
 export interface OpenedCollateral {
-  readonly rootCrl: Opened<RevocationList>;
-  readonly pckCrl: Opened<RevocationList>;
+  readonly rootCrl: Part<RevocationList>;
+  readonly pckCrl: Part<RevocationList>;
   readonly tcbInfo: SignedDocument<TcbInfo>;
   readonly qeIdentity: SignedDocument<QeIdentity>;
   /** The earliest end of both documents, both lists and both signing certificates, as far as they can be read. */
   readonly expires: number;
 }
 
-/** Id and version that each document must have. */
-export const TCB_INFO = /* @__PURE__ */ Object.freeze({ id: 'TDX', version: 3 });
-export const QE_IDENTITY = /* @__PURE__ */ Object.freeze({ id: 'TD_QE', version: 2 });
+/** What a document must be, and how it is read. */
+export interface DocumentKind<Content> {
+  readonly name: string;
+  /** Under which it is in the answer of Intel's service. */
+  readonly member: string;
+  readonly id: string;
+  readonly version: number;
+  readonly read: (value: unknown) => Content;
+}
 
+export const TCB_INFO: DocumentKind<TcbInfo> = {
+  name: 'TCB info',
+  member: 'tcbInfo',
+  id: 'TDX',
+  version: 3,
+  read: readTcbInfo,
+};
+export const QE_IDENTITY: DocumentKind<QeIdentity> = {
+  name: 'QE identity',
+  member: 'enclaveIdentity',
+  id: 'TD_QE',
+  version: 2,
+  read: readQeIdentity,
+};
+
+const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' } as const;
+const UNSIGNED: Fault = { fault: 'no document that Intel signed' };
+const NOT_SIGNED = 'ERR_COLLATERAL_SIGNATURE';
 const known = /* @__PURE__ */ new Remembered<OpenedCollateral>(32, 256 * 1024);
 
 /** Forgets all collateral, so that the next verification pays for its signatures again. For measurements. */
@@ -67,176 +86,126 @@ export function openCollateral(
   given: TdxCollateral,
   chain: PckChain,
 ): OpenedCollateral | Promise<OpenedCollateral> {
-  return known.find(engine, inputsOf(given, chain)) ?? openNew(engine, given, chain);
+  return known.find(engine, inputsOf(given, chain)) ?? openNew(engine, copyCollateral(given), chain);
 }
+
+const inputsOf = (collateral: TdxCollateral, { root, ca }: PckChain): (Uint8Array | string)[] =>
+  collateralInputs(collateral, [root.certificate.der, ca.certificate.der]);
 
 function openNew(
   engine: SignatureEngine,
-  given: TdxCollateral,
+  collateral: TdxCollateral,
   chain: PckChain,
 ): OpenedCollateral | Promise<OpenedCollateral> {
-  const collateral = copyOf(given);
-  const inputs = inputsOf(collateral, chain);
   const { tcbInfoIssuerChain, qeIdentityIssuerChain } = collateral;
   const infoSigner = openSigner(engine, tcbInfoIssuerChain, chain);
   const sameSigner = qeIdentityIssuerChain === tcbInfoIssuerChain;
+  const identitySigner = sameSigner ? infoSigner : openSigner(engine, qeIdentityIssuerChain, chain);
   const parts = [
     openList(engine, collateral.rootCaCrl, chain.root),
     openList(engine, collateral.pckCrl, chain.ca),
-    openDocument(engine, {
-      text: collateral.tcbInfo,
-      member: 'tcbInfo',
-      signature: collateral.tcbInfoSignature,
-      signer: infoSigner,
-      kind: TCB_INFO,
-      read: readTcbInfo,
-    }),
-    openDocument(engine, {
-      text: collateral.qeIdentity,
-      member: 'enclaveIdentity',
-      signature: collateral.qeIdentitySignature,
-      signer: sameSigner ? infoSigner : openSigner(engine, qeIdentityIssuerChain, chain),
-      kind: QE_IDENTITY,
-      read: readQeIdentity,
-    }),
+    openDocument(engine, TCB_INFO, collateral.tcbInfo, collateral.tcbInfoSignature, infoSigner),
+    openDocument(engine, QE_IDENTITY, collateral.qeIdentity, collateral.qeIdentitySignature, identitySigner),
   ] as const;
   return whenAll(parts, (rootCrl, pckCrl, tcbInfo, qeIdentity) => {
     const opened = { rootCrl, pckCrl, tcbInfo, qeIdentity, expires: 0 };
     opened.expires = expiryOf(opened);
     const isSigned = [rootCrl, pckCrl, tcbInfo.signed, qeIdentity.signed].every(({ fault }) => fault === undefined);
-    if (isSigned) known.add(engine, inputs, opened);
+    if (isSigned) known.add(engine, inputsOf(collateral, chain), opened);
     return opened;
   });
 }
 
+/** Collateral of which there is nothing. */
+export function absentCollateral(why: Fault): OpenedCollateral {
+  const document = { signer: why, signed: why, head: why, content: why };
+  return { rootCrl: why, pckCrl: why, tcbInfo: document, qeIdentity: document, expires: 0 };
+}
+
 function expiryOf({ rootCrl, pckCrl, tcbInfo, qeIdentity }: OpenedCollateral): number {
-  const ends: (Date | undefined)[] = [];
-  for (const list of [rootCrl, pckCrl]) if (list.fault === undefined) ends.push(list.value.nextUpdate);
-  for (const { signer, head } of [tcbInfo, qeIdentity]) {
-    if (signer.fault === undefined) ends.push(signer.value.certificate.notAfter);
-    if (head !== undefined && head.fault === undefined) ends.push(head.value.nextUpdate);
-  }
-  return ends.reduce((least, end) => Math.min(least, end?.getTime() ?? least), Number.POSITIVE_INFINITY);
-}
-
-function inputsOf(collateral: TdxCollateral, chain: PckChain): (Uint8Array | string)[] {
-  return [
-    collateral.tcbInfo,
-    collateral.tcbInfoSignature ?? '',
-    collateral.tcbInfoIssuerChain,
-    collateral.qeIdentity,
-    collateral.qeIdentitySignature ?? '',
-    collateral.qeIdentityIssuerChain,
-    collateral.rootCaCrl,
-    collateral.pckCrl,
-    chain.root.der,
-    chain.ca.der,
-  ];
-}
-
-/** The verifier's own: the caller's memory may change while signatures are verified, and after. */
-function copyOf(given: TdxCollateral): TdxCollateral {
-  const copy = { ...given };
-  for (const name of ['tcbInfoSignature', 'qeIdentitySignature', 'pckCrl', 'rootCaCrl'] as const) {
-    const bytes = given[name];
-    if (bytes !== undefined) copy[name] = copyBytes(bytes);
-  }
-  return copy;
+  const ends = [rootCrl, pckCrl, tcbInfo.head, qeIdentity.head].map(({ value }) => value?.nextUpdate);
+  for (const { signer } of [tcbInfo, qeIdentity]) ends.push(signer.value?.certificate.notAfter);
+  return Math.min(...ends.map((end) => end?.getTime() ?? Number.POSITIVE_INFINITY));
 }
 
 function openList(
   engine: SignatureEngine,
   bytes: Uint8Array,
-  issuer: Certificate,
-): Opened<RevocationList> | Promise<Opened<RevocationList>> {
-  const list = attempt(() => parseIntelCrl(bytes));
+  { certificate: issuer }: IssuedCertificate,
+): Part<RevocationList> | Promise<Part<RevocationList>> {
+  const list = attempt('ERR_CRL', () => parseIntelCrl(bytes));
   if (list.fault !== undefined) return list;
-  const { value } = list;
-  if (value.unknownCritical.length > 0) return { fault: 'a critical extension that is not understood' };
-  return whenAll(
-    [isListIssuedBy(engine, value, issuer)],
-    (isIssued): Opened<RevocationList> =>
-      isIssued
-        ? list
-        : { fault: `a list of ${value.issuer.commonName} that ${issuer.subject.commonName} has not signed` },
-  );
+  if (list.value.unknownCritical.length > 0) {
+    return { fault: 'a critical extension that is not understood', code: 'ERR_CRL' };
+  }
+  return whenAll([isListIssuedBy(engine, list.value, issuer)], (isIssued): Part<RevocationList> => {
+    if (isIssued) return list;
+    const fault = `a list of ${list.value.issuer.commonName} that ${issuer.subject.commonName} has not signed`;
+    return { fault, code: 'ERR_CRL' };
+  });
 }
 
 /** PEM of the TCB signing certificate and its root. */
 function openSigner(
   engine: SignatureEngine,
   pem: string,
-  chain: PckChain,
-): Opened<DocumentSigner> | Promise<Opened<DocumentSigner>> {
+  { root: { certificate: knownRoot, faults: knownFaults }, rootKey: knownKey }: PckChain,
+): Part<DocumentSigner> | Promise<Part<DocumentSigner>> {
   // Of the root that is in the quote everything is known.
-  const isRoot = (der: Uint8Array): boolean => equalBytes(der, chain.root.der);
-  const certificates = attempt(() =>
-    certificateInputs(pem).map((der) => (isRoot(der) ? chain.root : parseCertificate(der))),
+  const certificates = attempt(NOT_SIGNED, () =>
+    certificateInputs(pem).map((der) => (equalBytes(der, knownRoot.der) ? knownRoot : parseCertificate(der))),
   );
   if (certificates.fault !== undefined) return certificates;
-  const [certificate, root] = certificates.value;
-  if (certificate === undefined || root === undefined || certificates.value.length > 2) {
-    return { fault: 'not the TCB signing certificate and its root' };
+  const [leaf, root, more] = certificates.value;
+  const isChain = leaf !== undefined && root !== undefined && more === undefined && namesIssuer(leaf, root);
+  if (!isChain || !isNamed(leaf, /SGX TCB Signing$/) || !isNamed(root, /SGX Root CA$/)) {
+    return { fault: 'not the TCB signing certificate and its root', code: NOT_SIGNED };
   }
-  if (!isNamed(certificate, /SGX TCB Signing$/) || !isNamed(root, /SGX Root CA$/) || !namesIssuer(certificate, root)) {
-    return { fault: 'not the TCB signing certificate and its root' };
-  }
-  const isKnown = root === chain.root;
-  const rootKey = isKnown ? chain.rootKey : publicKeyDigest(engine, root);
-  const rootFaults = isKnown ? chain.rootFaults : certificateFaults(engine, root, root);
-  return whenAll([certificateFaults(engine, certificate, root), rootFaults], (own, others) => ({
-    value: { certificate, root, rootKey, faults: [...own, ...others] },
+  const isKnown = root === knownRoot;
+  const rootKey = isKnown ? knownKey : publicKeyDigest(engine, root);
+  const parts = [
+    issuedBy(engine, leaf, root),
+    isKnown ? { faults: knownFaults } : issuedBy(engine, root, root),
+  ] as const;
+  return whenAll(parts, ({ certificate, faults }, others) => ({
+    value: { certificate, root, rootKey, faults: [...faults, ...others.faults] },
   }));
-}
-
-interface DocumentInput<Content> {
-  readonly text: string;
-  readonly member: string;
-  readonly signature: Uint8Array | undefined;
-  readonly signer: Opened<DocumentSigner> | Promise<Opened<DocumentSigner>>;
-  readonly kind: { readonly id: string; readonly version: number };
-  readonly read: (value: unknown) => Content;
 }
 
 function openDocument<Content>(
   engine: SignatureEngine,
-  input: DocumentInput<Content>,
+  kind: DocumentKind<Content>,
+  text: string,
+  separate: Uint8Array | undefined,
+  signing: Part<DocumentSigner> | Promise<Part<DocumentSigner>>,
 ): SignedDocument<Content> | Promise<SignedDocument<Content>> {
-  return whenAll([input.signer], (signer): SignedDocument<Content> | Promise<SignedDocument<Content>> => {
-    if (signer.fault !== undefined) return { signer, signed: { fault: 'no signing certificate' } };
-    const document = attempt(() => readSignedJson(input.text, input.member));
-    if (document.fault !== undefined) return { signer, signed: document };
+  return whenAll([signing], (signer): SignedDocument<Content> | Promise<SignedDocument<Content>> => {
+    const unsigned = (signed: Fault) => ({ signer, signed, head: UNSIGNED, content: UNSIGNED });
+    if (signer.fault !== undefined) return unsigned(dependent(signer));
+    const document = attempt(NOT_SIGNED, () => readSignedJson(text, kind.member));
+    if (document.fault !== undefined) return unsigned(document);
     const { certificate, faults } = signer.value;
-    const mark = input.signature ?? document.value.signature;
     const key = certificate.publicKey;
-    if (mark === undefined) return { signer, signed: { fault: 'no signature' } };
-    if (faults.length > 0 || key === undefined) return { signer, signed: { fault: faults.join(', ') } };
-    const message = utf8Bytes(document.value.text);
-    const verdict = verifySignature(engine, key, { scheme: 'ecdsa', hash: 'SHA-256' }, message, mark);
+    const signature = separate ?? document.value.signature;
+    if (key === undefined || faults.length > 0 || signature === undefined) {
+      return unsigned({ fault: faults.join(', ') || 'no signature', code: NOT_SIGNED });
+    }
+    const verdict = verifySignature(engine, key, SCHEME, utf8Bytes(document.value.text), signature);
     return whenAll([verdict], (isSigned) =>
       isSigned
-        ? readDocument(signer, document.value.value, input)
-        : { signer, signed: { fault: 'the signature is not valid' } },
+        ? { signer, signed: { value: true }, ...readDocument(kind, document.value.value) }
+        : unsigned({ fault: 'the signature is not valid', code: NOT_SIGNED }),
     );
   });
 }
 
 /** Of a document that is signed. */
 function readDocument<Content>(
-  signer: Opened<DocumentSigner>,
+  { name, id, version, read }: DocumentKind<Content>,
   value: unknown,
-  { member, kind, read }: DocumentInput<Content>,
-): SignedDocument<Content> {
-  const signed = { value: true } as const;
-  const head = attempt(() => readDocumentHead(new IntelJson(value, member)));
-  const isKind = head.fault === undefined && head.value.id === kind.id && head.value.version === kind.version;
-  return isKind ? { signer, signed, head, content: attempt(() => read(value)) } : { signer, signed, head };
-}
-
-function attempt<Value>(work: () => Value): Opened<Value> {
-  try {
-    return { value: work() };
-  } catch (error) {
-    return { fault: messageOf(error) };
-  }
+): Pick<SignedDocument<Content>, 'head' | 'content'> {
+  const head = attempt('ERR_COLLATERAL', () => readDocumentHead(value, name));
+  if (head.fault !== undefined) return { head: dependent(head), content: head };
+  const isKind = head.value.id === id && head.value.version === version;
+  return { head, content: isKind ? attempt('ERR_COLLATERAL', () => read(value)) : { fault: 'another document' } };
 }

@@ -7,11 +7,12 @@ import type { SignatureEngine } from '../../engine/engine.js';
 import type { CheckList } from '../check-codes.js';
 import type { HardwareVerification } from '../hardware.js';
 import type { CheckedEvidenceOptions } from '../options.js';
-import { messageOf } from '../refusal.js';
 import { hasProvenClaims, type TdxFacts } from '../result.js';
 import { identifyTdxParavisor } from './paravisor.js';
-import { type CheckedTdQuote, certificateFacts, checkTdQuote, tdQuoteWarnings } from './td-quote.js';
+import { attempt, both, checkPart, type Judgement, passes } from './part.js';
+import { certificateFacts, checkTdQuote, tdQuoteWarnings } from './td-quote.js';
 
+const TD_REPORT = 'ERR_TD_REPORT';
 /** Reserved fields that no hash covers. The others may be a newer module's, and are hashed. */
 const UNHASHED: readonly number[] = [0x004, 0x0c0, 0x1ef];
 
@@ -27,18 +28,27 @@ export async function verifyTdxHardware(
   options: CheckedEvidenceOptions,
 ): Promise<HardwareVerification> {
   list.equal('report', 'hardware report type', 'ERR_REPORT_TYPE', 'tdx', hcl.reportType);
-  const report = checkTdReport(list, hcl.hardwareReport);
+  const read = attempt(TD_REPORT, () => parseTdReport(hcl.hardwareReport));
+  const report = checkPart(list, 'report', 'TD report', read, integrityOf);
   const { policy, anchors, now } = options;
   const collateral = options.collateral ?? evidence.tdxCollateral;
   const verified = await checkTdQuote(engine, list, evidence.tdQuote, { collateral, policy, anchors, now });
-  const { quote } = verified;
-  const equal = checkEquality(list, report, quote);
+  const { quote, tcb, chain } = verified;
+  const equal = passes(list, () => {
+    // Only the processor can check a TD report: that it is the one that was quoted is what makes it anything.
+    const pair = both(report, quote === undefined ? { fault: 'no TD quote' } : { value: quote });
+    checkPart(list, 'report', 'TD quote matches TD report', pair, equalityOf);
+  });
   const genuine = verified.genuine && equal;
-  const facts = factsOf(engine, verified, genuine);
-  const warnings = [...tdQuoteWarnings(verified), ...(report?.unknownFields ?? []).map(reservedWarning)];
+  const facts: Partial<TdxFacts> = {
+    ...(quote && genuine && { tdQuote: quote }),
+    ...(tcb && { tcb }),
+    ...(chain && { certificates: certificateFacts(engine, chain, verified.collateral) }),
+  };
+  const warnings = [...tdQuoteWarnings(verified), ...(report.value?.unknownFields ?? []).map(reservedWarning)];
   return {
     tee: 'tdx',
-    ...(quote !== undefined && genuine ? { paravisor: identifyTdxParavisor(quote, policy.tdx ?? {}) } : {}),
+    ...(quote && genuine && { paravisor: identifyTdxParavisor(quote, policy.tdx ?? {}) }),
     warnings,
     result: (common, ok) =>
       ok && facts.tdQuote !== undefined && facts.certificates !== undefined && hasProvenClaims(common)
@@ -47,51 +57,19 @@ export async function verifyTdxHardware(
   };
 }
 
-function factsOf(
-  engine: SignatureEngine,
-  { quote, tcb, chain, collateral }: CheckedTdQuote,
-  genuine: boolean,
-): Partial<TdxFacts> {
-  return {
-    ...(quote !== undefined && genuine ? { tdQuote: quote } : {}),
-    ...(tcb === undefined ? {} : { tcb }),
-    ...(chain === undefined ? {} : { certificates: certificateFacts(engine, chain, collateral) }),
-  };
-}
-
-function checkTdReport(list: CheckList, bytes: Uint8Array): TdReport | undefined {
-  const name = 'TD report';
-  let report: TdReport;
-  try {
-    report = parseTdReport(bytes);
-  } catch (error) {
-    list.add('report', name, 'ERR_TD_REPORT', false, { actual: messageOf(error) });
-    return undefined;
-  }
+function integrityOf(report: TdReport): Judgement {
   const { teeTcbInfo, teeInfo } = tdReportHashes(report);
   const faults: string[] = [];
   if (!teeTcbInfo) faults.push('TEE_TCB_INFO_HASH is not that of TEE_TCB_INFO');
   if (!teeInfo) faults.push('TEE_INFO_HASH is not that of TDINFO');
   if (report.unknownFields.some(({ offset }) => UNHASHED.includes(offset))) faults.push('reserved bytes are not zero');
-  list.add('report', name, 'ERR_TD_REPORT', faults.length === 0, {
-    expected: 'hashes of its parts',
-    actual: faults.join(', ') || 'hashes of its parts',
-  });
-  return report;
+  return { code: TD_REPORT, ok: faults.length === 0, actual: faults.join(', ') || 'hashes of its parts' };
 }
 
-/** Only the processor can check a TD report: that it is the one that was quoted is what makes it anything. */
-function checkEquality(list: CheckList, report: TdReport | undefined, quote: TdQuote | undefined): boolean {
-  const name = 'TD quote matches TD report';
-  if (report === undefined || quote === undefined) {
-    list.notChecked('report', name, report === undefined ? 'no TD report' : 'no TD quote');
-    return false;
-  }
+function equalityOf([report, quote]: readonly [TdReport, TdQuote]): Judgement {
   const different = tdDifferences(report, quote);
-  return list.add('report', name, 'ERR_TDREPORT_MISMATCH', different.length === 0, {
-    expected: 'equal in every field',
-    actual: different.length === 0 ? 'equal' : `different in ${different.join(', ')}`,
-  });
+  const actual = different.length === 0 ? 'equal' : `different in ${different.join(', ')}`;
+  return { code: 'ERR_TDREPORT_MISMATCH', ok: different.length === 0, actual };
 }
 
 function reservedWarning({ offset, bytes }: TdReport['unknownFields'][number]): string {

@@ -5,23 +5,25 @@ import { hex } from '../../base/hex.js';
 import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { isIssuedBy } from '../certificate-signature.js';
-import { messageOf } from '../refusal.js';
 import type { CertificateFacts } from '../result.js';
+import { attempt, type Part } from './part.js';
 import { Remembered } from './remembered.js';
+
+/** A certificate, and what is wrong with it and its signature. */
+export interface IssuedCertificate {
+  readonly certificate: Certificate;
+  readonly faults: readonly string[];
+}
 
 /** PCK certificate, its CA and the root, with the outcome of their signatures. */
 export interface PckChain {
-  readonly leaf: Certificate;
-  readonly ca: Certificate;
-  readonly root: Certificate;
+  readonly leaf: IssuedCertificate;
+  readonly ca: IssuedCertificate;
+  readonly root: IssuedCertificate;
   /** SHA-256 of the root's DER SubjectPublicKeyInfo, hex. */
   readonly rootKey: string;
-  readonly leafFaults: readonly string[];
-  readonly caFaults: readonly string[];
-  readonly rootFaults: readonly string[];
-  /** Intel's extension of the PCK certificate, or why it cannot be read. */
-  readonly extension?: PckExtension;
-  readonly extensionError?: string;
+  /** Intel's extension of the PCK certificate. */
+  readonly extension: Part<PckExtension>;
 }
 
 const MAXIMUM_CERTIFICATES = 8;
@@ -56,15 +58,11 @@ function openNew(
   if (leaf === undefined || ca === undefined || root === undefined || certificates.length > 3) return undefined;
   if (!isNamed(leaf, / ?SGX PCK Certificate$/) || !isNamed(ca, /SGX PCK (Platform|Processor) CA$/)) return undefined;
   if (!isNamed(root, /SGX Root CA$/) || !namesIssuer(leaf, ca) || !namesIssuer(ca, root)) return undefined;
-  const faults = [
-    certificateFaults(engine, leaf, ca),
-    certificateFaults(engine, ca, root),
-    certificateFaults(engine, root, root),
-  ] as const;
-  return whenAll(faults, (leafFaults, caFaults, rootFaults) => {
-    const rootKey = publicKeyDigest(engine, root);
-    const chain = Object.assign({ leaf, ca, root, rootKey, leafFaults, caFaults, rootFaults }, readExtension(leaf));
-    if (leafFaults.length + caFaults.length + rootFaults.length === 0) known.add(engine, [pem], chain);
+  const parts = [issuedBy(engine, leaf, ca), issuedBy(engine, ca, root), issuedBy(engine, root, root)] as const;
+  return whenAll(parts, (leaf, ca, root) => {
+    const extension = attempt('ERR_CERTIFICATE_FORMAT', () => parsePckExtension(leaf.certificate));
+    const chain = { leaf, ca, root, rootKey: publicKeyDigest(engine, root.certificate), extension };
+    if (leaf.faults.length + ca.faults.length + root.faults.length === 0) known.add(engine, [pem], chain);
     return chain;
   });
 }
@@ -81,7 +79,7 @@ export function publicKeyDigest(engine: SignatureEngine, { spki }: Certificate):
 const fingerprints = /* @__PURE__ */ new WeakMap<Certificate, string>();
 
 /** A certificate for people. Nothing of it is the certificate's own, which may be remembered for the next verification. */
-export function factsOf(engine: SignatureEngine, certificate: Certificate): CertificateFacts {
+export function factsOf(engine: SignatureEngine, { certificate }: IssuedCertificate): CertificateFacts {
   const { subject, issuer, serial, notBefore, notAfter, der } = certificate;
   const fingerprint = fingerprints.get(certificate) ?? hex(engine.digest('SHA-256', der));
   fingerprints.set(certificate, fingerprint);
@@ -96,14 +94,14 @@ export function factsOf(engine: SignatureEngine, certificate: Certificate): Cert
 }
 
 /**
- * What is wrong with a certificate of Intel's hierarchy and its issuer: P-256 with SHA-256 everywhere, CAs that say so, leaves
- * that are not CAs, no critical extension that is not understood. Empty when nothing is.
+ * A certificate of Intel's hierarchy by its issuer: P-256 with SHA-256 everywhere, CAs that say so, leaves that are not CAs, no
+ * critical extension that is not understood.
  */
-export function certificateFaults(
+export function issuedBy(
   engine: SignatureEngine,
   certificate: Certificate,
   issuer: Certificate,
-): string[] | Promise<string[]> {
+): IssuedCertificate | Promise<IssuedCertificate> {
   const faults: string[] = [];
   const { publicKey, signatureAlgorithm, unknownCritical, hasNameConstraints } = certificate;
   const { scheme } = signatureAlgorithm;
@@ -114,14 +112,6 @@ export function certificateFaults(
   if (!isNamed(certificate, / CA$/) && isCertificateAuthority(certificate)) faults.push('a leaf that is a CA');
   return whenAll([isIssuedBy(engine, certificate, issuer)], (isSigned) => {
     if (!isSigned) faults.push('the signature is not valid');
-    return faults;
+    return { certificate, faults };
   });
-}
-
-function readExtension(leaf: Certificate): Pick<PckChain, 'extension' | 'extensionError'> {
-  try {
-    return { extension: parsePckExtension(leaf) };
-  } catch (error) {
-    return { extensionError: messageOf(error) };
-  }
 }

@@ -1,7 +1,7 @@
 import type { PckExtension } from '../../abi/pck-extension.js';
 import type { QeIdentity } from '../../abi/qe-identity.js';
-import type { IsvLevel, ModuleStatus, PlatformStatus, TcbInfo, TcbLevel } from '../../abi/tcb-info.js';
-import { moduleIdentity, moduleVersion } from './check-identity.js';
+import type { ModuleStatus, PlatformStatus, TcbComponent, TcbInfo, TcbLevel } from '../../abi/tcb-info.js';
+import { moduleOf, moduleVersion } from './check-identity.js';
 
 /** Status of a platform's TCB, as Intel's library says it. */
 export type TcbStatus = PlatformStatus | 'TDRelaunchAdvised' | 'TDRelaunchAdvisedConfigurationNeeded' | 'NotSupported';
@@ -40,81 +40,90 @@ export interface TcbEvaluation {
   readonly shortfall: readonly TcbShortfall[];
 }
 
+/** Places in a platform's levels: before it those of SGX, and behind it those of TDX. */
+const PCESVN = 16;
+const TDX = 17;
+
+function componentName(index: number): string {
+  if (index === PCESVN) return 'pcesvn';
+  return index < PCESVN ? `sgx[${index}]` : `tdx[${index - TDX}]`;
+}
+
 /** Of a module with a version, the module's own identity judges the first two components. */
-const VERSIONED_COMPONENTS = 2;
+const ANY = Number.POSITIVE_INFINITY;
+
+type Svns = (index: number) => number;
 
 /**
  * Evaluates a TCB by Intel's rules (EvaluateTcb of the quote verification library): the first level that is reached in all
  * components at once decides for the platform, the module's and the enclave's own levels for these, and the worst of the
  * three for the whole, without losing that a configuration is needed.
  */
-export function evaluateTcb(tcb: PlatformTcb, tcbInfo: TcbInfo, identity: QeIdentity): TcbEvaluation {
-  const { teeTcbSvn, qeIsvsvn } = tcb;
-  const platform = tcbInfo.levels.find((level) => shortfallOf(tcb, level).length === 0);
-  const versioned = moduleVersion(teeTcbSvn) > 0;
-  const moduleLevels = moduleIdentity(tcbInfo, teeTcbSvn)?.levels ?? [];
-  const module = versioned ? moduleLevels.find(({ isvsvn }) => (teeTcbSvn[0] ?? 0) >= isvsvn) : undefined;
-  const qe = identity.levels.find(({ isvsvn }) => qeIsvsvn >= isvsvn);
+export function evaluateTcb(
+  { pck, teeTcbSvn, qeIsvsvn }: PlatformTcb,
+  tcbInfo: TcbInfo,
+  identity: QeIdentity,
+): TcbEvaluation {
   const shortfall: TcbShortfall[] = [];
-  const lowest = tcbInfo.levels.at(-1);
-  if (platform === undefined && lowest !== undefined) shortfall.push(...shortfallOf(tcb, lowest));
-  if (versioned && module === undefined) shortfall.push(below('TDX module', teeTcbSvn[0] ?? 0, moduleLevels));
-  if (qe === undefined) shortfall.push(below('quoting enclave', qeIsvsvn, identity.levels));
-  let earliest: Date | undefined;
   const advisoryIds = new Set<string>();
-  for (const level of [platform, module, qe]) {
-    if (level === undefined) continue;
-    if (earliest === undefined || level.tcbDate.getTime() < earliest.getTime()) earliest = level.tcbDate;
-    for (const id of level.advisoryIds) advisoryIds.add(id);
-  }
-  const moduleStatus = versioned ? (module?.status ?? 'NotSupported') : undefined;
+  let tcbDate: Date | undefined;
+  // The status of the highest level that is reached; without one, what keeps from the lowest is noted.
+  const reach = <Status>(levels: readonly TcbLevel<Status>[], svnOf: Svns, nameOf: (index: number) => string) => {
+    const lacks = ({ svn }: TcbComponent, index: number): boolean => svnOf(index) < svn;
+    const level = levels.find(({ tcb }) => !tcb.some(lacks));
+    if (level === undefined) {
+      levels.at(-1)?.tcb.forEach((component, index) => {
+        if (!lacks(component, index)) return;
+        const { svn: required, category, type } = component;
+        const kind = { ...(category !== undefined && { category }), ...(type !== undefined && { type }) };
+        shortfall.push({ component: nameOf(index), ...kind, actual: svnOf(index), required });
+      });
+      return 'NotSupported';
+    }
+    if (tcbDate === undefined || level.tcbDate.getTime() < tcbDate.getTime()) tcbDate = level.tcbDate;
+    for (const id of level.advisoryIDs ?? []) advisoryIds.add(id);
+    return level.tcbStatus;
+  };
+  const isVersioned = moduleVersion(teeTcbSvn) > 0;
+  const tdx = (index: number): number => (isVersioned && index < 2 ? ANY : (teeTcbSvn[index] ?? 0));
+  const svnOf = (index: number): number =>
+    index < PCESVN ? (pck.sgxComponents[index] ?? 0) : index === PCESVN ? pck.pcesvn : tdx(index - TDX);
+  const platform = reach(tcbInfo.tcbLevels, svnOf, componentName);
+  const moduleLevels = moduleOf(tcbInfo, teeTcbSvn)?.tcbLevels ?? [];
+  const module = isVersioned
+    ? reach(
+        moduleLevels,
+        () => teeTcbSvn[0] ?? 0,
+        () => 'TDX module',
+      )
+    : undefined;
+  const qe = reach(
+    identity.tcbLevels,
+    () => qeIsvsvn,
+    () => 'quoting enclave',
+  );
   return {
-    status: converge(platform?.status, moduleStatus, qe?.status),
-    platform: platform?.status ?? 'NotSupported',
-    module: moduleStatus,
-    qe: qe?.status ?? 'NotSupported',
-    tcbDate: earliest,
+    status: converge(platform, module, qe),
+    platform,
+    module,
+    qe,
+    tcbDate,
     advisoryIds: [...advisoryIds].sort(),
     shortfall,
   };
 }
 
-/** Components of a platform that are below those of a level. */
-function shortfallOf({ pck, teeTcbSvn }: PlatformTcb, level: TcbLevel): TcbShortfall[] {
-  const found: TcbShortfall[] = [];
-  const compare = (name: string, components: TcbLevel['sgx'], actual: ArrayLike<number>, from: number): void => {
-    for (let index = from; index < components.length; index++) {
-      const component = components[index];
-      const value = actual[index] ?? 0;
-      if (component === undefined || value >= component.svn) continue;
-      const { svn: required, ...names } = component;
-      found.push({ component: `${name}[${index}]`, ...names, actual: value, required });
-    }
-  };
-  compare('sgx', level.sgx, pck.sgxComponents, 0);
-  if (pck.pcesvn < level.pcesvn) found.push({ component: 'pcesvn', actual: pck.pcesvn, required: level.pcesvn });
-  compare('tdx', level.tdx, teeTcbSvn, moduleVersion(teeTcbSvn) > 0 ? VERSIONED_COMPONENTS : 0);
-  return found;
-}
-
-function below(component: string, actual: number, levels: readonly IsvLevel[]): TcbShortfall {
-  return { component, actual, required: levels.at(-1)?.isvsvn ?? 0 };
-}
-
 /** The worst of three: an old module or enclave makes a platform out of date, and what is revoked stays so. */
 function converge(
-  platform: PlatformStatus | undefined,
-  module: ModuleStatus | 'NotSupported' | undefined,
-  qe: ModuleStatus | undefined,
-): PlatformStatus | 'NotSupported' {
-  if (platform === 'Revoked' || module === 'Revoked' || qe === 'Revoked') return 'Revoked';
-  if (platform === undefined || qe === undefined || module === 'NotSupported') return 'NotSupported';
+  platform: TcbEvaluation['platform'],
+  module: TcbEvaluation['module'],
+  qe: TcbEvaluation['qe'],
+): TcbEvaluation['status'] {
+  const all = [platform, module, qe];
+  if (all.includes('Revoked')) return 'Revoked';
+  if (all.includes('NotSupported')) return 'NotSupported';
   if (module !== 'OutOfDate' && qe !== 'OutOfDate') return platform;
-  if (platform === 'UpToDate' || platform === 'SWHardeningNeeded') return 'OutOfDate';
-  if (platform === 'ConfigurationNeeded' || platform === 'ConfigurationAndSWHardeningNeeded') {
-    return 'OutOfDateConfigurationNeeded';
-  }
-  return platform;
+  return platform.includes('Configuration') ? 'OutOfDateConfigurationNeeded' : 'OutOfDate';
 }
 
 /**
@@ -122,12 +131,11 @@ function converge(
  * under an old module keeps what that module gave it: only a relaunch helps.
  */
 export function relaunchStatus(launch: TcbEvaluation['status'], current: TcbEvaluation['status']): TcbStatus {
-  if (launch === 'Revoked' || current === 'Revoked') return 'Revoked';
-  if (launch === 'NotSupported' || current === 'NotSupported') return 'NotSupported';
-  const launchOld = launch === 'OutOfDate' || launch === 'OutOfDateConfigurationNeeded';
-  const currentGood = current !== 'OutOfDate' && current !== 'OutOfDateConfigurationNeeded';
-  if (!launchOld || !currentGood) return launch;
-  return launch.includes('Configuration') || current.includes('Configuration')
+  const both = [launch, current];
+  if (both.includes('Revoked')) return 'Revoked';
+  if (both.includes('NotSupported')) return 'NotSupported';
+  if (!launch.startsWith('OutOfDate') || current.startsWith('OutOfDate')) return launch;
+  return both.some((status) => status.includes('Configuration'))
     ? 'TDRelaunchAdvisedConfigurationNeeded'
     : 'TDRelaunchAdvised';
 }

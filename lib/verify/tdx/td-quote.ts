@@ -8,16 +8,18 @@ import type { SignatureEngine } from '../../engine/engine.js';
 import { CheckList } from '../check-codes.js';
 import { checkTeePolicy } from '../check-guest.js';
 import { copyBounded } from '../copy.js';
-import { messageOf, refusalOf } from '../refusal.js';
+import type { VerificationPolicy } from '../policy.js';
+import { refusalOf } from '../refusal.js';
 import type { TdxCertificateFacts } from '../result.js';
 import { checkPckChain, findPckChain } from './check-chain.js';
-import { checkDocuments, checkRevocationLists, collateralChecks } from './check-collateral.js';
-import { type Absence, addAbsent, checkModule, checkQuotingEnclave } from './check-identity.js';
+import { checkDocuments, checkRevocationLists } from './check-collateral.js';
+import { checkModule, checkQuotingEnclave } from './check-identity.js';
 import { checkTdPolicy } from './check-policy.js';
 import { checkSignatures, checkVendor } from './check-signatures.js';
 import { checkTcb } from './check-tcb.js';
-import { type OpenedCollateral, openCollateral } from './collateral.js';
+import { absentCollateral, type OpenedCollateral, openCollateral } from './collateral.js';
 import { type CheckedTdQuoteOptions, checkTdQuoteOptions } from './options.js';
+import { attempt, both, checkPart, dependent, type Fault, type Part, passes } from './part.js';
 import { factsOf, type PckChain } from './pck-chain.js';
 import type { TdQuoteVerification, VerifiedTdQuote } from './result.js';
 import { shortfallText, type TdxTcb } from './tcb.js';
@@ -70,6 +72,16 @@ export async function verifyTdQuoteIn(
   return result;
 }
 
+/** What is listed of a quote that cannot be read. */
+const UNREAD = [
+  ['root', 'root is trusted'],
+  ['leaf', 'PCK certificate chain'],
+  ['quoting-enclave', 'QE report signature'],
+  ['report', 'TD quote signature'],
+  ['collateral', 'collateral'],
+  ['tcb', 'TCB status'],
+] as const;
+
 /** Every check of a quote, in the order in which one makes the next one meaningful. */
 export async function checkTdQuote(
   engine: SignatureEngine,
@@ -77,97 +89,64 @@ export async function checkTdQuote(
   bytesOfQuote: Uint8Array | undefined,
   { collateral, policy, anchors, now }: CheckedTdQuoteOptions,
 ): Promise<CheckedTdQuote> {
-  const quote = readQuote(list, bytesOfQuote);
+  const read: Part<TdQuote> =
+    bytesOfQuote === undefined
+      ? { fault: 'absent', code: 'ERR_TD_QUOTE' }
+      : attempt('ERR_TD_QUOTE', () => parseTdQuote(bytesOfQuote));
+  const { value: quote } = checkPart(list, 'report', 'TD quote', read, ({ version, bodyType }) => ({
+    code: 'ERR_TD_QUOTE',
+    ok: true,
+    actual: `version ${version}, body type ${bodyType}`,
+  }));
   if (quote === undefined) {
-    addUnread(list);
+    for (const [subject, name] of UNREAD) list.notChecked(subject, name, 'no TD quote');
     return { genuine: false };
   }
   const before = list.failures;
   checkVendor(list, quote);
   const trust = { trustedKeys: anchors.keysOf('IntelSgx'), now };
   const found = findPckChain(engine, quote, collateral);
-  const chain = checkPckChain(list, found instanceof Promise ? await found : found, trust);
+  const { chain, extension } = checkPckChain(list, found instanceof Promise ? await found : found, trust);
   const chained = list.failures === before;
-  const absence = absenceOf(collateral, chain, policy.tdx?.requireCollateral !== false);
-  const opening =
-    chain === undefined || collateral === undefined ? undefined : openCollateral(engine, collateral, chain);
+  const opening = openFor(engine, list, collateral, chain, policy);
   const opened = opening instanceof Promise ? await opening : opening;
-  if (opened !== undefined && chain !== undefined) checkRevocationLists(list, opened, chain, now);
-  else addAllAbsent(list, absence);
+  checkRevocationLists(list, opened, chain, now);
   const verdict = checkSignatures(list, engine, quote, chain);
   const signed = typeof verdict === 'boolean' ? verdict : await verdict;
-  const documents = opened === undefined ? {} : checkDocuments(list, opened, chain?.extension, trust);
+  const { tcbInfo, qeIdentity } = checkDocuments(list, opened, extension, trust);
   const collateralGood = list.failures === before;
-  const isQuotingEnclave = checkQuotingEnclave(list, quote, documents.qeIdentity, absence);
-  const moduleKnown = checkModule(list, quote, documents.tcbInfo, absence);
-  const { tcbInfo, qeIdentity } = documents;
-  const { extension } = chain ?? {};
-  const inputs =
-    opened !== undefined && extension && tcbInfo && qeIdentity && moduleKnown
-      ? { quote, extension, tcbInfo, identity: qeIdentity, collateral: opened }
-      : absence;
-  const tcb = checkTcb(list, inputs, policy.tdx ?? {});
-  checkTdPolicy(list, policy, quote, { extension, tcb });
+  const isQuotingEnclave = passes(list, () => checkQuotingEnclave(list, quote, qeIdentity));
+  const isModuleKnown = passes(list, () => checkModule(list, quote, tcbInfo));
+  const platform = both(both(extension, tcbInfo), qeIdentity);
+  const inputs = isModuleKnown || platform.fault !== undefined ? platform : { fault: 'another TDX module' };
+  const tcb = checkTcb(list, quote, inputs, opened, policy.tdx ?? {});
+  checkTdPolicy(list, policy, quote, { extension: extension.value, tcb });
   return {
     quote,
-    genuine: chained && signed && (isQuotingEnclave || (absence.skipped && collateral === undefined)),
+    genuine: chained && signed && isQuotingEnclave,
     tcb: collateralGood && isQuotingEnclave ? tcb : undefined,
-    chain,
-    collateral: opened,
+    chain: chain.value,
+    collateral: chain.value && collateral && opened,
   };
 }
 
-/** What cannot be checked without a quote, in a few words. */
-function addUnread(list: CheckList): void {
-  const why = 'no TD quote';
-  list.notChecked('root', 'root is trusted', why);
-  list.notChecked('leaf', 'PCK certificate chain', why);
-  list.notChecked('quoting-enclave', 'QE report signature', why);
-  list.notChecked('report', 'TD quote signature', why);
-  list.notChecked('collateral', 'collateral', why);
-  list.notChecked('tcb', 'TCB status', why);
-}
-
-function readQuote(list: CheckList, bytesOfQuote: Uint8Array | undefined): TdQuote | undefined {
-  const name = 'TD quote';
-  if (bytesOfQuote === undefined) {
-    list.add('report', name, 'ERR_TD_QUOTE', false, { expected: 'a TD quote of version 4 or 5', actual: 'absent' });
-    return undefined;
+/** What there is of collateral; where nothing is, every check that needs some says why. */
+function openFor(
+  engine: SignatureEngine,
+  list: CheckList,
+  collateral: TdxCollateral | undefined,
+  chain: Part<PckChain>,
+  { tdx }: VerificationPolicy,
+): OpenedCollateral | Promise<OpenedCollateral> {
+  if (collateral === undefined) {
+    const absent: Fault =
+      tdx?.requireCollateral === false
+        ? { fault: 'no collateral, and the policy asks for none', skipped: true }
+        : { fault: 'no collateral', code: 'ERR_COLLATERAL_MISSING' };
+    checkPart(list, 'collateral', 'collateral', absent);
+    return absentCollateral(dependent(absent));
   }
-  try {
-    const quote = parseTdQuote(bytesOfQuote);
-    list.add('report', name, 'ERR_TD_QUOTE', true, { actual: `version ${quote.version}, body type ${quote.bodyType}` });
-    return quote;
-  } catch (error) {
-    list.add('report', name, 'ERR_TD_QUOTE', false, {
-      expected: 'a TD quote of version 4 or 5',
-      actual: messageOf(error),
-    });
-    return undefined;
-  }
-}
-
-/** Why what needs collateral cannot be checked. */
-function absenceOf(collateral: TdxCollateral | undefined, chain: PckChain | undefined, required: boolean): Absence {
-  if (collateral === undefined && !required)
-    return { skipped: true, why: 'no collateral, and the policy asks for none' };
-  if (collateral === undefined) return { skipped: false, why: 'no collateral' };
-  return {
-    skipped: false,
-    why: chain === undefined ? 'no certificate chain' : 'no collateral that can be relied upon',
-  };
-}
-
-function addAllAbsent(list: CheckList, absence: Absence): void {
-  const name = 'collateral';
-  if (absence.skipped) list.skipped('collateral', name, absence.why);
-  else if (absence.why === 'no collateral') {
-    list.add('collateral', name, 'ERR_COLLATERAL_MISSING', false, {
-      expected: "TCB info, QE identity and revocation lists of the quote's platform",
-      actual: 'absent',
-    });
-  }
-  for (const check of collateralChecks()) addAbsent(list, 'collateral', check, absence);
+  return chain.fault === undefined ? openCollateral(engine, collateral, chain.value) : absentCollateral(chain);
 }
 
 /** What nothing explains, and what a policy has let pass. */
@@ -200,8 +179,6 @@ export function certificateFacts(
   collateral: OpenedCollateral | undefined,
 ): TdxCertificateFacts {
   const facts = { pck: factsOf(engine, leaf), ca: factsOf(engine, ca), root: factsOf(engine, root) };
-  const signer = collateral?.tcbInfo.signer;
-  return signer === undefined || signer.fault !== undefined
-    ? facts
-    : { ...facts, tcbSigning: factsOf(engine, signer.value.certificate) };
+  const signer = collateral?.tcbInfo.signer.value;
+  return { ...facts, ...(signer && { tcbSigning: factsOf(engine, signer) }) };
 }
