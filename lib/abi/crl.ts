@@ -67,7 +67,8 @@ function readTbs(bytes: Uint8Array, tbs: DerReader, signed: Signed): RevocationL
   wrapped?.end();
   for (const [oid, { critical }] of extensions) if (critical) unknownCritical.add(oid);
   if (!isSameAlgorithm) throw malformed(STRUCTURE, 'two signature algorithms');
-  return { ...signed, issuer, thisUpdate, nextUpdate, revoked, unknownCritical: [...unknownCritical] };
+  // To spread one object into another costs a tenth of what a list takes.
+  return Object.assign(signed, { issuer, thisUpdate, nextUpdate, revoked, unknownCritical: [...unknownCritical] });
 }
 
 function readEntries(bytes: Uint8Array, entries: DerReader, unknownCritical: Set<string>): number[] {

@@ -1,4 +1,5 @@
-import { CheckList as Checks } from '../base/checks.js';
+import { type CheckedValues, CheckList as Checks } from '../base/checks.js';
+import type { CheckSubject } from '../base/errors.js';
 
 /** Every code that a check of evidence can fail with, once, with the sentence that the documentation gives. */
 const TABLE = [
@@ -71,5 +72,16 @@ export const CHECK_CODES: Readonly<Record<CheckCode, string>> = /* @__PURE__ */ 
   /* @__PURE__ */ Object.fromEntries(TABLE) as Record<CheckCode, string>,
 );
 
+/** What a check found: whether the value is good, its code should it not be, and what was compared. */
+export interface Judgement extends CheckedValues {
+  readonly code: CheckCode;
+  readonly ok: boolean;
+}
+
 /** The checks of evidence. */
-export class CheckList extends Checks<CheckCode> {}
+export class CheckList extends Checks<CheckCode> {
+  /** Adds what was found. Returns whether it is good. */
+  judged(subject: CheckSubject, name: string, found: Judgement): boolean {
+    return this.add(subject, name, found.code, found.ok, found);
+  }
+}

@@ -1,13 +1,6 @@
 import type { Certificate } from '../abi/x509.js';
-import type { CheckedValues } from '../base/checks.js';
 import type { CheckSubject } from '../base/errors.js';
-import type { CheckCode, CheckList } from './check-codes.js';
-
-/** What a check found: whether the value is good, its code should it not be, and what was compared. */
-export interface Judgement extends CheckedValues {
-  readonly code: CheckCode;
-  readonly ok: boolean;
-}
+import type { CheckCode, CheckList, Judgement } from './check-codes.js';
 
 /** Whether a certificate is valid now. */
 export function checkValidity(
@@ -17,8 +10,7 @@ export function checkValidity(
   certificate: Certificate,
   now: Date,
 ): void {
-  const found = validity(certificate, now);
-  list.add(subject, name, found.code, found.ok, found);
+  list.judged(subject, name, validity(certificate, now));
 }
 
 /** The same, to be added. */
@@ -27,13 +19,13 @@ export function validity({ notBefore, notAfter }: Certificate, now: Date): Judge
   return within(code, now, notBefore, notAfter);
 }
 
-/** Whether a time is one of those from `from` to `to`. What has no end is never valid. */
+/** Whether a time is one of those from `from` to `to`. A list without an end is never valid: it would hide later revocations. */
 export function within(code: CheckCode, now: Date, from: Date, to: Date | undefined): Judgement {
   const time = now.getTime();
   return {
     code,
     ok: to !== undefined && from.getTime() <= time && time <= to.getTime(),
-    expected: () => `${from.toISOString()} to ${to?.toISOString() ?? 'an end that it does not state'}`,
+    expected: () => `${from.toISOString()} to ${to?.toISOString() ?? 'an end that is missing'}`,
     actual: now,
   };
 }

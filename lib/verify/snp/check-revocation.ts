@@ -4,6 +4,7 @@ import type { SignatureEngine } from '../../engine/engine.js';
 import { isListIssuedBy } from '../certificate-signature.js';
 import type { CheckList } from '../check-codes.js';
 import { messageOf } from '../refusal.js';
+import { within } from '../validity.js';
 import type { ChainCertificate } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
 
@@ -50,7 +51,9 @@ export async function checkRevocation(
     });
     return;
   }
-  for (const current of genuine) checkCurrent(list, current, now);
+  for (const { thisUpdate, nextUpdate } of genuine) {
+    list.judged('intermediate', 'revocation list is valid now', within('ERR_CRL_EXPIRED', now, thisUpdate, nextUpdate));
+  }
   const revoked = genuine.some((crl) => isRevoked(crl, ask.certificate.serial));
   list.add('intermediate', NAME, 'ERR_CERTIFICATE_REVOKED', !revoked, {
     expected: `serial ${ask.serial} not revoked`,
@@ -74,13 +77,4 @@ async function genuineList(
   if (list.unknownCritical.length > 0) return 'a critical extension that is not understood';
   const signed = await isListIssuedBy(engine, list, ark.certificate);
   return signed ? list : `not signed by ${ark.subject}`;
-}
-
-// Without nextUpdate a list never ends, and would hide every later revocation.
-function checkCurrent(list: CheckList, { thisUpdate, nextUpdate }: RevocationList, now: Date): void {
-  const current = thisUpdate <= now && nextUpdate !== undefined && now <= nextUpdate;
-  list.add('intermediate', 'revocation list is valid now', 'ERR_CRL_EXPIRED', current, {
-    expected: `${thisUpdate.toISOString()} to ${nextUpdate?.toISOString() ?? 'an end that is missing'}`,
-    actual: now,
-  });
 }

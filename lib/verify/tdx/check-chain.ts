@@ -3,10 +3,10 @@ import type { TdQuote } from '../../abi/td-quote.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
-import type { CheckCode, CheckList } from '../check-codes.js';
+import type { CheckCode, CheckList, Judgement } from '../check-codes.js';
 import { messageOf } from '../refusal.js';
 import { validity } from '../validity.js';
-import { checkPart, type Judgement, type Part } from './part.js';
+import { checkPart, type Part } from './part.js';
 import { type IssuedCertificate, openPckChain, type PckChain } from './pck-chain.js';
 
 const PCK_CHAIN = 5;

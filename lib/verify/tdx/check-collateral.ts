@@ -4,11 +4,11 @@ import type { QeIdentity } from '../../abi/qe-identity.js';
 import type { TcbInfo } from '../../abi/tcb-info.js';
 import { equalBytes } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
-import type { CheckList } from '../check-codes.js';
+import type { CheckList, Judgement } from '../check-codes.js';
 import { validity, within } from '../validity.js';
 import { issued, type Trust, trusted } from './check-chain.js';
 import { type DocumentKind, type OpenedCollateral, QE_IDENTITY, type SignedDocument, TCB_INFO } from './collateral.js';
-import { both, checkPart, dependent, type Judgement, type Part } from './part.js';
+import { both, checkPart, dependent, type Part } from './part.js';
 import type { IssuedCertificate, PckChain } from './pck-chain.js';
 
 const MISMATCH = 'ERR_COLLATERAL_MISMATCH';

@@ -3,8 +3,8 @@ import type { TcbInfo, TdxModule, TdxModuleIdentity } from '../../abi/tcb-info.j
 import type { TdQuote } from '../../abi/td-quote.js';
 import { isZero } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
-import type { CheckCode, CheckList } from '../check-codes.js';
-import { checkPart, type Judgement, type Part } from './part.js';
+import type { CheckCode, CheckList, Judgement } from '../check-codes.js';
+import { checkPart, type Part } from './part.js';
 
 const SGX_DEBUG = 0x02;
 

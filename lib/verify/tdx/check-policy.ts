@@ -5,7 +5,7 @@ import { bytesFromHex } from '../../base/hex.js';
 import type { CheckList } from '../check-codes.js';
 import { checkHex } from '../hex-values.js';
 import { underMask } from './check-identity.js';
-import { addJudged } from './part.js';
+
 import type { TdxPolicy } from './policy.js';
 import type { TdxTcb } from './tcb.js';
 
@@ -52,7 +52,7 @@ export function checkTdPolicy(
   for (const field of ['tdAttributes', 'xfam'] as const) {
     const { value, mask } = tdx[field] ?? {};
     if (mask === undefined) continue;
-    addJudged(list, 'policy', field, underMask('ERR_POLICY', quote[field], hexBytes(value), hexBytes(mask)));
+    list.judged('policy', field, underMask('ERR_POLICY', quote[field], hexBytes(value), hexBytes(mask)));
   }
   for (const field of HEX_FIELDS) {
     const expected = tdx[field];

@@ -4,8 +4,8 @@ import { hex } from '../../base/hex.js';
 import { whenAll } from '../../base/when-all.js';
 import type { PublicKey, SignatureEngine, Verdict } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
-import type { CheckCode, CheckList } from '../check-codes.js';
-import { addJudged, checkPart, type Judgement, type Part } from './part.js';
+import type { CheckCode, CheckList, Judgement } from '../check-codes.js';
+import { checkPart, type Part } from './part.js';
 import type { PckChain } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
@@ -50,7 +50,7 @@ export function checkSignatures(
       expected: () => `${hex(binding)}, then zeros`,
       actual: reportData,
     });
-    addJudged(list, 'report', 'TD quote signature', valid('ERR_TD_QUOTE_SIGNATURE', isQuoteSigned));
+    list.judged('report', 'TD quote signature', valid('ERR_TD_QUOTE_SIGNATURE', isQuoteSigned));
     return list.failures === before;
   });
 }

@@ -139,9 +139,7 @@ function openList(
     return { fault: 'a critical extension that is not understood', code: 'ERR_CRL' };
   }
   return whenAll([isListIssuedBy(engine, list.value, issuer)], (isIssued): Part<RevocationList> => {
-    if (isIssued) return list;
-    const fault = `a list of ${list.value.issuer.commonName} that ${issuer.subject.commonName} has not signed`;
-    return { fault, code: 'ERR_CRL' };
+    return isIssued ? list : { fault: `not signed by ${issuer.subject.commonName}`, code: 'ERR_CRL' };
   });
 }
 

@@ -4,12 +4,12 @@ import { tdDifferences } from '../../abi/td-equality.js';
 import type { TdQuote } from '../../abi/td-quote.js';
 import { parseTdReport, type TdReport, tdReportHashes } from '../../abi/td-report.js';
 import type { SignatureEngine } from '../../engine/engine.js';
-import type { CheckList } from '../check-codes.js';
+import type { CheckList, Judgement } from '../check-codes.js';
 import type { HardwareVerification } from '../hardware.js';
 import type { CheckedEvidenceOptions } from '../options.js';
 import { hasProvenClaims, type TdxFacts } from '../result.js';
 import { identifyTdxParavisor } from './paravisor.js';
-import { attempt, both, checkPart, type Judgement, passes } from './part.js';
+import { attempt, both, checkPart, passes } from './part.js';
 import { certificateFacts, checkTdQuote, tdQuoteWarnings } from './td-quote.js';
 
 const TD_REPORT = 'ERR_TD_REPORT';
@@ -59,17 +59,20 @@ export async function verifyTdxHardware(
 
 function integrityOf(report: TdReport): Judgement {
   const { teeTcbInfo, teeInfo } = tdReportHashes(report);
-  const faults: string[] = [];
-  if (!teeTcbInfo) faults.push('TEE_TCB_INFO_HASH is not that of TEE_TCB_INFO');
-  if (!teeInfo) faults.push('TEE_INFO_HASH is not that of TDINFO');
-  if (report.unknownFields.some(({ offset }) => UNHASHED.includes(offset))) faults.push('reserved bytes are not zero');
-  return { code: TD_REPORT, ok: faults.length === 0, actual: faults.join(', ') || 'hashes of its parts' };
+  const wrong: string[] = [];
+  if (!teeTcbInfo) wrong.push('TEE_TCB_INFO_HASH');
+  if (!teeInfo) wrong.push('TEE_INFO_HASH');
+  if (report.unknownFields.some(({ offset }) => UNHASHED.includes(offset))) wrong.push('reserved bytes');
+  return { code: TD_REPORT, ok: wrong.length === 0, actual: equalBut(wrong) };
 }
 
 function equalityOf([report, quote]: readonly [TdReport, TdQuote]): Judgement {
   const different = tdDifferences(report, quote);
-  const actual = different.length === 0 ? 'equal' : `different in ${different.join(', ')}`;
-  return { code: 'ERR_TDREPORT_MISMATCH', ok: different.length === 0, actual };
+  return { code: 'ERR_TDREPORT_MISMATCH', ok: different.length === 0, actual: equalBut(different) };
+}
+
+function equalBut(different: readonly string[]): string {
+  return different.length === 0 ? 'equal' : `different in ${different.join(', ')}`;
 }
 
 function reservedWarning({ offset, bytes }: TdReport['unknownFields'][number]): string {

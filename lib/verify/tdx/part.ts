@@ -1,9 +1,6 @@
 import type { CheckSubject } from '../../base/errors.js';
-import type { CheckCode, CheckList } from '../check-codes.js';
+import type { CheckCode, CheckList, Judgement } from '../check-codes.js';
 import { messageOf } from '../refusal.js';
-import type { Judgement } from '../validity.js';
-
-export type { Judgement };
 
 /** Why there is nothing to look at. */
 export interface Fault {
@@ -52,18 +49,13 @@ export function checkPart<Value>(
   judge: (value: Value) => Judgement = () => SOUND,
 ): Part<Value> {
   if (part.fault === undefined) {
-    addJudged(list, subject, name, judge(part.value));
+    list.judged(subject, name, judge(part.value));
     return part;
   }
   if (part.code !== undefined) list.add(subject, name, part.code, false, { actual: part.fault });
   else if (part.skipped) list.skipped(subject, name, part.fault);
   else list.notChecked(subject, name, part.fault);
   return dependent(part);
-}
-
-/** Adds what was found. */
-export function addJudged(list: CheckList, subject: CheckSubject, name: string, found: Judgement): boolean {
-  return list.add(subject, name, found.code, found.ok, found);
 }
 
 /** Whether every check that `work` adds has passed or was skipped. */

@@ -153,9 +153,7 @@ function openFor(
 export function tdQuoteWarnings({ quote, tcb, collateral }: CheckedTdQuote): string[] {
   const warnings = [...(quote?.warnings ?? [])];
   if (quote !== undefined && collateral === undefined) {
-    warnings.push(
-      'no collateral: which enclave made the attestation key, and the state of the platform, are not known',
-    );
+    warnings.push('no collateral: the quoting enclave and the state of the platform are not known');
   }
   if (tcb?.shortfall !== undefined) warnings.push(`no TCB level of Intel is reached: ${shortfallText(tcb.shortfall)}`);
   return warnings;
