@@ -1,18 +1,17 @@
 import type { RevocationList } from '../../abi/crl.js';
-import { certificateInputs } from '../../abi/pem.js';
 import { type QeIdentity, readQeIdentity } from '../../abi/qe-identity.js';
 import { readSignedJson } from '../../abi/signed-json.js';
 import { type DocumentHead, readDocumentHead, readTcbInfo, type TcbInfo } from '../../abi/tcb-info.js';
 import { parseIntelCrl, type TdxCollateral } from '../../abi/tdx-collateral.js';
-import { type Certificate, namesIssuer, parseCertificate } from '../../abi/x509.js';
-import { equalBytes, utf8Bytes } from '../../base/bytes.js';
+import type { Certificate } from '../../abi/x509.js';
+import { utf8Bytes } from '../../base/bytes.js';
 import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import { isListIssuedBy } from '../certificate-signature.js';
 import { collateralInputs, copyCollateral } from './collateral-option.js';
 import { attempt, dependent, type Fault, type Part } from './part.js';
-import { type IssuedCertificate, isNamed, issuedBy, type PckChain, publicKeyDigest } from './pck-chain.js';
+import { type IssuedCertificate, openIssued, type PckChain, publicKeyDigest } from './pck-chain.js';
 import { Remembered } from './remembered.js';
 
 /** The certificate behind a signed document; its faults are those of its root as well. */
@@ -68,6 +67,7 @@ export const QE_IDENTITY: DocumentKind<QeIdentity> = {
 
 const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' } as const;
 const UNSIGNED: Fault = { fault: 'no document that Intel signed' };
+const SIGNER = [/SGX TCB Signing$/, /SGX Root CA$/] as const;
 const NOT_SIGNED = 'ERR_COLLATERAL_SIGNATURE';
 const known = /* @__PURE__ */ new Remembered<OpenedCollateral>(32, 256 * 1024);
 
@@ -143,31 +143,23 @@ function openList(
   });
 }
 
-/** PEM of the TCB signing certificate and its root. */
+/** PEM of the TCB signing certificate and its root. Of the root that is in the quote everything is known. */
 function openSigner(
   engine: SignatureEngine,
   pem: string,
-  { root: { certificate: knownRoot, faults: knownFaults }, rootKey: knownKey }: PckChain,
+  { root: knownRoot, rootKey: knownKey }: PckChain,
 ): Part<DocumentSigner> | Promise<Part<DocumentSigner>> {
-  // Of the root that is in the quote everything is known.
-  const certificates = attempt(NOT_SIGNED, () =>
-    certificateInputs(pem).map((der) => (equalBytes(der, knownRoot.der) ? knownRoot : parseCertificate(der))),
-  );
-  if (certificates.fault !== undefined) return certificates;
-  const [leaf, root, more] = certificates.value;
-  const isChain = leaf !== undefined && root !== undefined && more === undefined && namesIssuer(leaf, root);
-  if (!isChain || !isNamed(leaf, /SGX TCB Signing$/) || !isNamed(root, /SGX Root CA$/)) {
-    return { fault: 'not the TCB signing certificate and its root', code: NOT_SIGNED };
-  }
-  const isKnown = root === knownRoot;
-  const rootKey = isKnown ? knownKey : publicKeyDigest(engine, root);
-  const parts = [
-    issuedBy(engine, leaf, root),
-    isKnown ? { faults: knownFaults } : issuedBy(engine, root, root),
-  ] as const;
-  return whenAll(parts, ({ certificate, faults }, others) => ({
-    value: { certificate, root, rootKey, faults: [...faults, ...others.faults] },
-  }));
+  const opening = attempt(NOT_SIGNED, () => openIssued(engine, pem, SIGNER, knownRoot));
+  if (opening.fault !== undefined) return opening;
+  return whenAll([opening.value], (issued): Part<DocumentSigner> => {
+    const [leaf, root] = issued ?? [];
+    if (leaf === undefined || root === undefined) {
+      return { fault: 'not the TCB signing certificate and its root', code: NOT_SIGNED };
+    }
+    const rootKey = root === knownRoot ? knownKey : publicKeyDigest(engine, root.certificate);
+    const faults = [...leaf.faults, ...root.faults];
+    return { value: { certificate: leaf.certificate, root: root.certificate, rootKey, faults } };
+  });
 }
 
 function openDocument<Content>(

@@ -1,6 +1,7 @@
-import { malformed } from '../../abi/input.js';
 import { type PckExtension, parsePckExtension } from '../../abi/pck-extension.js';
-import { type Certificate, isCertificateAuthority, namesIssuer, parseCertificates } from '../../abi/x509.js';
+import { certificateInputs } from '../../abi/pem.js';
+import { type Certificate, isCertificateAuthority, namesIssuer, parseCertificate } from '../../abi/x509.js';
+import { equalBytes } from '../../base/bytes.js';
 import { hex } from '../../base/hex.js';
 import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
@@ -26,7 +27,7 @@ export interface PckChain {
   readonly extension: Part<PckExtension>;
 }
 
-const MAXIMUM_CERTIFICATES = 8;
+const NAMES = [/ ?SGX PCK Certificate$/, /SGX PCK (Platform|Processor) CA$/, /SGX Root CA$/] as const;
 const known = /* @__PURE__ */ new Remembered<PckChain>(64, 16 * 1024);
 
 /** Forgets every chain, so that the next verification pays for its signatures again. For measurements. */
@@ -45,30 +46,45 @@ export function openPckChain(
   engine: SignatureEngine,
   pem: Uint8Array | string,
 ): PckChain | undefined | Promise<PckChain | undefined> {
-  return known.find(engine, [pem]) ?? openNew(engine, pem);
+  return (
+    known.find(engine, [pem]) ??
+    whenAll([openIssued(engine, pem, NAMES)], (issued) => {
+      const [leaf, ca, root] = issued ?? [];
+      if (leaf === undefined || ca === undefined || root === undefined) return undefined;
+      const extension = attempt('ERR_CERTIFICATE_FORMAT', () => parsePckExtension(leaf.certificate));
+      const chain = { leaf, ca, root, rootKey: publicKeyDigest(engine, root.certificate), extension };
+      if (leaf.faults.length + ca.faults.length + root.faults.length === 0) known.add(engine, [pem], chain);
+      return chain;
+    })
+  );
 }
 
-function openNew(
+/**
+ * The certificates of a chain of Intel's, each issued by the next one, the last by itself; undefined when these are not the ones
+ * of such names in their order. Of a root that is known nothing is verified again.
+ */
+export function openIssued(
   engine: SignatureEngine,
   pem: Uint8Array | string,
-): PckChain | undefined | Promise<PckChain | undefined> {
-  const certificates = parseCertificates(pem);
-  if (certificates.length > MAXIMUM_CERTIFICATES) throw malformed('PCK certificate chain', 'more than 8 certificates');
-  const [leaf, ca, root] = certificates;
-  if (leaf === undefined || ca === undefined || root === undefined || certificates.length > 3) return undefined;
-  if (!isNamed(leaf, / ?SGX PCK Certificate$/) || !isNamed(ca, /SGX PCK (Platform|Processor) CA$/)) return undefined;
-  if (!isNamed(root, /SGX Root CA$/) || !namesIssuer(leaf, ca) || !namesIssuer(ca, root)) return undefined;
-  const parts = [issuedBy(engine, leaf, ca), issuedBy(engine, ca, root), issuedBy(engine, root, root)] as const;
-  return whenAll(parts, (leaf, ca, root) => {
-    const extension = attempt('ERR_CERTIFICATE_FORMAT', () => parsePckExtension(leaf.certificate));
-    const chain = { leaf, ca, root, rootKey: publicKeyDigest(engine, root.certificate), extension };
-    if (leaf.faults.length + ca.faults.length + root.faults.length === 0) known.add(engine, [pem], chain);
-    return chain;
+  names: readonly RegExp[],
+  knownRoot?: IssuedCertificate,
+): readonly IssuedCertificate[] | undefined | Promise<readonly IssuedCertificate[]> {
+  const certificates = certificateInputs(pem).map((der) =>
+    knownRoot !== undefined && equalBytes(der, knownRoot.certificate.der)
+      ? knownRoot.certificate
+      : parseCertificate(der),
+  );
+  const areThese = certificates.every((certificate, at) => {
+    const issuer = certificates[at + 1];
+    return names[at]?.test(certificate.subject.commonName ?? '') && (!issuer || namesIssuer(certificate, issuer));
   });
-}
-
-export function isNamed({ subject }: Certificate, name: RegExp): boolean {
-  return name.test(subject.commonName ?? '');
+  if (!areThese || certificates.length !== names.length) return undefined;
+  const issued = certificates.map((certificate, at) =>
+    certificate === knownRoot?.certificate
+      ? knownRoot
+      : issuedBy(engine, certificate, certificates[at + 1] ?? certificate),
+  );
+  return whenAll(issued, (...all) => all);
 }
 
 /** SHA-256 of the DER SubjectPublicKeyInfo, hex: what roots are pinned by. */
@@ -97,7 +113,7 @@ export function factsOf(engine: SignatureEngine, { certificate }: IssuedCertific
  * A certificate of Intel's hierarchy by its issuer: P-256 with SHA-256 everywhere, CAs that say so, leaves that are not CAs, no
  * critical extension that is not understood.
  */
-export function issuedBy(
+function issuedBy(
   engine: SignatureEngine,
   certificate: Certificate,
   issuer: Certificate,
@@ -109,7 +125,9 @@ export function issuedBy(
   if (publicKey?.type !== 'ec' || publicKey.curve !== 'P-256') faults.push('no key on P-256');
   if (unknownCritical.length > 0 || hasNameConstraints) faults.push('a critical extension that is not understood');
   if (!isCertificateAuthority(issuer)) faults.push('the issuer is not a CA');
-  if (!isNamed(certificate, / CA$/) && isCertificateAuthority(certificate)) faults.push('a leaf that is a CA');
+  if (isCertificateAuthority(certificate) && !certificate.subject.commonName?.endsWith(' CA')) {
+    faults.push('a leaf that is a CA');
+  }
   return whenAll([isIssuedBy(engine, certificate, issuer)], (isSigned) => {
     if (!isSigned) faults.push('the signature is not valid');
     return { certificate, faults };
