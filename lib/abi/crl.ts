@@ -67,8 +67,8 @@ function readTbs(bytes: Uint8Array, tbs: DerReader, signed: Signed): RevocationL
   wrapped?.end();
   for (const [oid, { critical }] of extensions) if (critical) unknownCritical.add(oid);
   if (!isSameAlgorithm) throw malformed(STRUCTURE, 'two signature algorithms');
-  // To spread one object into another costs a tenth of what a list takes.
-  return Object.assign(signed, { issuer, thisUpdate, nextUpdate, revoked, unknownCritical: [...unknownCritical] });
+  // Spread last: a literal that goes on behind a spread costs as much as half of a list.
+  return { issuer, thisUpdate, nextUpdate, revoked, unknownCritical: [...unknownCritical], ...signed };
 }
 
 function readEntries(bytes: Uint8Array, entries: DerReader, unknownCritical: Set<string>): number[] {

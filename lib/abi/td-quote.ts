@@ -90,20 +90,25 @@ export function parseTdQuote(bytes: Uint8Array): TdQuote {
   const qeVendorId = reader.at(12).bytes(16);
   const userData = reader.bytes(20);
   const bodyType = readBodyType(reader, version);
-  const head: Pick<TdQuote, 'version' | 'attestationKeyType' | 'teeType' | 'qeVendorId' | 'userData' | 'bodyType'> = {
+  // Front to back: each member is read where the one before it ends.
+  return {
     version,
     attestationKeyType,
     teeType,
     qeVendorId,
     userData,
     bodyType,
+    ...readModule(reader),
+    ...readTdInfo(reader),
+    ...readRest(reader, bodyType),
+    signed: raw.subarray(0, reader.position),
+    ...readSignatureData(reader.sized(4)),
+    ...readPadding(raw.subarray(reader.position)),
   };
-  const quote = Object.assign(head, readModule(reader), readTdInfo(reader), readRest(reader, bodyType));
-  const signed = raw.subarray(0, reader.position);
-  const data = readSignatureData(reader.sized(4));
-  const padding = raw.subarray(reader.position);
-  const warnings = isZero(padding) ? [] : ['the bytes behind the TD quote are not zero'];
-  return Object.assign(quote, { signed }, data, { padding, warnings });
+}
+
+function readPadding(padding: Uint8Array): Pick<TdQuote, 'padding' | 'warnings'> {
+  return { padding, warnings: isZero(padding) ? [] : ['the bytes behind the TD quote are not zero'] };
 }
 
 function readBodyType(reader: FieldReader, version: 4 | 5): TdBodyType {

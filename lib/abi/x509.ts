@@ -83,7 +83,7 @@ export function parseCertificates(input: Uint8Array | string): Certificate[] {
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-// Assigned: to spread one object into another took a quarter of the time that a certificate takes.
+// What is signed is spread last: a literal that goes on behind a spread took a quarter of the time that a certificate takes.
 function readTbs(tbs: DerReader, signed: Signed): Certificate {
   const version = readVersion(tbs);
   const serial = tbs.unsigned(MAXIMUM_SERIAL);
@@ -107,7 +107,7 @@ function readTbs(tbs: DerReader, signed: Signed): Certificate {
   const extensions = list === undefined ? new Map<string, Extension>() : readExtensions(list.enter());
   list?.end();
   const unknown: string[] = [];
-  const certificate: Writable<Certificate> = Object.assign(signed, {
+  const certificate: Writable<Certificate> = {
     version,
     serial,
     issuer,
@@ -118,7 +118,8 @@ function readTbs(tbs: DerReader, signed: Signed): Certificate {
     extensions,
     hasNameConstraints: false,
     unknownCritical: unknown,
-  });
+    ...signed,
+  };
   if (key !== undefined) certificate.publicKey = key;
   for (const [oid, { critical, value }] of extensions) {
     if (!understand(certificate, oid, value) && critical) unknown.push(oid);

@@ -1,5 +1,6 @@
 import { bytesFromHex } from '../base/hex.js';
 import { isAtLeast } from '../verify/tdx/check-policy.js';
+import { ACCEPTED_BY_DEFAULT } from '../verify/tdx/tcb.js';
 import type { MaskedValue, TokenPolicy } from './policy.js';
 import { type JsonObject, lowerCase, type TokenChecks } from './token-checks.js';
 
@@ -9,11 +10,10 @@ const NOT_INSPECTABLE = { value: '00', mask: 'ff00000000000000' };
 const NOT_MIGRATABLE = { value: '00', mask: '0000002000000000' };
 
 /** What is demanded of a platform's TCB unless the policy says otherwise: nothing to do, or nothing but care in software. */
-const ACCEPTED_TCB_STATUSES: readonly string[] = ['UpToDate', 'SWHardeningNeeded'];
 
 /** What only the claims of a TDX machine have. */
 export function checkTdx(checks: TokenChecks, hardware: JsonObject, policy: TokenPolicy): void {
-  const { acceptedTcbStatuses = ACCEPTED_TCB_STATUSES, mrtd, mrconfigid, minimumTeeTcbSvn, xfam } = policy.tdx ?? {};
+  const { acceptedTcbStatuses = ACCEPTED_BY_DEFAULT, mrtd, mrconfigid, minimumTeeTcbSvn, xfam } = policy.tdx ?? {};
   const { attester_tcb_status: status, tdx_td_attributes: attributes } = hardware;
   checks.claim('TCB status', 'ERR_TOKEN_TCB_STATUS', acceptedTcbStatuses, status);
   if (!policy.allowDebug) {

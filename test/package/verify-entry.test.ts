@@ -63,13 +63,13 @@ describe('cvm-guest-attestation/verify', () => {
   it.each([
     ['a token', 20_700, '{ verifyToken, tokenEncryptionKey, encryptJwe }'],
     ['an SNP report', 22_400, '{ verifySnpReport }'],
-    ['a TD quote', 26_600, '{ verifyTdQuote }'],
+    ['a TD quote', 26_200, '{ verifyTdQuote }'],
     [
       'evidence of both TEEs and tokens',
-      57_200,
+      56_000,
       '{ verifyEvidence, verifyToken, tokenEncryptionKey, encryptJwe, parsePolicy, evidenceFromJson }',
     ],
-    ['everything', 74_600, '*'],
+    ['everything', 73_300, '*'],
   ])('a page that verifies %s loads less than %d bytes of it, gzipped', async (_, limit, names) => {
     const { code } = names === '*' ? everything : await bundle(names);
     expect(gzipSync(code, { level: 9 }).length).toBeLessThan(limit);

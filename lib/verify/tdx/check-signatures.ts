@@ -17,7 +17,8 @@ interface AttestationKey {
 
 const INTEL_QE_VENDOR = '939a7233f79c4ca9940a0db3957f0607';
 const attestationKeys = /* @__PURE__ */ new Remembered<AttestationKey>(64, 256);
-const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' } as const;
+/** Of all of Intel's signatures. */
+export const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' } as const;
 
 /** Forgets every attestation key, so that the next quote's is read again. For measurements. */
 export function forgetAttestationKeys(): void {

@@ -8,10 +8,8 @@ import type { CheckList } from '../check-codes.js';
 import type { OpenedCollateral } from './collateral.js';
 import { checkPart, type Part } from './part.js';
 import type { TdxPolicy } from './policy.js';
-import { shortfallText, type TdxTcb } from './tcb.js';
+import { ACCEPTED_BY_DEFAULT, shortfallText, type TdxTcb } from './tcb.js';
 import { evaluateTcb, relaunchStatus, type TcbEvaluation, type TcbStatus } from './tcb-evaluation.js';
-
-const DEFAULT_STATUSES: readonly TcbStatus[] = ['UpToDate', 'SWHardeningNeeded'];
 
 /** Row 16: the levels that the platform reaches, and whether the policy accepts their status. */
 export function checkTcb(
@@ -44,14 +42,14 @@ export function checkTcb(
     ...(current && { current: current.status }),
     // A copy: the document is remembered for the next verification.
     ...(launch.tcbDate && { tcbDate: new Date(launch.tcbDate) }),
-    advisoryIds: [...launch.advisoryIds],
+    advisoryIds: launch.advisoryIds,
     evaluationDataNumber: Math.min(numberOf(collateral.tcbInfo), numberOf(collateral.qeIdentity)),
     collateralExpires: new Date(collateral.expires),
     fmspc: hex(pck.fmspc),
     pceId: Number.parseInt(hex(pck.pceId), 16),
     sgxTcb: [...pck.sgxComponents],
     pcesvn: pck.pcesvn,
-    ...(status === 'NotSupported' && { shortfall: [launch, current].find(isShort)?.shortfall.slice() ?? [] }),
+    ...(status === 'NotSupported' && { shortfall: [launch, current].find(isShort)?.shortfall ?? [] }),
   };
 }
 
@@ -65,14 +63,14 @@ function checkLevel(list: CheckList, name: string, evaluation: TcbEvaluation, po
 }
 
 function checkStatus(list: CheckList, name: string, status: TcbStatus | undefined, policy: TdxPolicy): void {
-  const accepted: readonly (TcbStatus | undefined)[] = policy.acceptedTcbStatuses ?? DEFAULT_STATUSES;
+  const accepted: readonly string[] = policy.acceptedTcbStatuses ?? ACCEPTED_BY_DEFAULT;
   const unsupported = status === 'NotSupported';
   if (unsupported && policy.allowUnsupportedTcb !== true) {
     list.notChecked('tcb', name, 'no level is reached');
     return;
   }
   // What Intel has revoked is not for a policy to accept.
-  list.add('tcb', name, 'ERR_TCB_STATUS', unsupported || (status !== 'Revoked' && accepted.includes(status)), {
+  list.add('tcb', name, 'ERR_TCB_STATUS', unsupported || (status !== 'Revoked' && accepted.includes(String(status))), {
     expected: accepted,
     actual: status ?? 'not in a quote of TDX 1.0',
   });

@@ -9,6 +9,7 @@ import { whenAll } from '../../base/when-all.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { verifySignature } from '../../engine/verify-signature.js';
 import { isListIssuedBy } from '../certificate-signature.js';
+import { SCHEME } from './check-signatures.js';
 import { collateralInputs, copyCollateral } from './collateral-option.js';
 import { attempt, dependent, type Fault, type Part } from './part.js';
 import { type IssuedCertificate, openIssued, type PckChain, publicKeyDigest } from './pck-chain.js';
@@ -65,7 +66,6 @@ export const QE_IDENTITY: DocumentKind<QeIdentity> = {
   read: readQeIdentity,
 };
 
-const SCHEME = { scheme: 'ecdsa', hash: 'SHA-256' } as const;
 const UNSIGNED: Fault = { fault: 'no document that Intel signed' };
 const SIGNER = [/SGX TCB Signing$/, /SGX Root CA$/] as const;
 const NOT_SIGNED = 'ERR_COLLATERAL_SIGNATURE';

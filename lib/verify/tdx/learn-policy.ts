@@ -3,9 +3,7 @@ import type { VerificationPolicy } from '../policy.js';
 import type { VerifiedTdxEvidence } from '../result.js';
 import { isInspectable, isMovable } from './check-policy.js';
 import type { TdxPolicy } from './policy.js';
-import type { TdxTcb } from './tcb.js';
-
-const ACCEPTED_BY_DEFAULT: readonly string[] = ['UpToDate', 'SWHardeningNeeded'];
+import { ACCEPTED_BY_DEFAULT, type TdxTcb } from './tcb.js';
 
 /** What a good TDX machine shows, as demands on others: its paravisor, and its levels as the least ones. */
 export function tdxDemands({ tdQuote, tcb, paravisor }: VerifiedTdxEvidence): VerificationPolicy {

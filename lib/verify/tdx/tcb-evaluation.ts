@@ -35,9 +35,9 @@ export interface TcbEvaluation {
   readonly qe: ModuleStatus | 'NotSupported';
   /** Of the levels that are reached, the earliest. */
   readonly tcbDate: Date | undefined;
-  readonly advisoryIds: readonly string[];
+  readonly advisoryIds: string[];
   /** What keeps the platform below the lowest level; empty when a level is reached. */
-  readonly shortfall: readonly TcbShortfall[];
+  readonly shortfall: TcbShortfall[];
 }
 
 /** Places in a platform's levels: before it those of SGX, and behind it those of TDX. */

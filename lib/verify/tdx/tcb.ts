@@ -1,5 +1,8 @@
 import type { TcbShortfall, TcbStatus } from './tcb-evaluation.js';
 
+/** What a policy accepts that says nothing of it. */
+export const ACCEPTED_BY_DEFAULT: readonly string[] = ['UpToDate', 'SWHardeningNeeded'];
+
 /** What Intel's collateral says of a platform. */
 export interface TdxTcb {
   /** The converged status that the policy judges. */

@@ -216,6 +216,23 @@ describe('verifyTdQuote does not repeat the mistakes of other verifiers', () => 
     });
     expect(new Set(bad.checks.map(({ name }) => name))).toEqual(names);
   });
+
+  it('all rows are listed where there is no collateral, or no chain', async () => {
+    const names = (await platform.explain()).checks.map(({ name }) => name);
+    const quote = platform.quote();
+    const { pckCertification } = parseTdQuote(quote);
+    const trustedRoots = [platform.authority.root.pem];
+    const absent = await explainTdQuote(quote, { trustedRoots });
+    const skipped = await explainTdQuote(quote, { trustedRoots, policy: { tdx: { requireCollateral: false } } });
+    new DataView(quote.buffer).setUint16(pckCertification.data.byteOffset - 6, 3, true);
+    const unchained = await explainTdQuote(quote, { trustedRoots, collateral: platform.collateral() });
+    for (const { checks } of [absent, skipped, unchained]) {
+      expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    }
+    const dependent = absent.checks.filter(({ ok, code }) => !ok && code !== 'ERR_COLLATERAL_MISSING');
+    expect(new Set(dependent.map(({ code }) => code))).toEqual(new Set(['ERR_NOT_CHECKED']));
+    expect(skipped.checks.filter(({ skipped: isSkipped }) => isSkipped)).toHaveLength(dependent.length + 1);
+  });
 });
 
 describe('collateral is demanded unless the policy says otherwise', () => {
