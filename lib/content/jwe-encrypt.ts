@@ -38,7 +38,7 @@ export async function encryptJwe(token: EncryptionTarget, data: Uint8Array, opti
     enc: 'A256GCM',
     kid: EPHEMERAL_KEY_ID,
     jkt: thumbprint,
-    ...(contentType !== undefined && { cty: contentType }),
+    cty: contentType,
   };
   const encodedHeader = encodeBase64url(utf8Bytes(JSON.stringify(header)));
   try {

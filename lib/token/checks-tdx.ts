@@ -5,9 +5,9 @@ import type { MaskedValue, TokenPolicy } from './policy.js';
 import { type JsonObject, lowerCase, type TokenChecks } from './token-checks.js';
 
 /** TD attributes (Intel TDX module ABI, ATTRIBUTES), 8 bytes with the lowest first: bits 7:0 let the host look in. */
-const NOT_INSPECTABLE = { value: '00', mask: 'ff00000000000000' };
+const NOT_INSPECTABLE = { value: '0', mask: 'ff00000000000000' };
 /** Bit 29, MIGRATABLE. */
-const NOT_MIGRATABLE = { value: '00', mask: '0000002000000000' };
+const NOT_MIGRATABLE = { value: '0', mask: '0000002000000000' };
 
 /** What is demanded of a platform's TCB unless the policy says otherwise: nothing to do, or nothing but care in software. */
 
@@ -30,7 +30,8 @@ export function checkTdx(checks: TokenChecks, hardware: JsonObject, policy: Toke
   checks.claim('MRTD', 'ERR_TOKEN_MRTD', mrtd, lowerCase(hardware.tdx_mrtd));
   checks.claim('MRCONFIGID', 'ERR_TOKEN_MRCONFIGID', mrconfigid, lowerCase(hardware.tdx_mrconfigid));
   if (minimumTeeTcbSvn !== undefined) {
-    const svn = bytesOf(hardware.tdx_tee_tcb_svn, 16);
+    const claim = hardware.tdx_tee_tcb_svn;
+    const svn = isHex(claim, 16) ? bytesFromHex(claim) : undefined;
     const ok = svn !== undefined && isAtLeast(svn, minimumTeeTcbSvn);
     const values = { expected: minimumTeeTcbSvn.join(' '), actual: svn?.join(' ') };
     checks.found('TEE TCB SVN is at least', 'ERR_TOKEN_SVN', ok, values);
@@ -44,12 +45,10 @@ export function checkTdx(checks: TokenChecks, hardware: JsonObject, policy: Toke
 
 /** Whether a claim is the hex of 8 bytes that have the value where the mask has ones. */
 function isMasked(claim: unknown, { value, mask }: Required<MaskedValue>): boolean {
-  const wanted = bytesFromHex(value);
-  const looked = bytesFromHex(mask);
-  return bytesOf(claim, 8)?.every((byte, at) => ((byte ^ (wanted?.[at] ?? 0)) & (looked?.[at] ?? 0xff)) === 0) ?? false;
+  const number = (hex: string): bigint => BigInt(`0x${hex}`);
+  return isHex(claim, 8) && ((number(claim) ^ number(value)) & number(mask)) === 0n;
 }
 
-function bytesOf(claim: unknown, size: number): Uint8Array | undefined {
-  const bytes = typeof claim === 'string' ? bytesFromHex(claim) : undefined;
-  return bytes?.length === size ? bytes : undefined;
+function isHex(claim: unknown, size: number): claim is string {
+  return typeof claim === 'string' && claim.length === 2 * size && /^[0-9a-f]+$/i.test(claim);
 }

@@ -15,8 +15,12 @@ export interface TimeRules {
 }
 
 const TEE_CLAIMS: Readonly<Record<Tee, string>> = { snp: 'sevsnpvm', tdx: 'tdxvm' };
-/** What can be debugged in a guest's boot, as claims name it. */
-const BOOT_PARTS = ['boot', 'kernel', 'hypervisor'] as const;
+/** Claims that say that something in a guest's boot may be debugged. */
+const BOOT_DEBUG_CLAIMS = [
+  'x-ms-azurevm-bootdebug-enabled',
+  'x-ms-azurevm-kerneldebug-enabled',
+  'x-ms-azurevm-hypervisordebug-enabled',
+] as const;
 
 /** A token's claims, and where in them its kind has the others. */
 interface TokenParts {
@@ -36,15 +40,19 @@ function partsOf(claims: JsonObject): TokenParts {
 }
 
 /** Makes every check of a token's claims, one after the other whatever the earlier ones found. */
-export function checkClaims(checks: TokenChecks, claims: JsonObject, policy: TokenPolicy, time: TimeRules): void {
+export function checkClaims(
+  checks: TokenChecks,
+  claims: JsonObject,
+  { policy, tees, time }: { policy: TokenPolicy; tees: readonly Tee[]; time: TimeRules },
+): void {
   checkTimes(checks, claims, time);
   const token = partsOf(claims);
   const { guest, hardware } = token;
-  const { attestationType = ['azurevm'], tee = ['snp', 'tdx'] } = policy;
+  const { attestationType = ['azurevm'] } = policy;
   const hardwareType = hardware['x-ms-attestation-type'];
   checks.claim('attestation type', 'ERR_TOKEN_ATTESTATION_TYPE', attestationType, claims['x-ms-attestation-type']);
-  const teeClaims = [tee].flat().map((one) => TEE_CLAIMS[one]);
-  checks.claim('isolation', 'ERR_TOKEN_ISOLATION', teeClaims, hardwareType);
+  const isolation = tees.map((one) => TEE_CLAIMS[one]);
+  checks.claim('isolation', 'ERR_TOKEN_ISOLATION', isolation, hardwareType);
   checkState(checks, token, policy);
   checkFreshness(checks, token, policy);
   checkIdentity(checks, token, policy);
@@ -56,7 +64,7 @@ export function checkClaims(checks: TokenChecks, claims: JsonObject, policy: Tok
 
 function checkTimes(checks: TokenChecks, { exp, nbf, iat }: JsonObject, time: TimeRules): void {
   const { now, tolerance, maxTokenAge } = time;
-  const isNumeric = isTime(exp) && [nbf, iat].filter(isGiven).every(isTime);
+  const isNumeric = isTime(exp) && (!isGiven(nbf) || isTime(nbf)) && (!isGiven(iat) || isTime(iat));
   checks.found('exp, nbf and iat are numbers', 'ERR_TOKEN_TIME_CLAIM', isNumeric);
   const earliest = now - tolerance;
   const expected = now + tolerance;
@@ -81,8 +89,7 @@ function checkState(checks: TokenChecks, token: TokenParts, policy: TokenPolicy)
   const { requireCompliance = true, requireSecureBoot, requireTpm, allowDebug } = policy;
   const compliant = requireCompliance ? 'azure-compliant-cvm' : undefined;
   checks.claim('compliance status', 'ERR_TOKEN_COMPLIANCE', compliant, hardware['x-ms-compliance-status']);
-  for (const part of guest && !allowDebug ? BOOT_PARTS : []) {
-    const name = `x-ms-azurevm-${part}debug-enabled`;
+  for (const name of guest && !allowDebug ? BOOT_DEBUG_CLAIMS : []) {
     // Absent is fine: the service leaves out what does not exist in the guest's boot.
     if (claims[name] !== undefined) checks.claim(name, 'ERR_TOKEN_DEBUG', false, claims[name]);
   }
@@ -122,18 +129,20 @@ function checkIdentity(checks: TokenChecks, token: TokenParts, policy: TokenPoli
 
 function checkSnp(checks: TokenChecks, hardware: JsonObject, policy: TokenPolicy): void {
   const { allowDebug, allowMigration, launchMeasurement, hostData, idKeyDigest, minimumSvn = {} } = policy;
-  const claim = (name: string): unknown => lowerCase(hardware[`x-ms-sevsnpvm-${name}`]);
   const debugging = allowDebug ? undefined : false;
   const migration = allowMigration ? undefined : false;
-  checks.claim('guest policy forbids debugging', 'ERR_TOKEN_DEBUG', debugging, claim('is-debuggable'));
-  checks.claim('guest policy forbids migration', 'ERR_TOKEN_MIGRATION', migration, claim('migration-allowed'));
-  checks.claim('VMPL', 'ERR_TOKEN_VMPL', 0, claim('vmpl'));
-  checks.claim('launch measurement', 'ERR_TOKEN_LAUNCH_MEASUREMENT', launchMeasurement, claim('launchmeasurement'));
-  checks.claim('host data', 'ERR_TOKEN_HOST_DATA', hostData, claim('hostdata'));
-  checks.claim('ID key digest', 'ERR_TOKEN_ID_KEY', idKeyDigest, claim('idkeydigest'));
+  const measurement = lowerCase(hardware['x-ms-sevsnpvm-launchmeasurement']);
+  const debuggable = hardware['x-ms-sevsnpvm-is-debuggable'];
+  const movable = hardware['x-ms-sevsnpvm-migration-allowed'];
+  checks.claim('guest policy forbids debugging', 'ERR_TOKEN_DEBUG', debugging, debuggable);
+  checks.claim('guest policy forbids migration', 'ERR_TOKEN_MIGRATION', migration, movable);
+  checks.claim('VMPL', 'ERR_TOKEN_VMPL', 0, hardware['x-ms-sevsnpvm-vmpl']);
+  checks.claim('launch measurement', 'ERR_TOKEN_LAUNCH_MEASUREMENT', launchMeasurement, measurement);
+  checks.claim('host data', 'ERR_TOKEN_HOST_DATA', hostData, lowerCase(hardware['x-ms-sevsnpvm-hostdata']));
+  checks.claim('ID key digest', 'ERR_TOKEN_ID_KEY', idKeyDigest, lowerCase(hardware['x-ms-sevsnpvm-idkeydigest']));
   for (const [component, expected] of Object.entries(minimumSvn satisfies MinimumSvn)) {
     // The guest's own claim has no hyphen, the others do.
-    const actual = claim(component === 'guest' ? 'guestsvn' : `${component}-svn`);
+    const actual = hardware[`x-ms-sevsnpvm-${component === 'guest' ? 'guestsvn' : `${component}-svn`}`];
     const ok = Number.isSafeInteger(actual) && (actual as number) >= expected;
     checks.found(`${component} SVN is at least`, 'ERR_TOKEN_SVN', ok, { expected, actual });
   }

@@ -82,6 +82,7 @@ export const VERIFY_TOKEN: OptionTable<VerifyTokenOptions> = /* @__PURE__ */ Obj
 /** Options after their check, in the form in which they are used. */
 export interface CheckedTokenOptions {
   policy: TokenPolicy;
+  tees: readonly Tee[];
   time: TimeRules;
   /** Without a slash at the end. */
   issuers: readonly string[];
@@ -99,7 +100,8 @@ export function checkTokenOptions(options: VerifyTokenOptions, what = 'verifyTok
 export function usableTokenOptions(checked: VerifyTokenOptions): CheckedTokenOptions {
   const { now = new Date(), clockTolerance = DEFAULT_TOLERANCE_SECONDS, maxTokenAge } = checked;
   return {
-    policy: { ...checked, tee: acceptedTees(checked) },
+    policy: checked,
+    tees: acceptedTees(checked),
     time: { now: Math.floor(now.getTime() / 1000), tolerance: clockTolerance, maxTokenAge },
     issuers: checked.issuer as readonly string[],
     algorithms: checked.algorithms ?? ['RS256'],

@@ -1,6 +1,6 @@
 import { isBytes } from '../base/bytes.js';
-import { bytesFromHex, hex } from '../base/hex.js';
-import { anyText, flag, integer, listOf, oneOf, oneOrMore, text, textLike } from '../base/option-kinds.js';
+import { hex } from '../base/hex.js';
+import { anyText, custom, flag, hexText, integer, listOf, oneOf, oneOrMore, text } from '../base/option-kinds.js';
 import { invalid, nested, type OptionKind, type OptionTable, recordOf, required } from '../base/options.js';
 import type { AttestationType, Tee } from './claims.js';
 
@@ -91,18 +91,16 @@ export interface WindowsTokenPolicy {
 export type HexValue = string | Uint8Array;
 
 const svn = integer(0, Number.MAX_SAFE_INTEGER);
-const xfamBytes = textLike(/^[0-9a-fA-F]{16}$/, '8 bytes in hex');
+const xfamBytes = hexText(8);
 
 const hexValues = (size: number): OptionKind<string[]> =>
-  oneOrMore({ check: (value, name) => hexOf(value, name, size) });
-
-function hexOf(value: unknown, name: string, size: number): string {
-  const text = isBytes(value) ? hex(value) : typeof value === 'string' ? value.toLowerCase() : '';
-  if (text.length !== 2 * size || bytesFromHex(text) === undefined) {
-    throw invalid(`${name} must be ${size} bytes, or their hex`);
-  }
-  return text;
-}
+  oneOrMore(
+    custom((value, name) =>
+      hexText(size)
+        .check(isBytes(value) ? hex(value) : value, name)
+        .toLowerCase(),
+    ),
+  );
 
 /** Kinds of the members of {@link TokenPolicy}. */
 export const TOKEN_POLICY: OptionTable<TokenPolicy> = {
@@ -149,7 +147,8 @@ export function acceptedTees(policy: TokenPolicy): readonly Tee[] {
   const possible: Tee[] = [];
   if (policy.tdx === undefined) possible.push('snp');
   if (snpMember === undefined) possible.push('tdx');
-  const accepted = [policy.tee ?? possible].flat();
+  // The options' table has made a list of it.
+  const accepted = (policy.tee as readonly Tee[] | undefined) ?? possible;
   if (possible.length === 0) throw invalid(`${snpMember} and tdx: no machine is both`);
   if (accepted.some((tee) => !possible.includes(tee))) {
     throw invalid(`${snpMember ?? 'tdx'} is about ${possible}, and tee accepts ${accepted.join(' and ')}`);

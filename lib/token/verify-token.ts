@@ -87,7 +87,7 @@ async function examineToken(context: TokenContext, text: string, options: Checke
     const issuer = checkIssuer(checks, token, options);
     const keys = await signatureKeys(context, token.header, algorithm, issuer, options);
     await checkSignature(checks, engine, token, keys, algorithm);
-    checkClaims(checks, token.claims, options.policy, options.time);
+    checkClaims(checks, token.claims, options);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     examination.cause = error.cause;

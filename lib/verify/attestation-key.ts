@@ -23,12 +23,7 @@ export function checkAttestationKey(list: CheckList, claims: RuntimeClaims | und
   const key = named.length === 1 && jwk !== undefined ? attestationKeyOf(jwk) : undefined;
   list.add('ak', name, 'ERR_AK', key !== undefined, {
     expected: `exactly one ${KID}: RSA of ${BOUNDS.minBits} to ${BOUNDS.maxBits} bits, exponent ${BOUNDS.exponent}`,
-    actual:
-      key !== undefined
-        ? `RSA of ${key.n.length * 8} bits`
-        : named.length === 1
-          ? 'one that is none'
-          : `${named.length} keys named ${KID}`,
+    actual: key === undefined ? `${named.length} of that name` : `RSA of ${key.n.length * 8} bits`,
   });
   return key;
 }
