@@ -1,147 +1,119 @@
 // What the verifier service costs over verifyEvidence in a loop: CPU seconds of its processes for 1,000 evidences, and how long
-// the slowest wait at half of the load that it can carry. Requests are sent evenly, so that none waits for another one: what
-// makes a tail is a pause of the service, of the client or of the machine. (By chance, as Poisson would send them, p99 would be
-// 4.3 × the median in one thread without any pause: M/D/1 at half load.) Beside it stands the tail of the loop's own calls, one
-// after the other in one process.
+// the slowest wait at half of the load that it can carry. Loop and services take turns, a second each, because the machine
+// changes its speed within minutes: what counts is the median of the ratios within rounds.
+//
+// Requests at half load are sent evenly, so that none waits for another one: what makes a tail is a pause of the service or of
+// the machine. (By chance, as Poisson would send them, p99 would be 4.3 × the median in one thread without any pause: M/D/1 at
+// half load.) The client must not make one either: it has precedence, does not collect garbage, and never sends two requests close
+// together to make up for a late timer. Beside it stands the tail of the loop's own calls, one after the other in one process.
 import { fork } from 'node:child_process';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
-import { fileURLToPath } from 'node:url';
-import { evidenceFromJson, evidenceToJson, verifyEvidence } from '../dist/index.js';
-import { createVerifierService, memoryReplayStore, serveRequests } from '../dist/relying-party/index.js';
+import { evidenceToJson } from '../dist/index.js';
 import { SimulatedCvm } from '../dist/simulator/index.js';
+import { median, summary, undisturbed } from './measure.mjs';
 
-const EVIDENCES = Number(process.env.VERIFIER_EVIDENCES ?? 3_000);
-const self = fileURLToPath(import.meta.url);
-
-/** CPU seconds of a process so far, its threads included. */
-function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
+const ROUNDS = 11;
+/** In a round, of each contender. */
+const CALLS = 400;
+const CALLS_AT_HALF_LOAD = 800;
+const WARM_UP = 3_000;
+const CLIENTS = 16;
+/** Of garbage, in the client: a round leaves less than this. */
+const NO_COLLECTIONS = ['--min-semi-space-size=64', '--max-semi-space-size=64'];
+const SERVICES = [
+  { workers: 0, name: 'in one thread' },
+  { workers: 2, name: 'with 2 workers' },
+];
 
 export async function run() {
+  const { json, verification } = await simulatedEvidence();
+  const body = `{"evidence":${json}}`;
+  const [loop, otherLoop] = await Promise.all([1, 2].map(() => started('_verifier-child.mjs', { json, verification })));
+  const client = await started('_verifier-client.mjs', undefined, NO_COLLECTIONS);
+  const services = [];
+  for (const { workers, name } of SERVICES) {
+    services.push({ workers, name, ...(await started('_verifier-child.mjs', { verification, workers })) });
+  }
+  const all = [loop, otherLoop, client, ...services];
+  try {
+    const calls = { body, count: WARM_UP, clients: CLIENTS };
+    await Promise.all([loop, otherLoop].map(({ ask }) => ask({ count: WARM_UP })));
+    for (const { port } of services) await client.ask({ ...calls, port });
+
+    const round = async () => {
+      const alone = await loop.ask({ count: CALLS_AT_HALF_LOAD });
+      const together = await Promise.all([loop, otherLoop].map(({ ask }) => ask({ count: CALLS })));
+      const measured = { loop: { cpuMs: alone.cpuMs, ...spread(alone.times) } };
+      measured.loops = { cpuMs: (together[0].cpuMs + together[1].cpuMs) / 2 };
+      for (const { port, ask, name } of services) {
+        const before = await ask({});
+        const { perSecond } = await client.ask({ ...calls, port, count: CALLS });
+        const after = await ask({});
+        const half = await client.ask({ body, port, count: CALLS_AT_HALF_LOAD, perSecond: perSecond / 2 });
+        const load = half.perSecond / perSecond;
+        measured[name] = { cpuMs: (after.cpuMs - before.cpuMs) / CALLS, perSecond, load, ...spread(half.times) };
+      }
+      return measured;
+    };
+    const { results, quiet } = await undisturbed(ROUNDS, round, { what: 'the verifier service' });
+    return { title: 'The verifier service', rows: SERVICES.flatMap((service) => rowsOf(service, results, quiet)) };
+  } finally {
+    for (const { child } of all) child.kill();
+  }
+}
+
+function rowsOf({ name, workers }, results, quiet) {
+  const middle = (of, decimals = 2) => median(results.map(of)).toFixed(decimals);
+  const againstTwo = middle((round) => round[name].cpuMs / round.loops.cpuMs);
+  return [
+    {
+      question: `CPU of the service ÷ verifyEvidence, ${name}`,
+      ...summary(results.map((round) => round[name].cpuMs / round.loop.cpuMs)),
+      quiet,
+      atMost: 1.25,
+      details:
+        `${middle((round) => round[name].cpuMs)} s against ${middle((round) => round.loop.cpuMs)} s for 1,000; ` +
+        `${middle((round) => round[name].perSecond, 0)} a second` +
+        (workers > 1 ? `; ${againstTwo} of two loops at once` : ''),
+    },
+    {
+      question: `p99 ÷ median at half of that load, ${name}`,
+      ...summary(results.map((round) => round[name].p99 / round[name].median)),
+      quiet,
+      atMost: 3,
+      details:
+        `${middle((round) => round[name].p99)} ms, median ${middle((round) => round[name].median)} ms; the loop's own calls ` +
+        `${middle((round) => round.loop.p99 / round.loop.median)} ×; sent at ${middle((round) => round[name].load)} of the load`,
+    },
+  ];
+}
+
+async function simulatedEvidence() {
   const cvm = await SimulatedCvm.start();
   const client = cvm.client();
   const json = evidenceToJson(await client.getEvidence());
   await client.close();
   const { verification } = cvm;
   await cvm.stop();
-  const rows = [];
-  const loop = await inChild({ loop: true, json, verification });
-  for (const workers of [0, 2]) {
-    const service = await inChild({ loop: false, verification, workers });
-    const agent = new Agent({ keepAlive: true, maxSockets: 16 });
-    const body = `{"evidence":${json}}`;
-    await loadClosed(service.port, agent, body, 1_500 * Math.max(1, workers)); // every thread compiles for itself
-    const before = cpuSeconds(service.child.pid);
-    const perSecond = await loadClosed(service.port, agent, body, EVIDENCES);
-    const cpu = cpuSeconds(service.child.pid) - before;
-    const name = workers === 0 ? 'in one thread' : `with ${workers} workers`;
-    rows.push({
-      question: `CPU of the service ÷ verifyEvidence, ${name}`,
-      ratio: cpu / loop.cpu,
-      atMost: 1.25,
-      details: `${((1000 * cpu) / EVIDENCES).toFixed(2)} s against ${((1000 * loop.cpu) / EVIDENCES).toFixed(2)} s for 1,000; ${perSecond.toFixed(0)} a second`,
+  return { json, verification };
+}
+
+/** A process, and what asks it; with what it said when it was told its terms. */
+async function started(file, terms, execArgv = []) {
+  const child = fork(new URL(file, import.meta.url), { execArgv });
+  const ask = (message) =>
+    new Promise((resolve, reject) => {
+      const ended = () => reject(new Error(`${file} ended`));
+      child.once('exit', ended);
+      child.once('message', (answer) => {
+        child.off('exit', ended);
+        resolve(answer);
+      });
+      child.send(message);
     });
-    const { p99, median, late } = await loadOpen(service.port, agent, body, perSecond / 2, 5_000);
-    rows.push({
-      question: `p99 ÷ median at half of that load, ${name}`,
-      ratio: p99 / median,
-      atMost: 3,
-      details: `${p99.toFixed(1)} ms, median ${median.toFixed(1)} ms; the loop's own calls ${loop.tail.toFixed(1)} ×; ${(100 * late).toFixed(1)} % sent over 1 ms late`,
-    });
-    agent.destroy();
-    service.child.kill();
-  }
-  return { title: 'The verifier service', rows };
-}
-
-function inChild(message) {
-  const child = fork(self, ['--child']);
-  child.send(message);
-  return new Promise((resolve) => child.once('message', (answer) => resolve({ ...answer, child })));
-}
-
-async function ask(port, agent, body) {
-  return new Promise((resolve, reject) => {
-    const options = { port, host: '127.0.0.1', agent, method: 'POST', path: '/v1/evidence' };
-    request(options, (answer) => {
-      answer.resume();
-      answer.once('end', () =>
-        answer.statusCode === 200 ? resolve() : reject(new Error(`status ${answer.statusCode}`)),
-      );
-    })
-      .on('error', reject)
-      .end(body);
-  });
-}
-
-/** As fast as 16 clients can; requests a second. */
-async function loadClosed(port, agent, body, count) {
-  const started = performance.now();
-  let left = count;
-  const worker = async () => {
-    while (left-- > 0) await ask(port, agent, body);
-  };
-  await Promise.all(Array.from({ length: 16 }, worker));
-  return (1000 * count) / (performance.now() - started);
-}
-
-/** At a steady rate, whatever the answers take. A request that the client sends late has waited since it was due. */
-async function loadOpen(port, agent, body, perSecond, durationMs) {
-  const times = [];
-  const waiting = [];
-  const started = performance.now();
-  let late = 0;
-  for (let number = 0; performance.now() - started < durationMs; number++) {
-    const due = started + (1000 * number) / perSecond;
-    const early = due - performance.now();
-    if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
-    const asked = Math.min(performance.now(), due);
-    if (performance.now() - due > 1) late++;
-    waiting.push(ask(port, agent, body).then(() => times.push(performance.now() - asked)));
-  }
-  await Promise.all(waiting);
-  return { ...spread(times), late: late / times.length };
+  return { child, ask, ...(terms && (await ask(terms))) };
 }
 
 function spread(times) {
-  times.sort((one, other) => one - other);
-  return { p99: times[Math.floor(times.length * 0.99)], median: times[times.length >> 1] };
-}
-
-if (process.argv.includes('--child')) {
-  process.once('disconnect', () => process.exit());
-  process.once('message', async ({ loop, json, verification, workers }) => {
-    if (loop) {
-      const once = () => verifyEvidence(evidenceFromJson(json), verification);
-      for (let warm = 0; warm < 1_500; warm++) await once();
-      const before = process.cpuUsage();
-      const times = [];
-      for (let number = 0; number < EVIDENCES; number++) {
-        const started = performance.now();
-        await once();
-        times.push(performance.now() - started);
-      }
-      const { user, system } = process.cpuUsage(before);
-      const { p99, median } = spread(times);
-      process.send({ cpu: (user + system) / 1e6, tail: p99 / median }, () => process.exit());
-      return;
-    }
-    const service = createVerifierService({
-      issuer: 'https://verifier.example',
-      audiences: ['a'],
-      signingKeys: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
-      secret: randomBytes(32),
-      store: memoryReplayStore(),
-      allowAnyMachine: true,
-      maxConcurrent: 1_000,
-      workers,
-      ...verification,
-    });
-    const { port } = await serveRequests(service);
-    process.send({ port });
-  });
+  const sorted = [...times].sort((one, other) => one - other);
+  return { p99: sorted[Math.floor(sorted.length * 0.99)], median: median(sorted) };
 }
