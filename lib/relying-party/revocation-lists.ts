@@ -31,11 +31,15 @@ export const crlSource: OptionKind<readonly (Uint8Array | string)[] | FetchCrl> 
 const ASKED_AGAIN_MS = 3_600_000;
 /** For so long a list stands in while the source cannot answer. */
 const STANDS_IN_MS = 24 * ASKED_AGAIN_MS;
+/** Meanwhile the source is asked so often: only one request in that time waits for it. */
+const TRIED_AGAIN_MS = 60_000;
 
 interface KnownList {
   list: Uint8Array | string;
   /** When it was fetched, ms since the epoch. */
   at: number;
+  /** Until when nobody asks for it again. */
+  askAgainAt: number;
   /** Its own `nextUpdate`. */
   end: number;
 }
@@ -59,7 +63,7 @@ export class RevocationLists {
 
   /** Those that need not be asked for again yet. */
   get current(): (Uint8Array | string)[] {
-    return [...this.#known.values()].filter((known) => isWithin(known, ASKED_AGAIN_MS)).map(({ list }) => list);
+    return [...this.#known.values()].filter(isCurrent).map(({ list }) => list);
   }
 
   /**
@@ -70,14 +74,20 @@ export class RevocationLists {
   async get({ product, kind }: WantedCrl): Promise<Uint8Array | string> {
     const name = `${kind} ${product}`;
     const known = this.#known.get(name);
-    if (known !== undefined && isWithin(known, ASKED_AGAIN_MS)) return known.list;
+    if (known !== undefined && isCurrent(known)) return known.list;
     try {
       const list = await answerWithin(this.#deadlineMs, this.#asked(name, { product, kind }));
-      this.#known.set(name, { list, at: Date.now(), end: endOf(list) });
+      const at = Date.now();
+      this.#known.set(name, { list, at, askAgainAt: at + ASKED_AGAIN_MS, end: endOf(list) });
       return list;
     } catch (error) {
       this.#logger.warn(`the revocation list of ${product} cannot be had: ${messageOf(error)}`);
-      if (known !== undefined && isWithin(known, STANDS_IN_MS)) return known.list;
+      // What never answers must not keep the next one from asking.
+      this.#pending.delete(name);
+      if (known !== undefined && isBetween(known.at, Math.min(known.at + STANDS_IN_MS, known.end))) {
+        known.askAgainAt = Math.min(Date.now() + TRIED_AGAIN_MS, known.at + STANDS_IN_MS);
+        return known.list;
+      }
       throw new VerificationError('ERR_CRL_UNAVAILABLE', 'AMD’s revocation list cannot be had', [], error);
     }
   }
@@ -87,15 +97,20 @@ export class RevocationLists {
     if (pending !== undefined) return pending;
     const answer = (async () => bytesOrText.check(await this.#fetch(product, kind), 'the answer of crls'))();
     this.#pending.set(name, answer);
-    const settled = () => this.#pending.delete(name);
+    const settled = () => {
+      if (this.#pending.get(name) === answer) this.#pending.delete(name);
+    };
     answer.then(settled, settled);
     return answer;
   }
 }
 
-function isWithin({ at, end }: KnownList, milliseconds: number): boolean {
+const isCurrent = ({ at, askAgainAt, end }: KnownList): boolean => isBetween(at, Math.min(askAgainAt, end));
+
+/** A clock that was set back makes nothing current. */
+function isBetween(start: number, end: number): boolean {
   const now = Date.now();
-  return at <= now && now < Math.min(at + milliseconds, end);
+  return start <= now && now < end;
 }
 
 /** 0 for what is no list: the verification says so. */

@@ -127,9 +127,30 @@ describe('a verifier service that fetches revocation lists of AMD', () => {
     expect(await ask(service)).toEqual({ status: 503, code: 'ERR_CRL_UNAVAILABLE' });
   });
 
-  it('answers 503 when there is none in time', async () => {
-    const service = serviceWith(() => new Promise(() => {}), { collateralDeadlineMs: 50 });
+  it('answers 503 when there is none in time, and asks again for the next request', async () => {
+    const asked = vi
+      .fn<FetchCrl>()
+      .mockReturnValueOnce(new Promise(() => {}))
+      .mockResolvedValue(fetched);
+    const service = serviceWith(asked, { collateralDeadlineMs: 50 });
     expect(await ask(service)).toEqual({ status: 503, code: 'ERR_CRL_UNAVAILABLE' });
+    expect(await ask(service)).toEqual(GOOD);
+  });
+
+  it('makes one request in a minute wait for a source that hangs, while a list stands in', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const asked = vi
+      .fn<FetchCrl>()
+      .mockResolvedValueOnce(fetched)
+      .mockReturnValue(new Promise(() => {}));
+    const service = serviceWith(asked, { collateralDeadlineMs: 50 });
+    expect(await ask(service)).toEqual(GOOD);
+    vi.setSystemTime(Date.now() + HOUR_MS);
+    for (let request = 0; request < 3; request++) expect(await ask(service)).toEqual(GOOD);
+    expect(asked).toHaveBeenCalledTimes(2);
+    vi.setSystemTime(Date.now() + 60_000);
+    expect(await ask(service)).toEqual(GOOD);
+    expect(asked).toHaveBeenCalledTimes(3);
   });
 
   it.each([
