@@ -32,5 +32,5 @@ function tcbDemands(tcb: TdxTcb): TdxPolicy {
   if (status === 'NotSupported') return { ...least, allowUnsupportedTcb: true };
   // Revoked is accepted by no policy, so that no verified evidence has it.
   if (status === 'Revoked' || ACCEPTED_BY_DEFAULT.includes(status)) return least;
-  return { ...least, acceptedTcbStatuses: ['UpToDate', 'SWHardeningNeeded', status] };
+  return { ...least, acceptedTcbStatuses: [...ACCEPTED_BY_DEFAULT, status] };
 }

@@ -1,7 +1,10 @@
 import type { TcbShortfall, TcbStatus } from './tcb-evaluation.js';
 
 /** What a policy accepts that says nothing of it. */
-export const ACCEPTED_BY_DEFAULT: readonly string[] = ['UpToDate', 'SWHardeningNeeded'];
+export const ACCEPTED_BY_DEFAULT: readonly Exclude<TcbStatus, 'Revoked' | 'NotSupported'>[] = [
+  'UpToDate',
+  'SWHardeningNeeded',
+];
 
 /** What Intel's collateral says of a platform. */
 export interface TdxTcb {
