@@ -33,7 +33,7 @@ export interface PathOptions {
   readonly constraints?: (path: readonly Certificate[], issuer: Authority) => string | undefined;
 }
 
-const unevaluated = (): string => 'name constraints';
+const unevaluated = (): string => 'its name constraints are not evaluated here';
 
 /** The path that was found, leaf first, trust anchor last; or what was wrong with the longest one that was tried. */
 export type PathVerdict = { readonly path: readonly Authority[] } | { readonly problem: string };

@@ -71,7 +71,7 @@ describe('DerReader', () => {
     }).toThrow('nested too deep');
   });
 
-  it('DerReader refuses a boolean true nor false', () => {
+  it('DerReader refuses a boolean that is neither true nor false', () => {
     expect(reader('0101ff').boolean()).toBe(true);
     expect(reader('010100').boolean()).toBe(false);
     for (const hex of ['010101', '0100', '0102ffff']) expect(() => reader(hex).boolean()).toThrow(refusal);
