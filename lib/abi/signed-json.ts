@@ -28,7 +28,7 @@ export function readSignedJson(text: string, name: string): SignedJson {
   const signed = { text: text.slice(...memberRange(text, name)), value: inner };
   const { signature } = value;
   if (signature === undefined) return signed;
-  return { ...signed, signature: signatureBytes(signature, name) };
+  return { signature: signatureBytes(signature, name), ...signed };
 }
 
 /** r ‖ s of ECDSA P-256. */

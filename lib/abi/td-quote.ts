@@ -122,8 +122,10 @@ function readBodyType(reader: FieldReader, version: 4 | 5): TdBodyType {
 function readRest(reader: FieldReader, type: TdBodyType) {
   const reportData = reader.bytes(64);
   if (type === 2) return { reportData };
-  const body = { reportData, teeTcbSvn2: reader.bytes(16), mrservicetd: reader.bytes(48) };
-  return type === 3 ? body : { ...body, migration: readMigrationInfo(reader) };
+  const teeTcbSvn2 = reader.bytes(16);
+  const mrservicetd = reader.bytes(48);
+  if (type === 3) return { reportData, teeTcbSvn2, mrservicetd };
+  return { reportData, teeTcbSvn2, mrservicetd, migration: readMigrationInfo(reader) };
 }
 
 function readMigrationInfo(reader: FieldReader): TdMigrationInfo {

@@ -95,11 +95,11 @@ function parseMetadata(encryptionMetadata: Uint8Array) {
   const aad = members.aad;
   if (aad !== undefined) decodeBase64url(aad, 'aad');
   return {
-    ...header,
     encryptedKey: decodeEncryptedKey(members.encrypted_key),
     iv: decodeBase64url(members.iv, 'iv', IV_BYTES),
     tag: decodeBase64url(members.tag, 'tag', TAG_BYTES),
     aad: aad as string | undefined,
+    ...header,
   };
 }
 

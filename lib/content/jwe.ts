@@ -59,12 +59,13 @@ export function parseCompactJwe(jwe: unknown, purpose: Purpose): CompactJwe {
   if (typeof jwe !== 'string') throw invalid('the JWE must be a string');
   const [header, encryptedKey, iv, ciphertext, tag, ...more] = jwe.split('.', 6);
   if (ciphertext === undefined || tag === undefined || more.length > 0) throw invalid('a compact JWE has five parts');
+  const protectedHeader = decodeHeader(header, purpose);
   return {
-    ...decodeHeader(header, purpose),
     encryptedKey: decodeEncryptedKey(encryptedKey),
     iv: decodeBase64url(iv, 'iv', IV_BYTES),
     ciphertext: decodeCiphertext(ciphertext),
     tag: decodeBase64url(tag, 'tag', TAG_BYTES),
+    ...protectedHeader,
   };
 }
 

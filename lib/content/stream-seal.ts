@@ -75,11 +75,11 @@ export function createEncryptStream(token: EncryptionTarget, given: StreamEncryp
   const options = checkOptions('createEncryptStream', given, OPTIONS);
   const { header, pump } = startStream(token, options);
   const stream = pumpTransform({
-    ...(options.signal !== undefined && { signal: options.signal }),
     update: (piece) => pump.update(piece),
     finish: () => [pump.finish()],
     close: () => pump.close(),
     translate: sealingError,
+    ...(options.signal !== undefined && { signal: options.signal }),
   });
   stream.push(header);
   return stream;

@@ -7,7 +7,7 @@ export const webcryptoEngine: SignatureEngine = {
   name: 'webcrypto',
   verify: async (key, scheme, message, signature) => {
     try {
-      const parameters = { ...scheme, name: NAMES[scheme.scheme], namedCurve: key.type === 'ec' ? key.curve : '' };
+      const parameters = { name: NAMES[scheme.scheme], namedCurve: key.type === 'ec' ? key.curve : '', ...scheme };
       const imported = await importedKey(key, parameters);
       return await crypto.subtle.verify(parameters, imported, asOwn(signature), asOwn(message));
     } catch {

@@ -25,7 +25,7 @@ export const rootsOption = custom((value) => {
 
 /** What a relying party demands of every machine's evidence: the options of `verifyEvidence`, without one exchange's values. */
 export type EvidenceDemands = Pick<VerificationOptions, 'policy' | 'trustedRoots' | 'crls' | 'now'>;
-type EvidenceExchange = Pick<VerificationOptions, 'nonce' | 'context' | 'userData' | 'collateral' | 'crls'>;
+export type EvidenceExchange = Pick<VerificationOptions, 'nonce' | 'context' | 'userData' | 'collateral' | 'crls'>;
 
 /** Evidence that was looked at: its checks are put into words by `list.checks` alone. */
 export type Examination = Awaited<ReturnType<typeof judgeEvidence>>;
@@ -43,7 +43,7 @@ export class EvidenceExaminer {
 
   /** @param protocol the context of this package's own protocol that the nonce belongs to */
   async examine(evidence: Evidence, { crls, ...exchange }: EvidenceExchange, protocol?: string): Promise<Examination> {
-    const demands = crls === undefined ? this.#demands : { ...this.#demands, crls };
+    const demands = crls === undefined ? this.#demands : Object.assign({}, this.#demands, { crls });
     const options = checkExchangeOptions(this.#what, demands, exchange, protocol);
     return judgeEvidence(nodeContext, evidence, options);
   }

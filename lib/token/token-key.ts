@@ -30,7 +30,7 @@ export async function tokenEncryptionKeyIn(
     if (type !== undefined && String(type) !== 'azurevm') {
       throw invalid('tokenEncryptionKey: only a guest token (azurevm) carries the key of a TPM');
     }
-    await verifyTokenIn(context, token, { ...others, issuer, attestationType: 'azurevm' });
+    await verifyTokenIn(context, token, { issuer, attestationType: 'azurevm', ...others });
   }
   return ephemeralKeyFromToken(token);
 }

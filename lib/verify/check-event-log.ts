@@ -150,6 +150,6 @@ class ComparedEvent implements ReplayedEvent {
   /** With what getters compute. */
   toJSON(): ReplayedEvent {
     const { description, dataMeasured } = this;
-    return { ...this, description, dataMeasured };
+    return Object.assign({}, this, { description, dataMeasured });
   }
 }

@@ -108,7 +108,7 @@ export async function judgeEvidence(
     reportFresh: checkUserData(list, evidence, options, claims),
     warnings: [...(hcl?.warnings ?? []), ...hardware.warnings],
   };
-  if (hcl !== undefined && claims !== undefined) facts.hclReport = { ...hcl, claims };
+  if (hcl !== undefined && claims !== undefined) facts.hclReport = { claims, ...hcl };
   if (proven && claims !== undefined) facts.claims = claims;
   if (hardware.paravisor?.identifiedBy !== undefined) facts.paravisor = hardware.paravisor.identifiedBy;
   if (policy.allowUnidentifiedParavisor === true && facts.paravisor === undefined) {

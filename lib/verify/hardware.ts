@@ -40,4 +40,4 @@ export function checkHardware(
   return UNKNOWN;
 }
 
-const UNKNOWN: HardwareVerification = { warnings: [], result: (facts) => ({ ...facts, ok: false }) };
+const UNKNOWN: HardwareVerification = { warnings: [], result: (facts) => ({ ok: false, ...facts }) };

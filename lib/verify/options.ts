@@ -126,14 +126,16 @@ function ofExchange(
   }
   const name = protocol ?? context;
   return {
-    ...atPresent(standing),
     qualifyingData: nonce === undefined || name === undefined ? nonce : qualifyingData(name, nonce),
     userData: userData === undefined ? undefined : copyBytes(userData),
     collateral,
+    ...atPresent(standing),
   };
 }
 
-const atPresent = (options: StandingOptions): CheckedOptions => ({ ...options, now: options.now ?? new Date() });
+function atPresent({ policy, signers, anchors, crls, now = new Date() }: StandingOptions): CheckedOptions {
+  return { policy, signers, anchors, crls, now };
+}
 
 type Loose<T> = { [Name in keyof T]: T[Name] | undefined };
 

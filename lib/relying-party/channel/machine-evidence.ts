@@ -18,7 +18,7 @@ export function machineEvidence(client: AttestationClient): MakeEvidence {
   return async ({ binding, userData, reuse, signal }) => {
     const quote = { nonce: binding, context: CHANNEL_CONTEXT, ...(signal && { signal }) };
     const known = userData === undefined ? current() : reuse;
-    if (known !== undefined) return internalEvidence(client, { ...quote, standing: known });
+    if (known !== undefined) return internalEvidence(client, { standing: known, ...quote });
     const evidence = await internalEvidence(client, { ...quote, ...(userData && { userData }) });
     const { quote: _, ephemeralKey: __, eventLog: ___, ...rest } = evidence;
     standing = rest;

@@ -97,8 +97,8 @@ export class PeerVerifier {
     this.freshReport = freshReport;
     this.#maxAgeMs = maxAge;
     const { now, ...lasting } = structuredClone(options);
-    this.#options = now === undefined ? lasting : { ...lasting, now };
-    this.digest = digestOf({ ...lasting, freshReport, maxAge, checksCertificate });
+    this.#options = now === undefined ? lasting : { now, ...lasting };
+    this.digest = digestOf({ freshReport, maxAge, checksCertificate, ...lasting });
   }
 
   /**
@@ -111,10 +111,10 @@ export class PeerVerifier {
     if (message.evidence === undefined) throw channelError('ERR_CHANNEL_NO_EVIDENCE');
     const began = performance.now();
     const { flags, batch } = message;
-    const binding = channelBinding({ ...facts, flags });
+    const binding = channelBinding({ flags, ...facts });
     const evidence = await verifyProtocolEvidence(nodeContext, CHANNEL_CONTEXT, evidenceOf(message.evidence), {
-      ...this.#options,
       nonce: binding,
+      ...this.#options,
       ...(this.freshReport && { userData: freshUserData(batch, facts.challenge) }),
     });
     const attestation: ChannelAttestation = {

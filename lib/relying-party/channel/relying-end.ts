@@ -100,7 +100,7 @@ function codeOf(body: Uint8Array): string {
 }
 
 function recalled({ attestation, until }: ClientOutcome): ClientOutcome {
-  return { attestation: { ...attestation, remembered: true }, until };
+  return { attestation: Object.assign({}, attestation, { remembered: true }), until };
 }
 
 /** Runs `work` until the deadline or the caller's signal ends it. */

@@ -128,7 +128,7 @@ export class ServerConnection {
     if (peer === undefined) return false;
     const known = this.#rules.remembered.find({ role: 'client', spkiSha256: peer, demands: clients.digest });
     if (known === undefined) return false;
-    this.#enter({ ...known.attestation, remembered: true }, known.until);
+    this.#enter(Object.assign({}, known.attestation, { remembered: true }), known.until);
     return true;
   }
 

@@ -96,8 +96,8 @@ export class RequestGuard {
 
   async #check(request: CheckedRequest, expect: (() => unknown) | undefined): Promise<AttestationClaims> {
     const token = this.#tokenOf(request.headers);
-    const more = expect === undefined ? {} : expectations(await expect());
-    const claims = await verifyToken(token, { ...this.#token, ...more });
+    const more = expect === undefined ? undefined : expectations(await expect());
+    const claims = await verifyToken(token, Object.assign({}, this.#token, more));
     await this.#checkSender(token, claims, request);
     return claims;
   }

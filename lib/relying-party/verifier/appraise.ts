@@ -5,7 +5,12 @@ import { encodeBase64 } from '../../base/base64url.js';
 import type { Outcome } from '../../base/checks.js';
 import type { Check } from '../../base/errors.js';
 import { challengeBytes } from '../challenge-format.js';
-import { type EvidenceDemands, EvidenceExaminer, type Examination } from '../evidence-examination.js';
+import {
+  type EvidenceDemands,
+  EvidenceExaminer,
+  type EvidenceExchange,
+  type Examination,
+} from '../evidence-examination.js';
 import { type WantedCrl, wantedCrl } from '../revocation-lists.js';
 import { parseEvidenceRequest } from './requests.js';
 
@@ -87,12 +92,11 @@ export class Appraiser {
     const { audience, challenge, nonce, evidence: given } = parseEvidenceRequest(body, audiences, contexts);
     const asked = challenge === undefined ? nonce?.bytes : challengeBytes(challenge);
     const { collateral = this.#terms.collateral, crls } = fetched;
-    const exchange = {
-      ...(asked && { nonce: asked }),
-      ...(nonce && { context: nonce.context }),
-      ...(collateral && { collateral }),
-      ...(crls && { crls }),
-    };
+    const exchange: EvidenceExchange = {};
+    if (asked !== undefined) exchange.nonce = asked;
+    if (nonce !== undefined) exchange.context = nonce.context;
+    if (collateral !== undefined) exchange.collateral = collateral;
+    if (crls !== undefined) exchange.crls = crls;
     const evidence = evidenceFromJson(given);
     const examined = await this.#examiner.examine(
       evidence,

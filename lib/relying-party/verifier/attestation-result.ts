@@ -24,7 +24,8 @@ export interface EarSubmodule {
 /** Only evidence whose quote is over a proven nonce is affirmed: anything else may be old, or somebody else's. */
 export function evidenceSubmodule(appraisal: Appraisal): EarSubmodule {
   const status = !appraisal.ok ? 'contraindicated' : appraisal.nonceProven ? 'affirming' : 'warning';
-  return { ...submodule(status, appraisal.checks), ...(appraisal.ok && vectorOfEvidence(appraisal, status)) };
+  const plain = submodule(status, appraisal.checks);
+  return appraisal.ok ? Object.assign(plain, vectorOfEvidence(appraisal, status)) : plain;
 }
 
 /** No TPM signature covers a token's payload: it is never affirmed. */

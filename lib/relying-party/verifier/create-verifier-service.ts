@@ -155,7 +155,7 @@ class Verifier {
     return publishedVerification('verifier-service', async () => {
       const { ear } = await answered;
       // A JWS has nothing that JSON would escape.
-      return { ...json({}), body: `{"ear":"${ear}"}` };
+      return json(`{"ear":"${ear}"}`);
     });
   }
 
@@ -191,7 +191,7 @@ class Verifier {
     const { token, audience } = parseTokenRequest(text, audiences);
     if (tokens === undefined) throw new ServiceRefusal(404, 'ERR_NOT_FOUND', 'no tokens are taken here');
     const { now } = this.#options;
-    const result = await explainToken(token, { ...tokens, ...(now && { now }) });
+    const result = await explainToken(token, now === undefined ? tokens : { now, ...tokens });
     const unavailable = result.checks.find(({ code }) => code === 'ERR_TOKEN_KEYS_UNAVAILABLE');
     if (unavailable !== undefined) {
       throw new ServiceRefusal(503, 'ERR_TOKEN_KEYS_UNAVAILABLE', 'the issuer’s keys cannot be had');
@@ -216,7 +216,7 @@ class Verifier {
       iat: Math.floor(now / 1000),
       exp: Math.floor(end / 1000),
       'ear.verifier-id': { developer: DEVELOPER, build: this.#issuer },
-      submods: { cvm: { ...submodule, 'ear.appraisal-policy-id': this.#policyId } },
+      submods: { cvm: { 'ear.appraisal-policy-id': this.#policyId, ...submodule } },
       ...(nonce !== undefined && { nonce, eat_nonce: nonce }),
       ...(thumbprint !== undefined && { cnf: { jkt: thumbprint } }),
     });
@@ -238,8 +238,10 @@ interface ResultFacts {
   thumbprint?: string | undefined;
 }
 
-function json(body: object, headers: Record<string, string> = { 'Cache-Control': 'no-store' }): PlainAnswer {
-  return { status: 200, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) };
+/** @param body a text is JSON already */
+function json(body: object | string, headers: Record<string, string> = { 'Cache-Control': 'no-store' }): PlainAnswer {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return { status: 200, headers: { 'Content-Type': 'application/json', ...headers }, body: text };
 }
 
 function codeOf(error: unknown): string {

@@ -28,19 +28,18 @@ export async function verifySnpHardware(
   );
   const { report, product, chain } = verified;
   if (report !== undefined) checkSnpPolicy(list, options, report, verified);
-  const facts: Partial<SnpFacts> = {
-    ...(report === undefined ? {} : { report }),
-    ...(product === undefined ? {} : { product }),
-    ...(chain === undefined ? {} : { certificates: certificateFacts(chain) }),
-  };
+  const facts: Partial<SnpFacts> = {};
+  if (report !== undefined) facts.report = report;
+  if (product !== undefined) facts.product = product;
+  if (chain !== undefined) facts.certificates = certificateFacts(chain);
   return {
     tee: 'snp',
     ...(report === undefined ? {} : { paravisor: identifySnpParavisor(report, options) }),
     warnings: snpWarnings(report),
     result: (common, ok) =>
       ok && isComplete(facts) && hasProvenClaims(common)
-        ? { ...common, ...facts, ok, tee: 'snp' }
-        : { ...common, ...facts, ok: false, tee: 'snp' },
+        ? { ok, tee: 'snp', ...common, ...facts }
+        : { ok: false, tee: 'snp', ...common, ...facts },
   };
 }
 

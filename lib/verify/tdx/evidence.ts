@@ -40,11 +40,10 @@ export async function verifyTdxHardware(
     checkPart(list, 'report', 'TD quote matches TD report', pair, equalityOf);
   });
   const genuine = verified.genuine && equal;
-  const facts: Partial<TdxFacts> = {
-    ...(quote && genuine && { tdQuote: quote }),
-    ...(tcb && { tcb }),
-    ...(chain && { certificates: certificateFacts(engine, chain, verified.collateral) }),
-  };
+  const facts: Partial<TdxFacts> = {};
+  if (quote && genuine) facts.tdQuote = quote;
+  if (tcb) facts.tcb = tcb;
+  if (chain) facts.certificates = certificateFacts(engine, chain, verified.collateral);
   const warnings = [...tdQuoteWarnings(verified), ...(report.value?.unknownFields ?? []).map(reservedWarning)];
   return {
     tee: 'tdx',
@@ -52,8 +51,8 @@ export async function verifyTdxHardware(
     warnings,
     result: (common, ok) =>
       ok && facts.tdQuote !== undefined && facts.certificates !== undefined && hasProvenClaims(common)
-        ? { ...common, ...facts, tdQuote: facts.tdQuote, certificates: facts.certificates, ok, tee: 'tdx' }
-        : { ...common, ...facts, ok: false, tee: 'tdx' },
+        ? { ok, tee: 'tdx', ...common, ...facts, tdQuote: facts.tdQuote, certificates: facts.certificates }
+        : { ok: false, tee: 'tdx', ...common, ...facts },
   };
 }
 

@@ -32,7 +32,7 @@ export function both<One, Other>(one: Part<One>, other: Part<Other>): Part<reado
 
 /** A part as checks look at it that need what another check has judged. */
 export function dependent<Any extends Part<unknown>>(part: Any): Any {
-  return part.fault === undefined ? part : { ...part, code: undefined };
+  return part.fault === undefined ? part : Object.assign({}, part, { code: undefined });
 }
 
 const SOUND: Judgement = { code: 'ERR_NOT_CHECKED', ok: true, actual: 'good' };

@@ -75,8 +75,10 @@ export function evaluateTcb(
       levels.at(-1)?.tcb.forEach((component, index) => {
         if (!lacks(component, index)) return;
         const { svn: required, category, type } = component;
-        const kind = { ...(category !== undefined && { category }), ...(type !== undefined && { type }) };
-        shortfall.push({ component: nameOf(index), ...kind, actual: svnOf(index), required });
+        const which: TcbShortfall = { component: nameOf(index), actual: svnOf(index), required };
+        if (category !== undefined) which.category = category;
+        if (type !== undefined) which.type = type;
+        shortfall.push(which);
       });
       return 'NotSupported';
     }

@@ -176,7 +176,11 @@ export function certificateFacts(
   { leaf, ca, root }: PckChain,
   collateral: OpenedCollateral | undefined,
 ): TdxCertificateFacts {
-  const facts = { pck: factsOf(engine, leaf), ca: factsOf(engine, ca), root: factsOf(engine, root) };
   const signer = collateral?.tcbInfo.signer.value;
-  return { ...facts, ...(signer && { tcbSigning: factsOf(engine, signer) }) };
+  return {
+    pck: factsOf(engine, leaf),
+    ca: factsOf(engine, ca),
+    root: factsOf(engine, root),
+    ...(signer && { tcbSigning: factsOf(engine, signer) }),
+  };
 }
