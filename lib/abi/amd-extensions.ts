@@ -49,11 +49,11 @@ export function parseEndorsementExtensions(certificate: Certificate): Endorsemen
   return {
     structVersion: isTurin ? 1 : 0,
     tcb: {
-      ...(isTurin && { fmc: patchLevel(required('3.9')) }),
       bootloader: patchLevel(required('3.1')),
       tee: patchLevel(required('3.2')),
       snp: patchLevel(required('3.3')),
       microcode: patchLevel(required('3.8')),
+      ...(isTurin && { fmc: patchLevel(required('3.9')) }),
     },
     productName: printableText(required('2')),
     hwid: hwid && hardwareId(hwid),

@@ -88,8 +88,8 @@ export function exportTdxCollateral(collateral: TdxCollateral): string {
 function quoteCollateralV3(collateral: TdxCollateral): string {
   const { pckCrlIssuerChain, pckCertificateChain } = collateral;
   return JSON.stringify({
-    ...(pckCrlIssuerChain === undefined ? {} : { pck_crl_issuer_chain: pckCrlIssuerChain }),
     root_ca_crl: hex(parseIntelCrl(collateral.rootCaCrl).der),
+    ...(pckCrlIssuerChain === undefined ? {} : { pck_crl_issuer_chain: pckCrlIssuerChain }),
     pck_crl: hex(parseIntelCrl(collateral.pckCrl).der),
     tcb_info_issuer_chain: collateral.tcbInfoIssuerChain,
     ...signedMember('tcb_info', 'tcbInfo', collateral.tcbInfo, collateral.tcbInfoSignature),

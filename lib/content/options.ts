@@ -68,8 +68,8 @@ export const BULK_OPTIONS: OptionTable<BulkOptions> = { output: unchecked(), thr
 
 /** `scheme` and `hash` are refused with code 24, the type with words of its own. */
 export const ENCRYPT_OPTIONS: OptionTable<EncryptOptions> = {
-  ...BULK_OPTIONS,
   type: unchecked(),
+  ...BULK_OPTIONS,
   scheme: unchecked(),
   hash: unchecked(),
   additionalData: BOUND_BYTES,

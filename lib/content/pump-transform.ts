@@ -33,9 +33,9 @@ export function pumpTransform(pump: Pump): Transform {
     }
   };
   return new Transform({
-    ...(pump.signal !== undefined && { signal: pump.signal }),
     writableHighWaterMark: HIGH_WATER_MARK,
     readableHighWaterMark: HIGH_WATER_MARK,
+    ...(pump.signal !== undefined && { signal: pump.signal }),
     transform(piece: unknown, _encoding, callback) {
       const fail = (error: unknown) => callback(pump.translate(error) as Error);
       let results: Iterable<Buffer> | Promise<Iterable<Buffer>> | undefined;

@@ -83,13 +83,13 @@ export async function* decryptChunks(
 export function createDecryptStream(unwrap: UnwrapKey, options: StreamDecryptOptions = {}): Transform {
   const opener = new StreamOpener(unwrap, options);
   return pumpTransform({
-    ...(options.signal !== undefined && { signal: options.signal }),
     update: (piece) => opener.update(piece),
     finish: () => {
       const last = opener.finish();
       return last.length > 0 ? [last] : [];
     },
     close: () => opener.close(),
+    ...(options.signal !== undefined && { signal: options.signal }),
     translate: openingError,
   });
 }

@@ -17,7 +17,7 @@ export interface StreamEncryptOptions extends StreamOptions {
 }
 
 const OPTIONS: OptionTable<StreamEncryptOptions> = { additionalData: BOUND_BYTES, signal: abortSignal };
-const CHUNK_OPTIONS: OptionTable<StreamEncryptOptions & StreamOutputOption> = { ...OPTIONS, output: unchecked() };
+const CHUNK_OPTIONS: OptionTable<StreamEncryptOptions & StreamOutputOption> = { output: unchecked(), ...OPTIONS };
 
 function startStream(
   token: EncryptionTarget,

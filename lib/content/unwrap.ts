@@ -89,10 +89,12 @@ async function withKey<T>(key: NativeContentKey, use: (key: NativeContentKey) =>
   }
 }
 
-const contextOf = ({ thumbprint }: WrappedKey, signal: AbortSignal | undefined): UnwrapContext => ({
-  ...(thumbprint !== undefined && { thumbprint }),
-  ...(signal !== undefined && { signal }),
-});
+function contextOf({ thumbprint }: WrappedKey, signal: AbortSignal | undefined): UnwrapContext {
+  const context: UnwrapContext = {};
+  if (thumbprint !== undefined) context.thumbprint = thumbprint;
+  if (signal !== undefined) context.signal = signal;
+  return context;
+}
 
 async function unlessRefused(unwrapping: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
   try {

@@ -24,7 +24,6 @@ let anchors: readonly Authority[] | undefined;
 export function azureVtpmAnchors(): readonly Authority[] {
   anchors ??= [
     {
-      ...anchor('2023-06-01T18:08:53Z', '2048-06-01T18:15:41Z', ROOT_MODULUS),
       subject: nameOf(
         [COUNTRY, 'US'],
         [ORGANIZATION, 'Microsoft Corporation'],
@@ -32,13 +31,14 @@ export function azureVtpmAnchors(): readonly Authority[] {
       ),
       basicConstraints: { ca: true },
       keyUsage: DIGITAL_SIGNATURE | KEY_CERT_SIGN | CRL_SIGN,
+      ...anchor('2023-06-01T18:08:53Z', '2048-06-01T18:15:41Z', ROOT_MODULUS),
     },
     {
-      ...anchor('2025-04-24T18:01:17Z', '2027-04-24T18:01:17Z', GLOBAL_03_MODULUS),
       subject: nameOf([COMMON_NAME, 'Global Virtual TPM CA - 03']),
       basicConstraints: { ca: true, pathLength: 0 },
       keyUsage: KEY_CERT_SIGN,
       extendedKeyUsage: ['2.23.133.8.1', '2.23.133.8.3'],
+      ...anchor('2025-04-24T18:01:17Z', '2027-04-24T18:01:17Z', GLOBAL_03_MODULUS),
     },
   ];
   return anchors;

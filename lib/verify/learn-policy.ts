@@ -72,12 +72,12 @@ function snpDemands({ report, product, paravisor, certificates }: VerifiedSnpEvi
 
 /** Refusals that the machine itself needs lifted: they were lifted when it was verified. */
 function lifted({ policy, vmpl, signingKey }: SnpReport): VerificationPolicy {
-  return {
-    ...(policy.debug ? { allowDebug: true } : {}),
-    ...(policy.migrateMa ? { allowMigration: true } : {}),
-    ...(vmpl === 0 ? {} : { vmpl }),
-    ...(signingKey === 0 ? {} : { allowVlek: true }),
-  };
+  const demands: VerificationPolicy = {};
+  if (policy.debug) demands.allowDebug = true;
+  if (policy.migrateMa) demands.allowMigration = true;
+  if (vmpl !== 0) demands.vmpl = vmpl;
+  if (signingKey !== 0) demands.allowVlek = true;
+  return demands;
 }
 
 function guestDemands({ pcrs, eventLog, claims, paravisor }: VerifiedEvidence): VerificationPolicy {

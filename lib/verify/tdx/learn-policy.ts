@@ -16,21 +16,23 @@ export function tdxDemands({ tdQuote, tcb, paravisor }: VerifiedTdxEvidence): Ve
   // An MRTD that a policy names identifies a paravisor: it must have been known for one before.
   if (paravisor !== undefined) tdx.mrtd = hex(tdQuote.mrtd);
   return {
+    tdx,
     ...(isInspectable(tdQuote) && { allowDebug: true }),
     ...(isMovable(tdQuote) && { allowMigration: true }),
-    tdx,
   };
 }
 
 function tcbDemands(tcb: TdxTcb): TdxPolicy {
   const { status, sgxTcb, pcesvn, evaluationDataNumber } = tcb;
-  const least = {
+  const demands: TdxPolicy = {
     minimumSgxTcb: [...sgxTcb],
     minimumPcesvn: pcesvn,
     minimumTcbEvaluationDataNumber: evaluationDataNumber,
   };
-  if (status === 'NotSupported') return { ...least, allowUnsupportedTcb: true };
+  if (status === 'NotSupported') demands.allowUnsupportedTcb = true;
   // Revoked is accepted by no policy, so that no verified evidence has it.
-  if (status === 'Revoked' || ACCEPTED_BY_DEFAULT.includes(status)) return least;
-  return { ...least, acceptedTcbStatuses: [...ACCEPTED_BY_DEFAULT, status] };
+  else if (status !== 'Revoked' && !ACCEPTED_BY_DEFAULT.includes(status)) {
+    demands.acceptedTcbStatuses = [...ACCEPTED_BY_DEFAULT, status];
+  }
+  return demands;
 }
