@@ -6,7 +6,14 @@
 // the machine. (By chance, as Poisson would send them, p99 would be 4.3 × the median in one thread without any pause: M/D/1 at
 // half load.) The client must not make one either: it has precedence, does not collect garbage, and never sends two requests close
 // together to make up for a late timer. Beside it stands the tail of the loop's own calls, one after the other in one process.
-import { fork } from 'node:child_process';
+//
+// A load generator and V8's helpers beside a service on two cores keep it waiting: Linux lets each of them run for 3 to 4 ms
+// before it gives the core to a thread that has become ready, and the slowest hundredth is made of little else. So it is
+// measured twice: as the scheduler places all threads, and with each thread that verifies on a core of its own, from which the
+// others are kept as far as there are cores.
+import { fork, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { evidenceToJson } from '../dist/index.js';
 import { SimulatedCvm } from '../dist/simulator/index.js';
 import { median, summary, undisturbed } from './measure.mjs';
@@ -44,13 +51,21 @@ export async function run() {
       const together = await Promise.all([loop, otherLoop].map(({ ask }) => ask({ count: CALLS })));
       const measured = { loop: { cpuMs: alone.cpuMs, ...spread(alone.times) } };
       measured.loops = { cpuMs: (together[0].cpuMs + together[1].cpuMs) / 2 };
-      for (const { port, ask, name } of services) {
+      for (const { port, ask, name, child, workers } of services) {
         const before = await ask({});
         const { perSecond } = await client.ask({ ...calls, port, count: CALLS });
         const after = await ask({});
-        const half = await client.ask({ body, port, count: CALLS_AT_HALF_LOAD, perSecond: perSecond / 2 });
-        const load = half.perSecond / perSecond;
-        measured[name] = { cpuMs: (after.cpuMs - before.cpuMs) / CALLS, perSecond, load, ...spread(half.times) };
+        const load = { body, port, count: CALLS_AT_HALF_LOAD, perSecond: perSecond / 2 };
+        const half = await client.ask(load);
+        const placed = await onCoresOfTheirOwn({ service: child, client: client.child, workers }, () =>
+          client.ask(load),
+        );
+        measured[name] = {
+          cpuMs: (after.cpuMs - before.cpuMs) / CALLS,
+          perSecond,
+          half: { load: half.perSecond / perSecond, ...spread(half.times) },
+          placed: { load: placed.perSecond / perSecond, ...spread(placed.times) },
+        };
       }
       return measured;
     };
@@ -75,15 +90,19 @@ function rowsOf({ name, workers }, results, quiet) {
         `${middle((round) => round[name].perSecond, 0)} a second` +
         (workers > 1 ? `; ${againstTwo} of two loops at once` : ''),
     },
-    {
-      question: `p99 ÷ median at half of that load, ${name}`,
-      ...summary(results.map((round) => round[name].p99 / round[name].median)),
+    ...[
+      ['half', 'as the scheduler places it'],
+      ['placed', workers === 0 ? 'on a core of its own' : 'each worker on a core'],
+    ].map(([how, where]) => ({
+      question: `p99 ÷ median at half of that load, ${name}, ${where}`,
+      ...summary(results.map((round) => round[name][how].p99 / round[name][how].median)),
       quiet,
       atMost: 3,
       details:
-        `${middle((round) => round[name].p99)} ms, median ${middle((round) => round[name].median)} ms; the loop's own calls ` +
-        `${middle((round) => round.loop.p99 / round.loop.median)} ×; sent at ${middle((round) => round[name].load)} of the load`,
-    },
+        `${middle((round) => round[name][how].p99)} ms, median ${middle((round) => round[name][how].median)} ms; the loop's own ` +
+        `calls ${middle((round) => round.loop.p99 / round.loop.median)} ×; sent at ` +
+        `${middle((round) => round[name][how].load)} of the load`,
+    })),
   ];
 }
 
@@ -112,6 +131,31 @@ async function started(file, terms, execArgv = []) {
     });
   return { child, ask, ...(terms && (await ask(terms))) };
 }
+
+/**
+ * Runs `work` while the thread of the service, or each of its workers, has a core, and all other threads of service and client
+ * have the last one. Without taskset(1), or with one core, they stay where they are.
+ */
+async function onCoresOfTheirOwn({ service, client, workers }, work) {
+  const threads = (pid) => readdirSync(`/proc/${pid}/task`).map(Number);
+  const ran = (thread) => Number(readFileSync(`/proc/${service.pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0]);
+  const others = threads(service.pid).filter((thread) => thread !== service.pid);
+  const verifying =
+    workers === 0 ? [service.pid] : others.sort((one, other) => ran(other) - ran(one)).slice(0, workers);
+  const last = cpus().length - 1;
+  const all = [...threads(service.pid), ...threads(client.pid)];
+  const shared = all.filter((thread) => !verifying.includes(thread));
+  for (const [index, thread] of verifying.entries()) place(thread, Math.min(index, last));
+  // With as many workers as cores the rest has all of them, as it would have without the workers.
+  for (const thread of shared) place(thread, verifying.length > last ? `0-${last}` : last);
+  try {
+    return await work();
+  } finally {
+    for (const thread of all) place(thread, `0-${last}`);
+  }
+}
+
+const place = (thread, cores) => spawnSync('taskset', ['-pc', String(cores), String(thread)]);
 
 function spread(times) {
   const sorted = [...times].sort((one, other) => one - other);

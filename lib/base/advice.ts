@@ -184,6 +184,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_CRL_UNAVAILABLE: 'Make AMD’s service, or another source, reachable from the service; repeat in a moment.',
   ERR_BUSY: 'Repeat in a moment, or give the service more room.',
   ERR_CLOSING: 'Repeat with another replica.',
+  ERR_WORKER_ENDED:
+    'Repeat with another replica; if it lasts, look whether the service has the memory for its threads.',
   ERR_NOT_FOUND: 'Look at the path of the request.',
   ERR_REQUEST: 'Send the request as docs/relying-party.md says.',
   ERR_REQUEST_TOO_LARGE: 'Send less: no genuine evidence is so large.',

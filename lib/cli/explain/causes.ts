@@ -81,6 +81,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_COLLATERAL_UNAVAILABLE: 'The verifier service could not fetch collateral; says nothing about the evidence.',
   ERR_CRL_UNAVAILABLE: 'The service could not fetch AMD’s revocation list; says nothing about the evidence.',
   ERR_CLOSING: 'The server is being stopped.',
+  ERR_WORKER_ENDED: 'The thread that verifies evidence has ended; it is started again.',
   ERR_NOT_FOUND: 'The server has nothing at this path.',
   ERR_REQUEST: 'The server cannot read the request.',
   ERR_REQUEST_TOO_LARGE: 'The request is longer than the server reads.',

@@ -17,7 +17,7 @@ import { openApiDocument } from './openapi.js';
 import { VERIFIER_SERVICE, type VerifierServiceOptions } from './options.js';
 import { parseTokenRequest, readText, ServiceRefusal } from './requests.js';
 import { publicKeySet, type SigningKey, signResult } from './signing-keys.js';
-import { WorkerPool } from './worker-pool.js';
+import { WorkerPool, workerEnded } from './worker-pool.js';
 
 /** A verifier service: the handler of web `Request`s, and what ends its threads. */
 export interface VerifierService {
@@ -129,9 +129,9 @@ class Verifier {
       case 'GET /healthz':
         return json({ status: 'ok' });
       case 'GET /readyz':
-        return this.#closed
-          ? new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing').toAnswer()
-          : json({ status: 'ok' });
+        if (this.#closed) throw closing();
+        if (this.#workers?.ready === false) throw workerEnded();
+        return json({ status: 'ok' });
       case 'GET /metrics':
         return {
           status: 200,
@@ -145,7 +145,7 @@ class Verifier {
 
   #measured(request: PlainRequest, work: (text: string) => Promise<VerifierAnswer>): Promise<PlainAnswer> {
     const { maxConcurrent = 64, maxBodyBytes = DEFAULT_BODY_BYTES } = this.#options;
-    if (this.#closed) throw new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing');
+    if (this.#closed) throw closing();
     if (this.#metrics.inProgress >= maxConcurrent)
       throw new ServiceRefusal(503, 'ERR_BUSY', 'too much at the same time');
     const answered = this.#metrics.measure(
@@ -224,6 +224,8 @@ class Verifier {
     return { ear, code: failed?.code };
   }
 }
+
+const closing = (): ServiceRefusal => new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing');
 
 interface VerifierAnswer {
   ear: string;

@@ -91,7 +91,10 @@ export function openApiDocument(issuer: string): object {
       '/readyz': {
         get: {
           summary: 'Whether it takes requests',
-          responses: { '200': answer('It does', { type: 'object' }), '503': answer('It is closing', error) },
+          responses: {
+            '200': answer('It does', { type: 'object' }),
+            '503': answer('It is closing, or none of its threads runs', error),
+          },
         },
       },
       '/metrics': get('Prometheus metrics', {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
+import { AttestationError, type ErrorCode, VerificationError } from '../../base/errors.js';
 import type { AppraisalTerms, AppraisedRequest, Fetched } from './appraise.js';
 import { ServiceRefusal } from './requests.js';
 
@@ -30,21 +30,33 @@ interface PooledWorker {
   tasks: Map<number, Task>;
 }
 
+/** Until a worker that answered nothing is started again; twice as long each time that it ends so. */
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 30_000;
+
 /** Threads that verify evidence, one for each core. State and secrets stay in the service's own thread. */
 export class WorkerPool {
   readonly #terms: AppraisalTerms;
-  readonly #workers: PooledWorker[];
+  readonly #file: string;
+  /** Those that run. */
+  readonly #workers = new Set<PooledWorker>();
   #next = 0;
   #closed = false;
 
-  constructor(size: number, terms: AppraisalTerms) {
+  constructor(size: number, terms: AppraisalTerms, file = workerFile()) {
     this.#terms = terms;
-    this.#workers = Array.from({ length: size }, () => this.#start());
+    this.#file = file;
+    for (let number = 0; number < size; number++) this.#start(FIRST_DELAY_MS);
+  }
+
+  /** Whether evidence can be appraised now: false while every worker has ended, and is not started again yet. */
+  get ready(): boolean {
+    return this.#workers.size > 0;
   }
 
   appraise(body: string, fetched?: Fetched): Promise<AppraisedRequest> {
     const [first, ...others] = this.#workers;
-    if (this.#closed || first === undefined) return Promise.reject(unavailable());
+    if (this.#closed || first === undefined) return Promise.reject(workerEnded());
     const idlest = others.reduce((best, one) => (one.tasks.size < best.tasks.size ? one : best), first);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
@@ -56,16 +68,19 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#workers.map(({ thread }) => thread.terminate()));
+    await Promise.all([...this.#workers].map(({ thread }) => thread.terminate()));
   }
 
-  #start(): PooledWorker {
+  #start(delayMs: number): void {
     // Loaded with the first pool: most programs import this package and start none.
-    const thread = new (process.getBuiltinModule('node:worker_threads').Worker)(workerFile(), {
+    const thread = new (process.getBuiltinModule('node:worker_threads').Worker)(this.#file, {
       workerData: this.#terms,
     });
     const worker: PooledWorker = { thread, tasks: new Map() };
+    let hasAnswered = false;
+    this.#workers.add(worker);
     thread.on('message', (text: string) => {
+      hasAnswered = true;
       const answer = JSON.parse(text) as WorkerAnswer;
       const task = worker.tasks.get(answer.id);
       worker.tasks.delete(answer.id);
@@ -74,13 +89,19 @@ export class WorkerPool {
     });
     thread.on('error', () => {});
     thread.on('exit', () => {
-      for (const { reject } of worker.tasks.values()) reject(unavailable());
-      worker.tasks.clear();
-      const index = this.#workers.indexOf(worker);
-      if (!this.#closed && index >= 0) this.#workers[index] = this.#start();
+      this.#workers.delete(worker);
+      for (const { reject } of worker.tasks.values()) reject(workerEnded());
+      if (this.#closed) return;
+      if (hasAnswered) this.#start(FIRST_DELAY_MS);
+      else this.#startLater(delayMs);
     });
     thread.unref();
-    return worker;
+  }
+
+  /** One that cannot start would otherwise be started hundreds of times a second. */
+  #startLater(delayMs: number): void {
+    const next = Math.min(2 * delayMs, LONGEST_DELAY_MS);
+    setTimeout(() => this.#closed || this.#start(next), delayMs).unref();
   }
 }
 
@@ -100,5 +121,6 @@ function errorOf(answer: Exclude<WorkerAnswer, { appraised: AppraisedRequest }>)
   return new AttestationError(answer.failure.code as ErrorCode, answer.failure.message);
 }
 
-const unavailable = (): AttestationError =>
-  new AttestationError(ErrorCode.FAILED_MEMORY_ALLOCATION, 'a thread that verifies evidence has ended');
+/** Refusal while no thread is there that could verify. */
+export const workerEnded = (): ServiceRefusal =>
+  new ServiceRefusal(503, 'ERR_WORKER_ENDED', 'the thread that verifies evidence has ended');
