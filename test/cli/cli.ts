@@ -27,6 +27,7 @@ interface RunOptions {
   uid?: number;
   /** What is started instead of Node with the command. */
   program?: string;
+  cwd?: string;
 }
 
 /** Nothing of the tester's own environment decides: neither colours nor a TPM nor services. */
@@ -37,9 +38,10 @@ function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv 
 }
 
 export function start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-  const { program = process.execPath, env, uid } = options;
+  const { program = process.execPath, env, uid, cwd } = options;
   const all = program === process.execPath ? [main, ...args] : [...args];
-  return spawn(program, all, { env: cleanEnvironment(env), ...(uid === undefined ? {} : { uid, gid: uid }) });
+  const user = uid === undefined ? {} : { uid, gid: uid };
+  return spawn(program, all, { env: cleanEnvironment(env), cwd, ...user });
 }
 
 /** Runs the command to its end, in a process of its own while simulated services go on in this one. */

@@ -1,6 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { fetchTdxCollateral, KdsClient, memoryCache } from '../../index.js';
-import { createVerifierService, type ServedRequests, serveRequests } from '../../relying-party/index.js';
+import {
+  createVerifierService,
+  type ServedRequests,
+  serveRequests,
+  type VerifierService,
+} from '../../relying-party/index.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit.js';
 import { addCollateralOptions, type CollateralArguments, readCollateral, sourceOf } from '../input/collateral.js';
@@ -84,29 +89,30 @@ async function serve(context: Context, options: ServeArguments): Promise<void> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new UsageError('--tls-cert and --tls-key go together');
   if (clientCa !== undefined && tlsCert === undefined)
     throw new UsageError('--client-ca needs --tls-cert and --tls-key');
-  const opened = await openStore(options);
-  const service = createVerifierService({
-    issuer: options.issuer,
-    audiences: audience,
-    signingKeys: await Promise.all(signingKey.map((path) => readText(path, MAXIMUM_PEM))),
-    secret: await Promise.all(secretFile.map((path) => readInput(path, MAXIMUM_SECRET))),
-    store: opened.store,
-    workers: options.workers,
-    ...(await verificationOptions(options)),
-    ...(await collateralOf(options)),
-    ...crlsOf(options),
-    ...(options.allowAnyMachine && { allowAnyMachine: true }),
-    ...(options.context && { contexts: options.context }),
-    ...(options.tokenIssuer && { tokens: { issuer: options.tokenIssuer } }),
-    logger: {
-      debug: () => {},
-      info: () => {},
-      warn: (message) => terminal.note(printable(message)),
-      error: (message) => terminal.note(printable(message)),
-    },
-  });
+  const opened = await openStore(options, signal);
+  let service: VerifierService | undefined;
   let served: ServedRequests | undefined;
   try {
+    service = createVerifierService({
+      issuer: options.issuer,
+      audiences: audience,
+      signingKeys: await Promise.all(signingKey.map((path) => readText(path, MAXIMUM_PEM))),
+      secret: await Promise.all(secretFile.map((path) => readInput(path, MAXIMUM_SECRET))),
+      store: opened.store,
+      workers: options.workers,
+      ...(await verificationOptions(options)),
+      ...(await collateralOf(options)),
+      ...crlsOf(options),
+      ...(options.allowAnyMachine && { allowAnyMachine: true }),
+      ...(options.context && { contexts: options.context }),
+      ...(options.tokenIssuer && { tokens: { issuer: options.tokenIssuer } }),
+      logger: {
+        debug: () => {},
+        info: () => {},
+        warn: (message) => terminal.note(printable(message)),
+        error: (message) => terminal.note(printable(message)),
+      },
+    });
     served = await serveRequests(service, {
       host: options.host,
       port: options.port,
@@ -127,7 +133,7 @@ async function serve(context: Context, options: ServeArguments): Promise<void> {
     if (!options.json) terminal.note('stopping: requests in progress are answered');
   } finally {
     await served?.close(GRACE_MS);
-    await service.close();
+    await service?.close();
     await opened.close();
   }
 }
