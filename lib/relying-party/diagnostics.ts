@@ -12,10 +12,15 @@ export interface VerificationEvent {
 
 const verifications = channel('cvm-guest-attestation:verification');
 
-/** Runs a verification and publishes how it went. Neither tokens nor claims are published. */
+/**
+ * Runs a verification and publishes how it went. Neither tokens nor claims are published.
+ *
+ * @param refusalOf the code of the refusal that an answer tells of, where one is an answer and no error
+ */
 export async function publishedVerification<T>(
   operation: VerificationEvent['operation'],
   work: () => Promise<T>,
+  refusalOf?: (result: T) => string | undefined,
 ): Promise<T> {
   const started = performance.now();
   const publish = (outcome: Pick<VerificationEvent, 'ok' | 'code'>): void => {
@@ -28,7 +33,8 @@ export async function publishedVerification<T>(
   };
   try {
     const result = await work();
-    publish({ ok: true });
+    const refusal = refusalOf?.(result);
+    publish(refusal === undefined ? { ok: true } : { ok: false, code: refusal });
     return result;
   } catch (error) {
     const code = (error as { code?: unknown } | null)?.code;

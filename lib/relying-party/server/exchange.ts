@@ -6,8 +6,11 @@ export interface PlainRequest {
   readonly method: string;
   /** Without its query. */
   readonly path: string;
-  /** The whole body, at most `maxBytes`; undefined for more. Called once. Rejects when the rest does not come. */
-  body(maxBytes: number): Promise<Uint8Array | undefined>;
+  /**
+   * The whole body, at most `maxBytes`; undefined for more, and as soon as `admits` refuses so many bytes more. Called once.
+   * Rejects when the rest does not come.
+   */
+  body(maxBytes: number, admits?: (bytes: number) => boolean): Promise<Uint8Array | undefined>;
 }
 
 export interface PlainAnswer {
@@ -30,15 +33,19 @@ export function webHandler(handler: PlainHandler): PlainWebHandler {
     const { status, headers, body } = await handler({
       method: request.method,
       path: new URL(request.url).pathname,
-      body: (maxBytes) => bodyOf(request, maxBytes),
+      body: (maxBytes, admits) => bodyOf(request, maxBytes, admits),
     });
     return new Response(body, { status, headers });
   };
   return Object.assign(web, { [plainHandler]: handler });
 }
 
-/** The whole body of a web `Request`; undefined for more than `maxBytes`, whose rest is not read. */
-export async function bodyOf(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+/** The whole body of a web `Request`; undefined for more than `maxBytes` or `admits` allows, whose rest is not read. */
+export async function bodyOf(
+  request: Request,
+  maxBytes: number,
+  admits?: (bytes: number) => boolean,
+): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const reader = request.body?.getReader();
@@ -46,7 +53,7 @@ export async function bodyOf(request: Request, maxBytes: number): Promise<Uint8A
     const { done, value } = await reader.read();
     if (done) break;
     size += value.length;
-    if (size > maxBytes) {
+    if (size > maxBytes || admits?.(value.length) === false) {
       await reader.cancel().catch(() => {});
       return undefined;
     }

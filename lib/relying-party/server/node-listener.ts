@@ -28,7 +28,7 @@ async function respondPlainly(handler: PlainHandler, request: IncomingMessage, r
   const { status, headers, body } = await handler({
     method,
     path: url.split('?', 1)[0] as string,
-    body: (maxBytes) => readBody(request, maxBytes),
+    body: (maxBytes, admits) => readBody(request, maxBytes, admits),
   });
   response.statusCode = status;
   for (const name in headers) response.setHeader(name, headers[name] as string);
@@ -51,13 +51,17 @@ function end(request: IncomingMessage, response: ServerResponse, body: string | 
   if (!request.complete) response.once('finish', () => request.destroy());
 }
 
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array | undefined> {
+function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  admits?: (bytes: number) => boolean,
+): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const take = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size <= maxBytes) chunks.push(chunk);
+      if (size <= maxBytes && admits?.(chunk.length) !== false) chunks.push(chunk);
       else {
         request.off('data', take).pause();
         resolve(undefined);

@@ -11,11 +11,12 @@ import { RevocationLists } from '../revocation-lists.js';
 import { type PlainAnswer, type PlainRequest, webHandler } from '../server/exchange.js';
 import { type AppraisalTerms, type AppraisedRequest, Appraiser, CHALLENGE_CONTEXT, publicCheck } from './appraise.js';
 import { EAR_PROFILE, type EarSubmodule, evidenceSubmodule, tokenSubmodule } from './attestation-result.js';
+import { BodyBudget, busy } from './body-budget.js';
 import { fetchedCollateral } from './fetched-collateral.js';
 import { ServiceMetrics } from './metrics.js';
 import { openApiDocument } from './openapi.js';
 import { VERIFIER_SERVICE, type VerifierServiceOptions } from './options.js';
-import { parseTokenRequest, readText, ServiceRefusal } from './requests.js';
+import { parseTokenRequest, ServiceRefusal } from './requests.js';
 import { publicKeySet, type SigningKey, signResult } from './signing-keys.js';
 import { WorkerPool, workerEnded } from './worker-pool.js';
 
@@ -27,6 +28,8 @@ export interface VerifierService {
 
 /** What evidence may have as JSON, and the request's own members. */
 const DEFAULT_BODY_BYTES = EVIDENCE_JSON_LIMITS.bytes + 64 * 1024;
+/** How many bodies may be in memory before they are verified, if all are as large as they may be; `maxConcurrent` if it is more. */
+const BODIES = 64;
 const DEVELOPER = 'cvm-guest-attestation';
 
 /**
@@ -64,6 +67,8 @@ class Verifier {
   readonly #metrics = new ServiceMetrics();
   readonly #workers: WorkerPool | undefined;
   readonly #crls: RevocationLists | undefined;
+  readonly #bodies: BodyBudget;
+  readonly #maxConcurrent: number;
   readonly #deadlineMs: number;
   readonly #logger: Logger;
   #closed = false;
@@ -79,6 +84,8 @@ class Verifier {
       clockToleranceMs,
       collateral,
       workers = 0,
+      maxConcurrent = 64,
+      maxBodyBytes = DEFAULT_BODY_BYTES,
     } = options;
     this.#options = options;
     this.#issuer = (options.issuer as URL).href.replace(/\/$/, '');
@@ -100,6 +107,8 @@ class Verifier {
       store,
       ...(clockToleranceMs !== undefined && { clockToleranceMs }),
     });
+    this.#maxConcurrent = maxConcurrent;
+    this.#bodies = new BodyBudget(maxBodyBytes, Math.max(BODIES, maxConcurrent));
     this.#deadlineMs = options.collateralDeadlineMs ?? 10_000;
     this.#logger = options.logger ?? silentLogger;
     this.#crls = typeof crls === 'function' ? new RevocationLists(crls, this.#deadlineMs, this.#logger) : undefined;
@@ -143,20 +152,27 @@ class Verifier {
     }
   }
 
-  #measured(request: PlainRequest, work: (text: string) => Promise<VerifierAnswer>): Promise<PlainAnswer> {
-    const { maxConcurrent = 64, maxBodyBytes = DEFAULT_BODY_BYTES } = this.#options;
-    if (this.#closed) throw closing();
-    if (this.#metrics.inProgress >= maxConcurrent)
-      throw new ServiceRefusal(503, 'ERR_BUSY', 'too much at the same time');
+  /** A request is in progress from when all of it is there: one that does not come on keeps nobody out. */
+  async #measured(request: PlainRequest, work: (text: string) => Promise<VerifierAnswer>): Promise<PlainAnswer> {
+    this.#admit();
+    const text = await this.#bodies.read(request);
+    this.#admit();
     const answered = this.#metrics.measure(
-      async () => work(await readText(request, maxBodyBytes)),
+      () => work(text),
       ({ result, error }) => (result === undefined ? codeOf(error) : (result.code ?? 'ok')),
     );
-    return publishedVerification('verifier-service', async () => {
-      const { ear } = await answered;
-      // A JWS has nothing that JSON would escape.
-      return json(`{"ear":"${ear}"}`);
-    });
+    const { ear } = await publishedVerification(
+      'verifier-service',
+      () => answered,
+      ({ code }) => code,
+    );
+    // A JWS has nothing that JSON would escape.
+    return json(`{"ear":"${ear}"}`);
+  }
+
+  #admit(): void {
+    if (this.#closed) throw closing();
+    if (this.#metrics.inProgress >= this.#maxConcurrent) throw busy();
   }
 
   async #evidence(text: string): Promise<VerifierAnswer> {

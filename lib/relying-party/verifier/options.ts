@@ -50,9 +50,12 @@ export interface VerifierServiceOptions {
   resultLifetimeMs?: number;
   /** Default 60,000. */
   clockToleranceMs?: number;
-  /** Largest request. Default 2 MiB, which evidence may have, and 64 KiB. */
+  /**
+   * Largest request. Default 2 MiB, which evidence may have, and 64 KiB. Requests that are still arriving may take 64 times as
+   * much (or `maxConcurrent` times, if that is more); beyond it they are answered 503.
+   */
   maxBodyBytes?: number;
-  /** Verifications at the same time; more are answered 503. Default 64. */
+  /** Verifications at the same time, of requests that have arrived; more are answered 503. Default 64. */
   maxConcurrent?: number;
   /** Threads that verify, beside the service's own. Default 0: in the service's own. */
   workers?: number;

@@ -102,11 +102,15 @@ function audienceOf({ aud }: Record<string, unknown>, audiences: readonly string
   return aud;
 }
 
-/** The text of a request, bounded. */
-export async function readText(request: PlainRequest, maxBytes: number): Promise<string> {
+/** The text of a request, bounded; see {@link PlainRequest.body}. */
+export async function readText(
+  request: PlainRequest,
+  maxBytes: number,
+  admits?: (bytes: number) => boolean,
+): Promise<string> {
   let body: Uint8Array | undefined;
   try {
-    body = await request.body(maxBytes);
+    body = await request.body(maxBytes, admits);
   } catch {
     throw malformed('the request was not sent to its end');
   }
