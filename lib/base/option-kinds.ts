@@ -1,5 +1,5 @@
 import { byteLength, copyBytes, isBytes } from './bytes.js';
-import type { Logger } from './logger.js';
+import { type Logger, quietLogger } from './logger.js';
 import { invalid, type OptionKind, waiting } from './options.js';
 
 /** The kinds of values that options have; `lib/base/options.ts` says how a table of them is used. */
@@ -104,8 +104,12 @@ export const abortSignal: OptionKind<AbortSignal> = kind(
   'an AbortSignal',
 );
 
-/** An object with the methods of a {@link Logger}: most are objects of a class, so it is taken as it is. */
-export const logger: OptionKind<Logger> = withMethods<Logger>('debug', 'info', 'warn', 'error');
+const loggerMethods = /* @__PURE__ */ withMethods<Logger>('debug', 'info', 'warn', 'error');
+
+/** An object with the methods of a {@link Logger}, of any class. A failure of its own changes nothing. */
+export const logger: OptionKind<Logger> = {
+  check: (value, name) => quietLogger(loggerMethods.check(value, name)),
+};
 
 /** An object of any class that has these methods. */
 /* @__NO_SIDE_EFFECTS__ */ export function withMethods<T extends object>(

@@ -5,6 +5,8 @@ import {
   attestationOf,
   type CheckRequestOptions,
   checkRequest,
+  type FetchGuardOptions,
+  fastifyAttestation,
   forwardAuth,
   RefusedRequest,
   requireAttestation,
@@ -186,6 +188,35 @@ describe('expect of a guard', () => {
     expect(onRefusal).toHaveBeenCalledWith(expect.objectContaining({ code: 'ERR_INTERNAL', status: 500 }), request);
     expect(attestationOf(request)).toBeUndefined();
   });
+});
+
+describe('onRefusal', () => {
+  const incoming = { rawHeaders: [], url: '/', method: 'GET' } as never;
+  const reply = { code: vi.fn(), header: vi.fn(), send: () => 401 } as never;
+  const response = { setHeader: vi.fn(), end: vi.fn() } as never;
+  const web = new Request('http://localhost/');
+  const failures: [string, () => never | Promise<never>][] = [
+    ['throws', () => expect.fail('log sink is down')],
+    ['rejects', () => Promise.reject(new Error('log sink is down'))],
+  ];
+  const adapters: [string, (given: FetchGuardOptions) => Promise<unknown>][] = [
+    ['requireAttestation', (given) => requireAttestation(given as never)(incoming, response)],
+    ['fastifyAttestation', (given) => fastifyAttestation(given as never)({ raw: incoming }, reply)],
+    ['attestationFetchGuard', (given) => attestationFetchGuard(given)(web)],
+    ['forwardAuth', (given) => forwardAuth({ ...given, proxy: 'nginx' })(web)],
+  ];
+
+  it.each(adapters.flatMap(([name, answer]) => failures.map(([how, onRefusal]) => ({ name, how, answer, onRefusal }))))(
+    'of $name that $how is logged and changes nothing, even when the logger fails',
+    async ({ answer, onRefusal }) => {
+      // A rejection that nobody handles would fail this run.
+      const error = vi.fn(() => Promise.reject(new Error('so is the logger')) as never);
+      const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error };
+      const answered = await answer({ ...options, bearer: true, onRefusal, logger });
+      expect(answered).not.toBe(true);
+      await vi.waitFor(() => expect(error).toHaveBeenCalledWith('onRefusal failed: log sink is down'));
+    },
+  );
 });
 
 describe('attestationFetchGuard', () => {

@@ -9,6 +9,7 @@ import { createServer, type Server } from 'node:https';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { callable, flag, numberWithin } from '../../base/option-kinds.js';
 import { checkOptions, invalid, nested, type OptionTable, required } from '../../base/options.js';
+import { tell } from '../../base/tell.js';
 import type { AttestationClient } from '../../guest/client.js';
 import { AttestedEnd, endIdentity } from './attested-end.js';
 import { attestationClient, type ChannelTlsOptions, DEMANDS, tlsOptions } from './channel-options.js';
@@ -30,8 +31,8 @@ export interface AttestedServerOptions {
   maxQuotesPerSecond?: number;
   /** HTTP/2, with HTTP/1.1 for clients without. Default false: HTTP/1.1. */
   http2?: boolean;
-  /** Told of every connection or message that was refused. */
-  onRefusal?: (error: unknown) => void;
+  /** Told of every connection or message that was refused. What it throws, or its promise rejects with, changes nothing. */
+  onRefusal?: (error: unknown) => void | Promise<void>;
 }
 
 const OPTIONS: OptionTable<AttestedServerOptions> = {
@@ -91,7 +92,7 @@ export function attestedTlsServer(
 
 function checked(what: string, options: AttestedServerOptions) {
   const given = checkOptions(what, options, OPTIONS);
-  const { client, tls = {}, clients, mayAsk, maxQuotesPerSecond = 5, onRefusal = () => undefined } = given;
+  const { client, tls = {}, clients, mayAsk, maxQuotesPerSecond = 5, onRefusal } = given;
   const { ca, rejectUnauthorized = false } = tls;
   const identity = endIdentity(client, tls);
   if (identity === undefined) throw invalid('a server has a certificate');
@@ -101,7 +102,7 @@ function checked(what: string, options: AttestedServerOptions) {
     clients: clients && new PeerVerifier(clients, rejectUnauthorized),
     remembered: new RememberedMachines<ChannelAttestation>(),
     mayAsk,
-    onRefusal,
+    onRefusal: (error) => tell(() => onRefusal?.(error)),
   };
   return {
     rules,

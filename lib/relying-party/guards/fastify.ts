@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { invalid } from '../../base/options.js';
 import { type AdapterOptions, adapter, type NodeRequest, requestView } from './node-guard.js';
 import type { RefusedRequest } from './refused-request.js';
-import { rememberAttestation, reportRefusal } from './request-observer.js';
+import { rememberAttestation } from './request-observer.js';
 
 /** A request of Fastify, as far as it is used. */
 export interface FastifyRequestLike {
@@ -36,7 +36,7 @@ export interface FastifyAttestation {
  * @throws {AttestationError} 8 when the options are wrong.
  */
 export function fastifyAttestation(options: FastifyAttestationOptions): FastifyAttestation {
-  const { guard, expect, onRefusal } = adapter<FastifyRequestLike>('fastifyAttestation', options);
+  const { guard, expect, report } = adapter<FastifyRequestLike>('fastifyAttestation', options);
   const hook = async (request: FastifyRequestLike, reply: FastifyReplyLike): Promise<unknown> => {
     try {
       const claims = await guard.check(requestView(request.raw), expect && (() => expect(request)));
@@ -44,7 +44,7 @@ export function fastifyAttestation(options: FastifyAttestationOptions): FastifyA
       return undefined;
     } catch (error) {
       const refusal = error as RefusedRequest;
-      reportRefusal(onRefusal, refusal, request);
+      report(refusal, request);
       if (refusal.code === 'ERR_INTERNAL') throw refusal.cause;
       for (const [name, value] of Object.entries(refusal.headers)) reply.header(name, value);
       reply.code(refusal.status);

@@ -3,7 +3,7 @@ import type { ChannelAttestation } from './channel.js';
 import { type AdapterOptions, adapter } from './node-guard.js';
 import type { RefusedRequest } from './refused-request.js';
 import { headerValues } from './request-headers.js';
-import { rememberAttestation, reportRefusal } from './request-observer.js';
+import { rememberAttestation } from './request-observer.js';
 
 export type FetchGuardOptions = AdapterOptions<Request>;
 
@@ -20,7 +20,7 @@ export type FetchGuard = (
  * @throws {AttestationError} 8 when the options are wrong.
  */
 export function attestationFetchGuard(options: FetchGuardOptions): FetchGuard {
-  const { guard, expect, onRefusal } = adapter<Request>('attestationFetchGuard', options);
+  const { guard, expect, report } = adapter<Request>('attestationFetchGuard', options);
   return (request, connection) => {
     if (typeof request?.url !== 'string' || typeof request.headers?.get !== 'function') {
       throw invalid('attestationFetchGuard(options) takes a web Request: for node:http use requireAttestation');
@@ -38,7 +38,7 @@ export function attestationFetchGuard(options: FetchGuardOptions): FetchGuard {
         return undefined;
       },
       (refusal: RefusedRequest) => {
-        reportRefusal(onRefusal, refusal, request);
+        report(refusal, request);
         return responseOf(refusal);
       },
     );

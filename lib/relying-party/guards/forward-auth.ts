@@ -7,7 +7,6 @@ import { responseOf } from './fetch-guard.js';
 import { type AdapterOptions, adapter } from './node-guard.js';
 import { REQUEST_REFUSALS, RefusedRequest } from './refused-request.js';
 import { type HeaderValues, headerValues } from './request-headers.js';
-import { reportRefusal } from './request-observer.js';
 
 export interface ForwardAuthOptions extends AdapterOptions<Request> {
   /** Which proxy asks: it decides where method and target of the original request stand. */
@@ -52,7 +51,7 @@ export function forwardAuth(options: ForwardAuthOptions): (request: Request) => 
   if (others.bearer !== true && others.proofOfPossession === undefined) {
     throw invalid('forwardAuth: proofOfPossession or bearer: true must be given, since the proxy ends the connection');
   }
-  const { guard, expect, onRefusal } = adapter<Request>('forwardAuth', others);
+  const { guard, expect, report } = adapter<Request>('forwardAuth', others);
   const original = own.proxy === 'envoy' ? envoyRequest(own.pathPrefix ?? '') : headersOf(ORIGINAL[own.proxy]);
   return async (request) => {
     try {
@@ -65,7 +64,7 @@ export function forwardAuth(options: ForwardAuthOptions): (request: Request) => 
         error instanceof RefusedRequest
           ? error
           : new RefusedRequest('ERR_INTERNAL', REQUEST_REFUSALS.ERR_INTERNAL, { cause: error });
-      reportRefusal(onRefusal, refusal, request);
+      report(refusal, request);
       return responseOf(refusal);
     }
   };

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { silentLogger } from '../../base/logger.js';
 import { callable } from '../../base/option-kinds.js';
 import { checkOptions, invalid, type OptionTable } from '../../base/options.js';
 import type { TokenPolicy } from '../../token/policy.js';
@@ -48,7 +49,7 @@ export type AttestationGuard = (
  * @throws {AttestationError} 8 when the options are wrong.
  */
 export function requireAttestation(options: RequireAttestationOptions): AttestationGuard {
-  const { guard, expect, onRefusal } = adapter<NodeRequest>('requireAttestation', options);
+  const { guard, expect, report } = adapter<NodeRequest>('requireAttestation', options);
   return (request, response, next) => {
     const view = requestView(request);
     if (typeof response?.setHeader !== 'function') throw misuse();
@@ -60,7 +61,7 @@ export function requireAttestation(options: RequireAttestationOptions): Attestat
         rememberAttestation(claims, request);
       } catch (error) {
         const refusal = error as RefusedRequest;
-        reportRefusal(onRefusal, refusal, request);
+        report(refusal, request);
         if (refusal.code === 'ERR_INTERNAL' && next !== undefined) next(refusal.cause);
         else answer(response, refusal);
         return false;
@@ -74,7 +75,8 @@ export function requireAttestation(options: RequireAttestationOptions): Attestat
 interface Adapter<Request> {
   guard: RequestGuard;
   expect: ExpectHook<Request> | undefined;
-  onRefusal: RefusalHook<Request> | undefined;
+  /** Tells `onRefusal`, where there is one. */
+  report: (refusal: RefusedRequest, request: Request) => void;
 }
 
 /** What every adapter makes of its options. @throws {AttestationError} 8 when they are wrong. */
@@ -85,7 +87,12 @@ export function adapter<Request>(what: string, options: AdapterOptions<Request>)
     options,
     table as unknown as OptionTable<AdapterOptions<Request>>,
   );
-  return { guard: new RequestGuard(guard as GuardOptions), expect, onRefusal };
+  const { logger = silentLogger } = guard as GuardOptions;
+  return {
+    guard: new RequestGuard(guard as GuardOptions),
+    expect,
+    report: (refusal, request) => reportRefusal(onRefusal, refusal, request, logger),
+  };
 }
 
 /** What the decision needs of a request of node:http or http2. */

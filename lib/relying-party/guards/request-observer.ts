@@ -1,9 +1,14 @@
-import { type Logger, silentLogger } from '../../base/logger.js';
+import { messageOf } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import { tell } from '../../base/tell.js';
 import type { AttestationClaims } from '../../token/claims.js';
 import type { RefusedRequest } from './refused-request.js';
 
-/** Told of every refusal, with the request as the framework has it. What it throws is logged and changes nothing. */
-export type RefusalHook<Request> = (refusal: RefusedRequest, request: Request) => void;
+/**
+ * Told of every refusal, with the request as the framework has it. What it throws, or its promise rejects with, is logged and
+ * changes nothing; the answer does not wait for it.
+ */
+export type RefusalHook<Request> = (refusal: RefusedRequest, request: Request) => void | Promise<void>;
 
 const attested = new WeakMap<object, AttestationClaims>();
 
@@ -21,11 +26,10 @@ export function reportRefusal<Request>(
   hook: RefusalHook<Request> | undefined,
   refusal: RefusedRequest,
   request: Request,
-  logger: Logger = silentLogger,
+  logger: Logger,
 ): void {
-  try {
-    hook?.(refusal, request);
-  } catch (error) {
-    logger.error(`onRefusal failed: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  tell(
+    () => hook?.(refusal, request),
+    (error) => logger.error(`onRefusal failed: ${messageOf(error)}`),
+  );
 }

@@ -99,7 +99,12 @@ describe('attested channel', () => {
     const third = await startMachine();
     try {
       const refusals: unknown[] = [];
-      const server = attestedServer({ client: one.client, clients: other.demands, onRefusal: (e) => refusals.push(e) });
+      // A rejection that nobody handles would fail this run.
+      const onRefusal = async (error: unknown): Promise<void> => {
+        refusals.push(error);
+        throw new Error('log sink is down');
+      };
+      const server = attestedServer({ client: one.client, clients: other.demands, onRefusal });
       const port = await serve(server);
       await expect(connectAttested({ ...dialling(port, one.demands), client: third.client })).rejects.toMatchObject({
         code: 'ERR_CHANNEL_REFUSED',
