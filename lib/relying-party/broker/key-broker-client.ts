@@ -6,6 +6,7 @@ import { utf8Text } from '../../base/bytes.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { abortSignal, callable, custom, milliseconds, oneOf, withMethods } from '../../base/option-kinds.js';
 import { checkArgument, checkOptions, invalid, required } from '../../base/options.js';
+import { SharedWork } from '../../base/shared-work.js';
 import { isJsonObject, parseStrictJson } from '../../base/strict-json.js';
 import { isLoopback } from '../../http/service-url.js';
 import { newKeyPair } from '../../node/key-pair.js';
@@ -32,7 +33,7 @@ export interface EvidenceSource {
 }
 
 export interface KeyBrokerClientOptions {
-  /** `https://broker.example.com`, without `/kbs/v0`. */
+  /** `https://broker.example.com`, without `/kbs/v0`; a path is put before it, for a proxy that tells brokers apart by it. */
   url: string | URL;
   /** `AttestationClient` of this machine. */
   client: EvidenceSource;
@@ -44,10 +45,18 @@ export interface KeyBrokerClientOptions {
   timeoutMs?: number;
 }
 
-/** A broker's answer that is a refusal. */
 interface BrokerAnswer {
   status: number;
   body: unknown;
+  /** The session cookie that came with it. */
+  cookie: string | undefined;
+}
+
+interface BrokerRequest {
+  method: 'GET' | 'POST';
+  step: string;
+  body?: unknown;
+  cookie?: string;
 }
 
 const MAXIMUM_ANSWER = 16 * 1024 * 1024;
@@ -59,6 +68,11 @@ const brokerUrl = custom((value, name) => {
   const url = new URL(given);
   const isSecure = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
   if (!isSecure) throw invalid(`${name} must be https`);
+  if (/[?#]/.test(given) || url.username !== '' || url.password !== '') {
+    throw invalid(`${name} must have no user, query or fragment`);
+  }
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  if (url.pathname.endsWith(KBS_PREFIX)) throw invalid(`${name} must be without ${KBS_PREFIX}`);
   return url;
 });
 
@@ -75,8 +89,9 @@ export class KeyBrokerClient {
   readonly #timeoutMs: number;
   readonly #privateKey: KeyObject;
   readonly #jwk: RecipientJwk;
-  #cookie: string | undefined;
-  #attesting: Promise<void> | undefined;
+  /** Cookie of the session that the machine was attested in; empty where a broker gives none. */
+  #session: string | undefined;
+  readonly #attestation = new SharedWork((signal) => this.#attest(signal));
   /** The protocol asks for the TEE before there is a nonce to make evidence with. */
   #tee: BrokerTee = 'az-snp-vtpm';
 
@@ -117,37 +132,29 @@ export class KeyBrokerClient {
   async getResource(path: string | ResourcePath, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
     const { signal } = checkOptions<{ signal?: AbortSignal }>('getResource', options, { signal: abortSignal });
     const place = checkArgument('getResource', 'path', path, resourcePath);
-    if (this.#cookie === undefined) await this.#attestOnce(signal);
-    let answer = await this.#send('GET', `resource/${place}`, undefined, signal);
+    // While another call attests, its session is about to replace this one.
+    let session = this.#attestation.isRunning ? undefined : this.#session;
+    session ??= await this.#attestation.result(signal);
+    let answer = await this.#send({ method: 'GET', step: `resource/${place}`, cookie: session }, signal);
     if (answer.status === 401) {
-      this.#cookie = undefined;
-      await this.#attestOnce(signal);
-      answer = await this.#send('GET', `resource/${place}`, undefined, signal);
+      // Another call may have got a new one meanwhile.
+      if (this.#session === session) this.#session = undefined;
+      session = this.#session ?? (await this.#attestation.result(signal));
+      answer = await this.#send({ method: 'GET', step: `resource/${place}`, cookie: session }, signal);
     }
     if (answer.status !== 200) throw brokerError(answer);
     return this.#decrypt(answer.body);
   }
 
-  #attestOnce(signal: AbortSignal | undefined): Promise<void> {
-    this.#attesting ??= this.#attest(signal).finally(() => {
-      this.#attesting = undefined;
-    });
-    return this.#attesting;
-  }
-
-  async #attest(signal: AbortSignal | undefined): Promise<void> {
+  /** A new session. */
+  async #attest(signal: AbortSignal): Promise<string> {
     const request = { version: KBS_VERSION, tee: this.#tee, 'extra-params': {} };
-    const challenge = await this.#send('POST', 'auth', request, signal);
+    const challenge = await this.#send({ method: 'POST', step: 'auth', body: request }, signal);
     const nonce = isJsonObject(challenge.body) ? challenge.body.nonce : undefined;
     if (challenge.status !== 200 || typeof nonce !== 'string' || nonce === '') throw brokerError(challenge);
     const additional = '{}';
     const bound = reportData(nonce, this.#jwk, additional);
-    const evidence = await this.#source.getEvidence({
-      nonce: bound,
-      userData: bound,
-      pcrs: PCRS,
-      ...(signal && { signal }),
-    });
+    const evidence = await this.#source.getEvidence({ nonce: bound, userData: bound, pcrs: PCRS, signal });
     const tee = brokerTeeOf(evidence.tdQuote === undefined ? 'snp' : 'tdx');
     if (tee !== this.#tee) {
       this.#tee = tee;
@@ -160,19 +167,28 @@ export class KeyBrokerClient {
         additional_evidence: additional,
       },
     };
-    const answer = await this.#send('POST', 'attest', body, signal);
+    const { cookie = '' } = challenge;
+    const answer = await this.#send({ method: 'POST', step: 'attest', body, cookie }, signal);
     if (answer.status !== 200) throw brokerError(answer);
+    // trustee's broker keeps the name of the session that `auth` began.
+    this.#session = answer.cookie ?? cookie;
+    return this.#session;
   }
 
-  async #send(method: string, step: string, body: unknown, signal: AbortSignal | undefined): Promise<BrokerAnswer> {
+  async #send(
+    { method, step, body, cookie = '' }: BrokerRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<BrokerAnswer> {
     const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const url = new URL(this.#base);
+    url.pathname = `${url.pathname.replace(/\/$/, '')}${KBS_PREFIX}/${step}`;
     const headers: Record<string, string> = { Accept: 'application/json' };
-    if (this.#cookie !== undefined) headers.Cookie = `${SESSION_COOKIE}=${this.#cookie}`;
+    if (cookie !== '') headers.Cookie = `${SESSION_COOKIE}=${cookie}`;
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     let response: Response;
     let text: string | undefined;
     try {
-      response = await this.#fetch(new URL(`${KBS_PREFIX}/${step}`, this.#base), {
+      response = await this.#fetch(url, {
         method,
         headers,
         redirect: 'manual',
@@ -184,7 +200,6 @@ export class KeyBrokerClient {
       if (signal?.aborted) throw cause;
       throw new AttestationError(ErrorCode.SENDING_CURL_REQUEST_FAILED, 'the key broker cannot be reached', { cause });
     }
-    this.#rememberCookie(response);
     let parsed: unknown;
     try {
       parsed = parseStrictJson(text ?? '');
@@ -194,14 +209,7 @@ export class KeyBrokerClient {
         status: response.status,
       });
     }
-    return { status: response.status, body: parsed };
-  }
-
-  #rememberCookie(response: Response): void {
-    for (const line of response.headers.getSetCookie()) {
-      const value = new RegExp(`^${SESSION_COOKIE}=([^;\\s]{1,4096})`).exec(line)?.[1];
-      if (value !== undefined) this.#cookie = value;
-    }
+    return { status: response.status, body: parsed, cookie: sessionCookieOf(response) };
   }
 
   async #decrypt(body: unknown): Promise<Uint8Array> {
@@ -227,6 +235,12 @@ const resourcePath = custom((value) => {
   if (parseResourcePath(text) === undefined) throw invalid('path must be repository/type/tag');
   return text;
 });
+
+function sessionCookieOf(response: Response): string | undefined {
+  const pattern = new RegExp(`^${SESSION_COOKIE}=([^;\\s]{1,4096})`);
+  const values = response.headers.getSetCookie().map((line) => pattern.exec(line)?.[1]);
+  return values.findLast((value) => value !== undefined);
+}
 
 /** A refusal by what the broker calls it. Its sentence is not repeated: it may say anything. */
 function brokerError({ status, body }: BrokerAnswer): Error {
