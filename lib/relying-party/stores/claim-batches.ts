@@ -1,4 +1,4 @@
-import { refuseChallenge } from '../refusals.js';
+import { type ChallengeErrorCode, refuseChallenge } from '../refusals.js';
 import { Deadlines, Waiting } from './deadlines.js';
 import { storeFailure } from './replay-store.js';
 
@@ -11,6 +11,8 @@ export class WaitingClaim extends Waiting {
   readonly #reject: (error: Error) => void;
   readonly #deadlines: Deadlines;
   isAnswered = false;
+  /** What it is refused with when its deadline comes: what it waits for by then. */
+  lateCode: ChallengeErrorCode = 'ERR_STORE_TIMEOUT';
 
   constructor(
     key: string,
@@ -47,7 +49,7 @@ export class WaitingClaim extends Waiting {
   /** Its deadlines have stopped already. */
   late(): void {
     this.isAnswered = true;
-    this.#reject(refuseChallenge('ERR_STORE_TIMEOUT'));
+    this.#reject(refuseChallenge(this.lateCode));
   }
 }
 

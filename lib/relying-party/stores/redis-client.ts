@@ -10,9 +10,8 @@ export interface RedisConnection {
   /** One `MULTI … EXEC`: a reply for each command. Rejects when it was not executed. */
   transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
   command(command: RedisCommand): Promise<RedisReply>;
-  /** A connection of its own to the same server. */
-  duplicate(): Promise<RedisConnection>;
-  close(): void;
+  /** A connection of its own to the same server. It ends with the caller's client, and `onEnd` is called then. */
+  duplicate(onEnd: () => void): Promise<RedisConnection>;
 }
 
 /** A client of the package `redis` (node-redis), as far as it is used. */
@@ -44,6 +43,12 @@ interface IoRedisMulti {
 
 interface Duplicate {
   on(event: 'error', listener: () => void): unknown;
+  once(event: 'end', listener: () => void): unknown;
+  off(event: 'end', listener: () => void): unknown;
+  /** Of `redis`: false before it connects and after it was closed. */
+  readonly isOpen?: boolean;
+  /** Of `ioredis`: `end` after it was closed. */
+  readonly status?: string;
   connect?(): Promise<unknown>;
   destroy?(): void;
   disconnect?(): unknown;
@@ -93,15 +98,9 @@ class NodeRedisConnection implements RedisConnection {
     return this.#client.sendCommand(command);
   }
 
-  async duplicate(): Promise<RedisConnection> {
-    const copy = this.#client.duplicate() as NodeRedisClient & Duplicate;
-    copy.on('error', ignore);
-    await copy.connect?.();
-    return new NodeRedisConnection(copy);
-  }
-
-  close(): void {
-    (this.#client as NodeRedisClient & Duplicate).destroy?.();
+  async duplicate(onEnd: () => void): Promise<RedisConnection> {
+    const client = this.#client as NodeRedisClient & Duplicate;
+    return new NodeRedisConnection(await copyOf(client, onEnd, (copy) => copy.connect?.()));
   }
 }
 
@@ -131,14 +130,43 @@ class IoRedisConnection implements RedisConnection {
     return this.#client.call(name, ...parameters);
   }
 
-  async duplicate(): Promise<RedisConnection> {
-    const copy = this.#client.duplicate() as IoRedisClient & Duplicate;
-    copy.on('error', ignore);
-    return new IoRedisConnection(copy);
+  async duplicate(onEnd: () => void): Promise<RedisConnection> {
+    const client = this.#client as IoRedisClient & Duplicate;
+    // It connects by itself.
+    return new IoRedisConnection(await copyOf(client, onEnd, async () => {}));
   }
+}
 
-  close(): void {
-    (this.#client as IoRedisClient & Duplicate).disconnect?.();
+/** Nobody but the store knows of the copy: it must not outlive the client that the caller closes. */
+async function copyOf<Client extends RedisClient & Duplicate>(
+  client: Client,
+  onEnd: () => void,
+  connect: (copy: Client) => Promise<unknown> | undefined,
+): Promise<Client> {
+  if (client.isOpen === false || client.status === 'end') throw new Error('the client is closed');
+  const copy = client.duplicate() as Client;
+  copy.on('error', ignore);
+  const end = (): void => {
+    client.off('end', end);
+    close(copy);
+    onEnd();
+  };
+  client.once('end', end);
+  try {
+    await connect(copy);
+  } catch (error) {
+    end();
+    throw error;
+  }
+  return copy;
+}
+
+function close(copy: Duplicate): void {
+  try {
+    if (copy.destroy !== undefined) copy.destroy();
+    else copy.disconnect?.();
+  } catch {
+    // It was closed already.
   }
 }
 

@@ -44,6 +44,8 @@ export interface RedisReplayStoreOptions {
 
 /** The server's settings are believed for this long: what an operator changes at run time is seen after it. */
 const LOOK_INTERVAL_MS = 60_000;
+/** Of the deadline, for what comes after `WAIT`. */
+const LONGEST_MARGIN_MS = 100;
 /** `uptime_in_seconds` is the difference of two truncated clocks. */
 const UPTIME_ERROR_MS = 1_000;
 
@@ -123,7 +125,7 @@ class RedisReplayStore implements TolerantStore {
       if (replies.length !== expected) throw refuseChallenge('ERR_STORE_UNAVAILABLE', 'replies are missing');
       const reign = this.#reigns.read(replies[batch.length]);
       const runId = asksRun ? readRunId(replies[batch.length + 1]) : undefined;
-      if (this.#replicas > 0) await this.#awaitReplicas(connection, replies.at(-1));
+      if (this.#replicas > 0) await this.#awaitReplicas(connection, replies.at(-1), batch);
       if (!reign.isPrimary) throw refuseChallenge('ERR_STORE_NOT_PRIMARY');
       const known = this.#look;
       const look = isOf(known, reign, runId) && isFresh(known) ? known : await this.#lookAt(connection, reign, runId);
@@ -144,7 +146,12 @@ class RedisReplayStore implements TolerantStore {
 
   /** A connection of its own, because `WAIT` holds up all that come after it. */
   async #own(): Promise<RedisConnection> {
-    this.#ownConnection ??= this.#shared.duplicate();
+    if (this.#ownConnection === undefined) {
+      const made = this.#shared.duplicate(() => {
+        if (this.#ownConnection === made) this.#ownConnection = undefined;
+      });
+      this.#ownConnection = made;
+    }
     try {
       return await this.#ownConnection;
     } catch (error) {
@@ -153,8 +160,16 @@ class RedisReplayStore implements TolerantStore {
     }
   }
 
-  async #awaitReplicas(connection: RedisConnection, clientId: RedisReply): Promise<void> {
-    const acknowledged = await connection.command(['WAIT', String(this.#replicas), String(this[answersWithin])]);
+  async #awaitReplicas(
+    connection: RedisConnection,
+    clientId: RedisReply,
+    batch: readonly WaitingClaim[],
+  ): Promise<void> {
+    for (const claim of batch) claim.lateCode = 'ERR_STORE_REPLICAS';
+    // Until the last of them is about to be late: its refusal says why, and the claims that wait behind it still have time.
+    const margin = Math.min(LONGEST_MARGIN_MS, this[answersWithin] / 10);
+    const left = Math.max(1, Math.floor((batch.at(-1)?.end ?? 0) - performance.now() - margin));
+    const acknowledged = await connection.command(['WAIT', String(this.#replicas), String(left)]);
     // On a connection that was made again meanwhile, WAIT knows of no claim and is content at once.
     const sameConnection = String(await connection.command(['CLIENT', 'ID'])) === String(clientId);
     if (!sameConnection) throw refuseChallenge('ERR_STORE_REPLICAS', 'the connection was lost');
