@@ -151,6 +151,21 @@ describe('proof of possession', () => {
     expect(refusal).toMatchObject({ status: 503, code: 'ERR_STORE_UNAVAILABLE', headers: { 'Retry-After': '5' } });
   });
 
+  it.each([
+    ['no keys', undefined],
+    ['another key', { keys: [{ ...tpmJwk, kid: 'HCLAkPub' }] }],
+    ['a key that is too small', { keys: [{ ...tpmJwk, n: 'AQAB' }] }],
+  ])('is missing, and there is no challenge, where the token has %s', async (_, runtime) => {
+    const keyless = signToken(guestClaims({ 'x-ms-runtime': runtime }), issuerKeys.privateKey);
+    const headers = ['Authorization', `Bearer ${keyless}`];
+    const proof = ['Attestation-Proof', prove(await challenge())];
+    for (const given of [headers, [...headers, ...proof]]) {
+      const refusal = await refused(checkRequest(given, { ...options, ...get }));
+      expect(refusal).toMatchObject({ status: 401, code: 'ERR_PROOF_REQUIRED' });
+      expect(refusal.headers['WWW-Authenticate']).toMatch(/^Bearer /);
+    }
+  });
+
   it('is an internal error where the server does not say what was requested', async () => {
     const work = checkRequest(['Authorization', `Bearer ${token}`], options);
     expect(await refused(work)).toMatchObject({ status: 500, code: 'ERR_INTERNAL' });

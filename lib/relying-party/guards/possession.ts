@@ -1,11 +1,11 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { decodeBase64url, encodeBase64url } from '../../base/base64url.js';
 import { equalBytes } from '../../base/bytes.js';
-import { VerificationError } from '../../base/errors.js';
+import { AttestationError, VerificationError } from '../../base/errors.js';
 import { custom, integer, text, withMethods } from '../../base/option-kinds.js';
 import { invalid, type OptionTable, required } from '../../base/options.js';
 import { isLoopback } from '../../http/service-url.js';
-import { ephemeralKeyFromToken } from '../../token/ephemeral-key.js';
+import { ephemeralKeyFromToken, type RsaPublicJwk } from '../../token/ephemeral-key.js';
 import {
   POSSESSION_CONTEXT,
   POSSESSION_LABEL,
@@ -96,15 +96,21 @@ export class PossessionGuard {
     }
   }
 
-  /** A refusal with a challenge that only the holder of the token's key can answer. */
+  /**
+   * A refusal with a challenge that only the holder of the token's key can answer; without one for a token that names no key,
+   * as those of platforms, since nobody can prove anything with it.
+   */
   #refuse(token: string, code: RequestRefusalCode | ChallengeErrorCode, cause?: unknown): RefusedRequest {
     const message = { ...REQUEST_REFUSALS, ...CHALLENGE_REFUSALS }[code];
+    const key = keyOf(token);
+    if (key === undefined)
+      return new RefusedRequest('ERR_PROOF_REQUIRED', REQUEST_REFUSALS.ERR_PROOF_REQUIRED, { cause });
     const challenge = this.#challenges.issue(POSSESSION_CONTEXT);
     const secret = possessionSecret(this.#keys[0] as Buffer, challengeBytes(challenge), token, this.#origin);
     const sealed = encodeBase64url(
       publicEncrypt(
         {
-          key: createPublicKey({ format: 'jwk', key: { ...ephemeralKeyFromToken(token).jwk } }),
+          key: createPublicKey({ format: 'jwk', key: { ...key } }),
           padding: constants.RSA_PKCS1_OAEP_PADDING,
           oaepHash: 'sha256',
           oaepLabel: POSSESSION_LABEL,
@@ -118,5 +124,14 @@ export class PossessionGuard {
       members: { challenge, sealed },
       cause,
     });
+  }
+}
+
+function keyOf(token: string): RsaPublicJwk | undefined {
+  try {
+    return ephemeralKeyFromToken(token).jwk;
+  } catch (error) {
+    if (error instanceof AttestationError) return undefined;
+    throw error;
   }
 }
