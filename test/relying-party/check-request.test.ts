@@ -8,6 +8,7 @@ import {
   type FetchGuardOptions,
   fastifyAttestation,
   forwardAuth,
+  memoryReplayStore,
   RefusedRequest,
   requireAttestation,
   type VerificationEvent,
@@ -17,6 +18,7 @@ import { guestClaims, ISSUER, jwkOf, NOW, rsaKeys, signToken, VM_ID } from '../t
 const keys = rsaKeys();
 const options = { issuer: ISSUER, keys: { keys: [jwkOf(keys)] }, now: NOW };
 const token = signToken(guestClaims(), keys.privateKey);
+const proofOfPossession = { secret: new Uint8Array(32), store: memoryReplayStore(), origin: 'https://a.example' };
 const bearer = ['Authorization', `Bearer ${token}`];
 
 const refusalOf = async (work: Promise<unknown>): Promise<RefusedRequest> => {
@@ -85,6 +87,7 @@ describe('checkRequest', () => {
   it.each([
     ['a truthy bearer', { bearer: 'false' }],
     ['a lost bearer', { bearer: undefined }],
+    ['a bearer where possession is to be proven', { bearer: true, proofOfPossession }],
     ['an issuer without a scheme', { issuer: 'sharedtest.attest.example' }],
     ['a lost proof of possession', { proofOfPossession: undefined }],
     [
@@ -169,6 +172,15 @@ describe('expect of a guard', () => {
     ['an unknown name', { nonec: '011510062022' }],
     ['another issuer', { issuer: 'https://evil.example' }],
     ['an array', [{ nonce: '011510062022' }]],
+    ['allowDebug', { allowDebug: true }],
+    ['a relaxation beside an expectation', { nonce: '011510062022', allowMigration: true }],
+    ['a demand that is off', { requireSecureBoot: false }],
+    ['a longer age', { maxTokenAge: 1e9 }],
+    ['other kinds of token', { attestationType: ['azurevm', 'sevsnpvm'] }],
+    ['all kinds of hardware', { tee: ['snp', 'tdx'] }],
+    ['an empty payload', { clientPayload: {} }],
+    ['more statuses of TDX', { tdx: { acceptedTcbStatuses: ['OutOfDate'] } }],
+    ['a demand on Windows that is off', { windows: { requireHvci: false } }],
   ])('that yields %s is an internal error, logged, and never a pass', async (_, yielded) => {
     const error = vi.fn();
     const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error };
@@ -187,6 +199,17 @@ describe('expect of a guard', () => {
     expect(error).toHaveBeenCalledTimes(1);
     expect(onRefusal).toHaveBeenCalledWith(expect.objectContaining({ code: 'ERR_INTERNAL', status: 500 }), request);
     expect(attestationOf(request)).toBeUndefined();
+  });
+
+  it('that yields members of a payload leaves those that the guard demands', async () => {
+    const payloads = [{ nonce: '011510062022' }, { tenant: 'another' }];
+    const answers = payloads.map(async (clientPayload) => {
+      const expectation = () => ({ clientPayload: { nonce: '011510062022' }, requireTpm: true, tee: 'snp' as const });
+      const guard = attestationFetchGuard({ ...options, bearer: true, clientPayload, expect: expectation });
+      const request = new Request('http://localhost/', { headers: [bearer as [string, string]] });
+      return (await guard(request))?.headers.get('www-authenticate');
+    });
+    expect(await Promise.all(answers)).toEqual([undefined, expect.stringContaining('ERR_TOKEN_CLIENT_PAYLOAD')]);
   });
 });
 
@@ -279,6 +302,7 @@ describe('forwardAuth', () => {
     ['a proxy that is not known', { bearer: true, proxy: 'haproxy' }],
     ['a prefix for nginx', { bearer: true, proxy: 'nginx', pathPrefix: '/auth' }],
     ['nothing that a request could pass by', { proxy: 'nginx' }],
+    ['a bearer where possession is to be proven', { bearer: true, proofOfPossession, proxy: 'nginx' }],
   ])('is not made with %s', (_, wrong) => {
     expect(() => forwardAuth({ ...options, ...wrong } as never)).toThrow(expect.objectContaining({ code: 8 }));
   });

@@ -8,6 +8,7 @@ import { TOKEN_REFUSALS, type TokenErrorCode } from '../../token/errors.js';
 import { usableTokenOptions, VERIFY_TOKEN, type VerifyTokenOptions } from '../../token/options.js';
 import { publishedVerification } from '../diagnostics.js';
 import { type ChannelAttestation, isSameMachine } from './channel.js';
+import { withExpectations } from './expectations.js';
 import { PossessionGuard, PROOF_HEADER, PROOF_OF_POSSESSION, type ProofOfPossessionOptions } from './possession.js';
 import { REQUEST_REFUSALS, RefusedRequest } from './refused-request.js';
 import { type HeaderValues, headerValues, type RequestHeaders } from './request-headers.js';
@@ -21,7 +22,7 @@ import { type HeaderValues, headerValues, type RequestHeaders } from './request-
 export interface GuardOptions extends VerifyTokenOptions {
   /** Header that holds the bare token, in place of `Authorization: Bearer …`. */
   header?: string;
-  /** Accepts whoever holds a token: anyone who saw it, for up to its 8 hours. Default false. */
+  /** Accepts whoever holds a token: anyone who saw it, for up to its 8 hours. Not with `proofOfPossession`. Default false. */
   bearer?: boolean;
   proofOfPossession?: ProofOfPossessionOptions;
   /** Where faults of the guard itself are told. */
@@ -56,9 +57,6 @@ export const GUARD_OPTIONS: OptionTable<GuardOptions> = {
   logger: loggerKind,
 };
 
-/** Options that one request's expectations must not change. */
-const NOT_EXPECTATIONS: readonly string[] = ['issuer', 'keys', 'algorithms', 'now', 'clockTolerance', 'keyFetch'];
-
 /** The decision that all guards share. Options are checked once, when it is made. */
 export class RequestGuard {
   readonly #token: VerifyTokenOptions;
@@ -71,6 +69,9 @@ export class RequestGuard {
   constructor(options: GuardOptions) {
     const { header, bearer = false, proofOfPossession, logger = silentLogger, ...token } = options;
     usableTokenOptions(token);
+    if (bearer && proofOfPossession !== undefined) {
+      throw invalid('bearer: true lets pass who proves nothing: proofOfPossession must not be given beside it');
+    }
     this.#token = token;
     this.#header = header?.toLowerCase();
     this.#bearer = bearer;
@@ -96,8 +97,8 @@ export class RequestGuard {
 
   async #check(request: CheckedRequest, expect: (() => unknown) | undefined): Promise<AttestationClaims> {
     const token = this.#tokenOf(request.headers);
-    const more = expect === undefined ? undefined : expectations(await expect());
-    const claims = await verifyToken(token, Object.assign({}, this.#token, more));
+    const demands = expect === undefined ? this.#token : withExpectations(this.#token, await expect());
+    const claims = await verifyToken(token, demands);
     await this.#checkSender(token, claims, request);
     return claims;
   }
@@ -153,21 +154,6 @@ export async function checkRequest(headers: RequestHeaders, options: CheckReques
     channel: unchecked<ChannelAttestation>(),
   });
   return new RequestGuard(guard).check({ headers: headerValues(headers), method, target, channel });
-}
-
-/** What `expect` yielded; anything but at least one expectation is a fault of the server that must not let anybody in. */
-function expectations(value: unknown): Partial<VerifyTokenOptions> {
-  const prototype: unknown = typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : undefined;
-  if (prototype !== null && prototype !== Object.prototype) throw invalid('expect must yield a plain object');
-  const properties = Object.getOwnPropertyDescriptors(value as object);
-  const names = Object.keys(properties);
-  if (names.length === 0) throw invalid('expect must yield at least one expectation');
-  for (const name of names) {
-    const found: unknown = properties[name]?.value;
-    if (found === undefined) throw invalid(`expect yielded ${name}, but no value for it`);
-    if (NOT_EXPECTATIONS.includes(name)) throw invalid(`expect must not change ${name}`);
-  }
-  return { ...(value as Partial<VerifyTokenOptions>) };
 }
 
 function tokenRefusal(code: TokenErrorCode): RefusedRequest {

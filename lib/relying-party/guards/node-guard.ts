@@ -19,7 +19,8 @@ export type ExpectHook<Request> = (request: Request) => TokenPolicy | Promise<To
 export interface AdapterOptions<Request> extends GuardOptions {
   /**
    * What this very request's token must say besides, for instance the nonce that its session was given: an object with at
-   * least one expectation. Anything else is an internal error (500), never a pass.
+   * least one expectation. Anything else, and what relaxes (`allowDebug: true`, `requireTpm: false`, `attestationType`), is an
+   * internal error (500), never a pass.
    */
   expect?: ExpectHook<Request>;
   /** Told of every refusal, 500 included. */
