@@ -100,6 +100,63 @@ describe('serveRequests', () => {
     await closing;
   });
 
+  it('lets in who comes as seldom as a rate below one in two seconds allows', async () => {
+    const { url } = await serve(echo, { requestsPerSecond: 0.4 });
+    const statuses = [(await fetch(url)).status, (await fetch(url)).status];
+    expect(statuses).toEqual([200, 429]);
+  });
+
+  it('gives each request of a connection the same time without progress, and none while its answer is made', async () => {
+    const { port, server } = await serve(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return new Response('done');
+    });
+    const seen: [number | undefined, boolean][] = [];
+    let last: Socket | undefined;
+    server.on('request', ({ socket }) => {
+      server.emit('timeout', socket);
+      seen.push([socket.timeout, socket.destroyed]);
+      last = socket;
+    });
+    const socket = connect(port, '127.0.0.1');
+    for (let request = 0; request < 2; request++) {
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      await new Promise((resolve) => socket.once('data', resolve));
+    }
+    expect(seen).toEqual([
+      [15_000, false],
+      [15_000, false],
+    ]);
+    server.emit('timeout', last as Socket);
+    expect(last?.destroyed).toBe(true);
+    await closed(socket);
+  });
+
+  it('says in the answers that are in progress when it closes that their connections end', async () => {
+    const { port, close } = await serve(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return new Response('done');
+    });
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (data) => (answer += data)).write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const started = performance.now();
+    await Promise.all([close(5_000), closed(socket)]);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(answer).toMatch(/^HTTP\/1.1 200[\s\S]*\r\nConnection: close\r\n[\s\S]*done$/);
+  });
+
+  it('closes in time what has not finished its TLS handshake', async () => {
+    const { cert, key } = await tlsIdentity();
+    const { port, close } = await serve(echo, { tls: { cert, key } });
+    const silent = connect(port, '127.0.0.1').on('error', () => {});
+    await new Promise((resolve) => silent.once('connect', resolve));
+    const started = performance.now();
+    await close(100);
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
   it('speaks TLS, and asks clients for a certificate of the authority that it is given', async () => {
     const [server, client, stranger] = await Promise.all([tlsIdentity(), tlsIdentity(), tlsIdentity()]);
     const tls = { cert: server.cert, key: server.key, clientCa: client.ca };

@@ -7,7 +7,8 @@ export class RateLimit {
 
   constructor(perSecond: number, burst: number = 2 * perSecond, maxClients = 10_000) {
     this.#perSecond = perSecond;
-    this.#burst = burst;
+    // A bucket that never holds one whole request would let nobody in.
+    this.#burst = Math.max(1, burst);
     this.#maxClients = maxClients;
   }
 

@@ -25,7 +25,7 @@ export interface ServeOptions {
   maxConnections?: number;
   /** For a request to arrive, its headers and body. Default 10,000. */
   requestTimeoutMs?: number;
-  /** Requests of one address in a second, with twice as many at once. Default: no limit. */
+  /** Requests of one address in a second, with twice as many (one at least) at once. Default: no limit. */
   requestsPerSecond?: number;
   /** Health, readiness and metrics are not limited. Default true. */
   exemptProbes?: boolean;
@@ -85,16 +85,28 @@ export async function serveRequests(handler: WebHandler, options: ServeOptions =
   const server =
     checked.tls === undefined ? createServer(timeouts) : createTlsServer({ ...timeouts, ...tlsOf(checked.tls) });
   server.maxConnections = maxConnections;
+  const sockets = new Set<Socket>();
+  /** The last answer of each connection. */
+  const answers = new Map<Socket, ServerResponse>();
   let closing = false;
   server.on('request', (request, response) => {
+    const { socket } = request;
+    if (!answers.has(socket)) socket.once('close', () => answers.delete(socket));
+    answers.set(socket, response);
     if (closing) response.setHeader('Connection', 'close');
     const isProbe = exemptProbes && PROBES.includes((request.url ?? '').split('?', 1)[0] ?? '');
     if (!isProbe && limit?.allows(request.socket.remoteAddress ?? '') === false) tooMany(response);
     else listener(request, response);
   });
-  // Connections that send nothing at all: the HTTP timeouts begin with the first byte of a request.
+  // Below TLS, where a connection is one before its handshake is.
   server.on('connection', (socket: Socket) => {
-    socket.setTimeout(requestTimeoutMs + 5_000, () => socket.destroy());
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  // Connections that send nothing at all (the HTTP timeouts begin with the first byte of a request), and those that do not
+  // read their answers. Node sets a socket's own time to this again after each answer, so that it must be the server's.
+  server.setTimeout(requestTimeoutMs + 5_000, (socket: Socket) => {
+    if (answers.get(socket)?.writableEnded !== false) socket.destroy();
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -107,7 +119,10 @@ export async function serveRequests(handler: WebHandler, options: ServeOptions =
       closing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      for (const response of answers.values()) if (!response.headersSent) response.setHeader('Connection', 'close');
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, graceMs);
       await closed;
       clearTimeout(timer);
     },
