@@ -95,4 +95,42 @@ describe('sharedKeySets', () => {
     const broken: Cache = { get: () => Promise.reject(new Error('x')), set: () => Promise.reject(new Error('x')) };
     expect(await textOf(sharedKeySets(broken, { secret, fetch: issuer() })(ADDRESS))).toBe(set);
   });
+
+  it('does without a cache that throws at once or answers with what is not bytes', async () => {
+    const throwing = (): never => {
+      throw new Error('x');
+    };
+    for (const get of [throwing, async () => 5, async () => ({})]) {
+      const cache = { get, set: throwing } as unknown as Cache;
+      expect(await textOf(sharedKeySets(cache, { secret, fetch: issuer() })(ADDRESS))).toBe(set);
+    }
+  });
+
+  it('waits for a cache no longer than who asks', async () => {
+    const never = (): Promise<never> => new Promise(() => {});
+    for (const cache of [
+      { get: never, set: async () => {} },
+      { get: async () => undefined, set: never },
+    ]) {
+      const asked = sharedKeySets(cache, { secret, fetch: issuer() })(ADDRESS, { signal: AbortSignal.timeout(20) });
+      await expect(asked).rejects.toMatchObject({ name: 'AbortError' });
+    }
+  });
+
+  it('shares no set that is too long, of which it reads no more than it would share', async () => {
+    let sent = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        sent += 1;
+        if (sent > 100) controller.close();
+        else controller.enqueue(new Uint8Array(1 << 20));
+      },
+    });
+    const { cache, value } = spied();
+    const response = await sharedKeySets(cache, { secret, fetch: async () => new Response(endless) })(ADDRESS);
+    expect(sent).toBeLessThan(10);
+    expect(value()).toBeUndefined();
+    // Whoever asked decides how much of it to read.
+    expect((await response.arrayBuffer()).byteLength).toBe(100 << 20);
+  });
 });

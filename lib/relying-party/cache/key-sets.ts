@@ -1,7 +1,9 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { untilAborted } from '../../base/abort.js';
 import type { Cache } from '../../base/cache.js';
 import { callable, integer, withMethods } from '../../base/option-kinds.js';
 import { checkArgument, checkOptions, required } from '../../base/options.js';
+import { BoundedBody, HttpError } from '../../http/transport.js';
 import { deriveKey, secrets } from '../secrets.js';
 
 export interface SharedKeySetsOptions {
@@ -20,7 +22,8 @@ export interface SharedKeySetsOptions {
 const PREFIX = Buffer.from('jwks v1\0');
 const TIME_BYTES = 8;
 const MAC_BYTES = 32;
-const MAXIMUM_SET = 4 * 1024 * 1024;
+const MAXIMUM_ENTRY = 4 * 1024 * 1024;
+const MAXIMUM_SET = MAXIMUM_ENTRY - TIME_BYTES - MAC_BYTES;
 const CLOCK_TOLERANCE_MS = 60_000;
 
 /**
@@ -41,9 +44,18 @@ export function sharedKeySets(cache: Cache, options: SharedKeySetsOptions): type
   const keys = (checked.secret as Uint8Array[]).map((secret) => deriveKey(secret, 'jwks'));
   const used = new Map<string, number>();
 
+  // Somebody else's cache: it may throw at once, and answer with what is not bytes.
+  const read = async (address: string): Promise<Buffer | undefined> => {
+    const bytes = await shared.get(cacheKey(address));
+    return bytes && Buffer.from(bytes);
+  };
+  const write = async (address: string, entry: Buffer): Promise<void> => {
+    await shared.set(cacheKey(address), entry, lifetimeMs);
+  };
+
   const fromCache = async (address: string): Promise<Buffer | undefined> => {
-    const bytes = await shared.get(cacheKey(address)).catch(() => undefined);
-    const entry = bytes && openKeySet(address, Buffer.from(bytes), keys);
+    const bytes = await read(address).catch(() => undefined);
+    const entry = bytes && openKeySet(address, bytes, keys);
     if (entry === undefined) return undefined;
     const now = Date.now();
     const isBelieved = entry.expiry > now && entry.expiry <= now + lifetimeMs + CLOCK_TOLERANCE_MS;
@@ -54,19 +66,39 @@ export function sharedKeySets(cache: Cache, options: SharedKeySetsOptions): type
 
   return async (input, init) => {
     const address = input instanceof Request ? input.url : String(input);
-    const found = await fromCache(address);
+    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+    const found = await untilAborted(fromCache(address), signal);
     if (found !== undefined) return new Response(Uint8Array.from(found), { headers: JSON_TYPE });
     const response = await fetchFunction(input, init);
     const length = Number(response.headers.get('content-length') ?? 0);
     if (response.status !== 200 || length > MAXIMUM_SET) return response;
-    const body = Buffer.from(await response.clone().arrayBuffer());
+    const body = await untilAborted(bodyOf(response.clone()), signal);
+    // Whoever asked has a limit of his own.
+    if (body === undefined) return response;
     const expiry = Date.now() + lifetimeMs;
     used.set(address, expiry);
-    await shared
-      .set(cacheKey(address), sealKeySet(address, body, expiry, keys[0] as Buffer), lifetimeMs)
-      .catch(() => {});
+    const entry = sealKeySet(address, body, expiry, keys[0] as Buffer);
+    await untilAborted(
+      write(address, entry).catch(() => {}),
+      signal,
+    );
     return response;
   };
+}
+
+/** The body of a response's copy; undefined when it is longer than what is shared. */
+async function bodyOf(copy: Response): Promise<Buffer | undefined> {
+  const body = new BoundedBody(MAXIMUM_SET);
+  const reader = copy.body?.getReader();
+  try {
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) body.add(part.value);
+  } catch (error) {
+    // Not waited for: that of a copy ends with the original's.
+    reader?.cancel().catch(() => {});
+    if (error instanceof HttpError) return undefined;
+    throw error;
+  }
+  return Buffer.from(body.bytes());
 }
 
 const JSON_TYPE = { 'Content-Type': 'application/json' } as const;
@@ -83,7 +115,7 @@ function openKeySet(
   bytes: Buffer,
   keys: readonly Buffer[],
 ): { body: Buffer; expiry: number } | undefined {
-  if (bytes.length <= TIME_BYTES + MAC_BYTES || bytes.length > MAXIMUM_SET) return undefined;
+  if (bytes.length <= TIME_BYTES + MAC_BYTES || bytes.length > MAXIMUM_ENTRY) return undefined;
   const time = bytes.subarray(0, TIME_BYTES);
   const body = bytes.subarray(TIME_BYTES, -MAC_BYTES);
   const mac = bytes.subarray(-MAC_BYTES);
