@@ -106,21 +106,26 @@ class PostgresReplayStore implements ReplayStore {
   }
 
   async #claim(key: string, ttlMs: number): Promise<boolean> {
-    await this.#requireLoggedTable();
-    this.#sweep();
-    const rows = await this.#autocommit(this.#claimStatement, [key, `${ttlMs} milliseconds`]);
-    if (rows.length === 0) return false;
-    const { synchronous_commit: commit, fsync } = rows[0] ?? {};
-    if (fsync !== 'on' || (commit !== 'on' && commit !== 'remote_apply')) {
-      throw refuseChallenge('ERR_STORE_CONFIGURATION', `synchronous_commit is ${commit}, fsync ${fsync}`);
+    // Until it has ended, not until its deadline: what is late may still wait, for the look at the table too.
+    this.#waiting++;
+    try {
+      await this.#requireLoggedTable();
+      this.#sweep();
+      const rows = await this.#autocommit(this.#claimStatement, [key, `${ttlMs} milliseconds`]);
+      if (rows.length === 0) return false;
+      const { synchronous_commit: commit, fsync } = rows[0] ?? {};
+      if (fsync !== 'on' || (commit !== 'on' && commit !== 'remote_apply')) {
+        throw refuseChallenge('ERR_STORE_CONFIGURATION', `synchronous_commit is ${commit}, fsync ${fsync}`);
+      }
+      return true;
+    } finally {
+      this.#waiting--;
     }
-    return true;
   }
 
   /** Runs one statement that commits by itself, on a connection that nobody has left inside a transaction. */
   async #autocommit(statement: string, values: unknown[]): Promise<Record<string, unknown>[]> {
     const started = performance.now();
-    this.#waiting++;
     let client: PostgresClient | undefined;
     let clean = false;
     try {
@@ -139,7 +144,6 @@ class PostgresReplayStore implements ReplayStore {
     } finally {
       // What was late, failed or was left inside a transaction is not used again.
       client?.release(!clean);
-      this.#waiting--;
     }
   }
 
