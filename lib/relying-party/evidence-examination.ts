@@ -49,6 +49,11 @@ export class EvidenceExaminer {
   }
 }
 
+/** Whether nothing is wrong with evidence but what `codes` say, and what could not be looked at because of that. */
+export function lacksOnly({ list }: Pick<Examination, 'list'>, codes: readonly string[]): boolean {
+  return list.outcomes.every(({ ok, code }) => ok || codes.includes(code) || code === 'ERR_NOT_CHECKED');
+}
+
 /** The refusal of a result that is not good. */
 export function refusalOf(checks: readonly Check[]): VerificationError {
   const failed = checks.find(({ ok }) => !ok);

@@ -23,7 +23,7 @@ export type ChallengeErrorCode = keyof typeof CHALLENGE_REFUSALS;
 
 /** Says nothing about who asks: the store, or what a verdict needs, cannot be had. The caller may try again with a new challenge. */
 export function isUnavailable(code: string): boolean {
-  return code.startsWith('ERR_STORE_') || code === 'ERR_CRL_UNAVAILABLE';
+  return code.startsWith('ERR_STORE_') || code === 'ERR_CRL_UNAVAILABLE' || code === 'ERR_COLLATERAL_UNAVAILABLE';
 }
 
 export function refuseChallenge(code: ChallengeErrorCode, because?: string, cause?: unknown): VerificationError {

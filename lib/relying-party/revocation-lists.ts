@@ -1,6 +1,4 @@
 import { parseRevocationList } from '../abi/crl.js';
-import { parseHclStructure } from '../abi/hcl-report.js';
-import { parseSnpReport } from '../abi/snp-report.js';
 import { SigningKey, type SnpReport } from '../abi/snp-report-fields.js';
 import type { Product } from '../abi/tcb.js';
 import { answerWithin } from '../base/abort.js';
@@ -126,9 +124,4 @@ function endOf(list: Uint8Array | string): number {
 export function wantedCrl({ product, signingKey }: Pick<SnpReport, 'product' | 'signingKey'>): WantedCrl | undefined {
   if (product === undefined) return undefined;
   return { product, kind: signingKey === SigningKey.VLEK ? 'vlek' : 'vcek' };
-}
-
-/** The SEV-SNP report in an HCL report, not verified. */
-export function snpReportIn(hclReport: Uint8Array): SnpReport {
-  return parseSnpReport(parseHclStructure(hclReport).hardwareReport);
 }

@@ -78,7 +78,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_KBS: 'The key broker and its client did not come to terms; the message says why.',
   ERR_RATE: 'The server got more requests from this peer than it takes.',
   ERR_BUSY: 'The server does as much at the same time as it may.',
-  ERR_COLLATERAL_UNAVAILABLE: 'The verifier service could not fetch collateral; says nothing about the evidence.',
+  ERR_COLLATERAL_UNAVAILABLE: 'The service could not fetch collateral; says nothing about the evidence.',
   ERR_CRL_UNAVAILABLE: 'The service could not fetch AMD’s revocation list; says nothing about the evidence.',
   ERR_CLOSING: 'The server is being stopped.',
   ERR_WORKER_ENDED: 'The thread that verifies evidence has ended; it is started again.',

@@ -1,16 +1,14 @@
-import type { Evidence } from '../../abi/evidence.js';
 import { importTrusteeEvidence } from '../../abi/evidence-import.js';
-import { withChecks } from '../../base/checks.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
 import { evaluateReleasePolicy } from '../../release/policy/evaluate.js';
 import { type Challenges, createChallenges } from '../challenges.js';
 import { publishedVerification } from '../diagnostics.js';
-import { digestOf, EvidenceExaminer, refusalOf, requireNamedMachines } from '../evidence-examination.js';
+import { digestOf, requireNamedMachines } from '../evidence-examination.js';
 import { type ProvenClaims, provenClaims } from '../proven-claims.js';
 import { isUnavailable } from '../refusals.js';
-import { RevocationLists, snpReportIn, wantedCrl } from '../revocation-lists.js';
+import { BrokerEvidence } from './broker-evidence.js';
 import { type BrokerTokenContent, BrokerTokens } from './broker-token.js';
 import { KEY_BROKER, type KeyBrokerOptions } from './options.js';
 import {
@@ -32,8 +30,6 @@ import { noSession, SESSION_MS, SessionCookies } from './session-cookie.js';
 
 const NONCE_CONTEXT = 'kbs-v1';
 const EVIDENCE_VERSION = 2;
-/** For how long a request waits for a revocation list. */
-const CRL_DEADLINE_MS = 10_000;
 
 /**
  * A key broker for attested machines: the server of trustee's protocol (RCAR) 0.4, with the profiles of this hardware. Nothing
@@ -60,23 +56,17 @@ export function createKeyBroker(options: KeyBrokerOptions): (request: Request) =
 
 class KeyBroker {
   readonly #options: KeyBrokerOptions;
-  readonly #examiner: EvidenceExaminer;
+  readonly #evidence: BrokerEvidence;
   readonly #challenges: Challenges;
   readonly #cookies: SessionCookies;
   readonly #tokens: BrokerTokens;
-  readonly #crls: RevocationLists | undefined;
 
   constructor(options: KeyBrokerOptions) {
-    const { name, store, policy, trustedRoots, crls, now, allowAnyMachine, resourcePolicies } = options;
+    const { name, store, policy, trustedRoots, crls, allowAnyMachine, resourcePolicies } = options;
     const { clockToleranceMs, secureCookie = true } = options;
     const secrets = options.secret as Uint8Array[];
     this.#options = options;
-    this.#examiner = new EvidenceExaminer('createKeyBroker', {
-      ...(policy && { policy }),
-      ...(trustedRoots && { trustedRoots }),
-      ...(crls && typeof crls !== 'function' && { crls }),
-      ...(now && { now }),
-    });
+    this.#evidence = new BrokerEvidence(options);
     const digest = digestOf({ policy, trustedRoots, crls, allowAnyMachine, resourcePolicies });
     this.#challenges = createChallenges({
       secret: secrets,
@@ -84,10 +74,6 @@ class KeyBroker {
       lifetimeMs: SESSION_MS,
       ...(clockToleranceMs !== undefined && { clockToleranceMs }),
     });
-    this.#crls =
-      typeof crls === 'function'
-        ? new RevocationLists(crls, CRL_DEADLINE_MS, options.logger ?? silentLogger)
-        : undefined;
     this.#cookies = new SessionCookies(secrets, name, digest, secureCookie);
     this.#tokens = new BrokerTokens(secrets, name, digest);
   }
@@ -135,33 +121,9 @@ class KeyBroker {
   async #verify(tee: BrokerTee, primary: Record<string, unknown>, bound: Uint8Array): Promise<ProvenClaims> {
     // Taken for an older version, evidence of version 2 would prove less.
     if (primary.version !== EVIDENCE_VERSION) throw new VerificationError('ERR_KBS_EVIDENCE_VERSION', 'not version 2');
-    const evidence = await this.#completed(importTrusteeEvidence(JSON.stringify(primary)));
-    const crls = await this.#fetchedCrls(evidence);
-    const examined = await this.#examiner.examine(evidence, { nonce: bound, userData: bound, ...(crls && { crls }) });
-    const result = withChecks(examined.result, examined.list);
-    if (!result.ok) throw refusalOf(result.checks);
+    const result = await this.#evidence.verify(importTrusteeEvidence(JSON.stringify(primary)), bound);
     if (brokerTeeOf(result.tee) !== tee) throw new VerificationError('ERR_KBS_TEE', 'evidence of another TEE');
     return provenClaims(result, this.#options.name);
-  }
-
-  /** What evidence of this protocol lacks: AMD's chain, or Intel's collateral. */
-  async #completed(evidence: Evidence): Promise<Evidence> {
-    const { chain, collateral } = this.#options;
-    if (evidence.tdQuote !== undefined) {
-      const found = typeof collateral === 'function' ? await collateral(evidence.tdQuote) : collateral;
-      return found === undefined ? evidence : { ...evidence, tdxCollateral: found };
-    }
-    if (evidence.certificates === undefined || chain === undefined) return evidence;
-    const found = typeof chain === 'string' ? chain : await chain.chain(productOf(evidence));
-    return { ...evidence, certificates: { ...evidence.certificates, chain: found } };
-  }
-
-  /** A list for evidence of SEV-SNP; there are few, so that a stranger's starts no request but the first of an hour. */
-  async #fetchedCrls({ tdQuote, hclReport }: Evidence): Promise<(Uint8Array | string)[] | undefined> {
-    if (this.#crls === undefined || tdQuote !== undefined) return undefined;
-    const wanted = wantedCrl(snpReportIn(hclReport));
-    if (wanted === undefined) throw namesNoProcessor();
-    return [await this.#crls.get(wanted)];
   }
 
   async #resource(request: Request, place: string): Promise<Response> {
@@ -211,15 +173,6 @@ class KeyBroker {
   }
 }
 
-function productOf({ hclReport }: Evidence) {
-  const { product } = snpReportIn(hclReport);
-  if (product === undefined) throw namesNoProcessor();
-  return product;
-}
-
-const namesNoProcessor = (): VerificationError =>
-  new VerificationError('ERR_KBS_EVIDENCE', 'the report names no processor');
-
 function jsonAnswer(body: object, cookie?: string): Response {
   const headers = new Headers(JSON_HEADERS);
   if (cookie !== undefined) headers.set('Set-Cookie', cookie);
@@ -234,12 +187,8 @@ function brokerRefusal(error: unknown, log: (message: string) => void): BrokerRe
     return new BrokerRefusal(401, 'AttestationFailed', `the evidence is refused: ${error.code}`, error.code);
   }
   if (error instanceof AttestationError) {
-    const { RESPONSE_PARSING, HCL_REPORT_PARSING_FAILURE, HCL_REPORT_EMPTY, INVALID_INPUT_PARAMETER } = ErrorCode;
+    const { HCL_REPORT_PARSING_FAILURE, HCL_REPORT_EMPTY } = ErrorCode;
     if (error.code === HCL_REPORT_PARSING_FAILURE || error.code === HCL_REPORT_EMPTY) return malformed();
-    // The chain could not be fetched.
-    if (error.code !== INVALID_INPUT_PARAMETER && error.code >= RESPONSE_PARSING) {
-      return new BrokerRefusal(503, 'Unavailable', 'try again', 'ERR_KBS_CHAIN');
-    }
   }
   log(`the key broker failed: ${error instanceof Error ? error.message : String(error)}`);
   return new BrokerRefusal(500, 'Internal', 'the request could not be answered');

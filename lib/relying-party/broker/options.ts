@@ -47,9 +47,15 @@ export interface KeyBrokerOptions {
   trustedRoots?: readonly TrustedRootInput[];
   /** Revocation lists, DER or PEM, or what fetches AMD's for a product and a kind of signing key (`KdsClient.crl`). */
   crls?: readonly (Uint8Array | string)[] | ((product: Product, kind: 'vcek' | 'vlek') => Promise<Uint8Array | string>);
-  /** For SEV-SNP: ASK and ARK, or where to fetch them. Machines of it are refused without. */
+  /**
+   * For SEV-SNP: ASK and ARK, or where to fetch them, for evidence of which nothing else is wrong. Machines of it are refused
+   * without.
+   */
   chain?: string | ChainSource;
-  /** For TDX: collateral, or what fetches it for a quote (`fetchTdxCollateral`). */
+  /**
+   * For TDX: collateral, or what fetches it for a quote (`fetchTdxCollateral`) of evidence of which nothing else is wrong. A
+   * request waits ten seconds for it, as for AMD's documents, and is then answered 503.
+   */
   collateral?: TdxCollateral | ((quote: Uint8Array) => Promise<TdxCollateral>);
   /** The bytes of a resource, or undefined for one that does not exist. */
   resources: (path: ResourcePath) => Uint8Array | undefined | Promise<Uint8Array | undefined>;

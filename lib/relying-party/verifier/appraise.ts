@@ -10,6 +10,7 @@ import {
   EvidenceExaminer,
   type EvidenceExchange,
   type Examination,
+  lacksOnly,
 } from '../evidence-examination.js';
 import { type WantedCrl, wantedCrl } from '../revocation-lists.js';
 import { parseEvidenceRequest } from './requests.js';
@@ -61,11 +62,6 @@ export interface Fetched {
   crls?: readonly (Uint8Array | string)[] | undefined;
 }
 
-/** What checks say where collateral is all that is missing. */
-const WITHOUT_COLLATERAL: readonly string[] = ['ERR_COLLATERAL_MISSING', 'ERR_NOT_CHECKED'];
-/** The same for a revocation list. */
-const WITHOUT_CRL: readonly string[] = ['ERR_CRL', 'ERR_NOT_CHECKED'];
-
 /** Context of this service's own challenges. */
 export const CHALLENGE_CONTEXT = 'verifier-v1';
 
@@ -103,15 +99,15 @@ export class Appraiser {
       exchange,
       challenge === undefined ? undefined : CHALLENGE_CONTEXT,
     );
-    const isAllBut = (lacked: readonly string[]): boolean =>
-      examined.list.outcomes.every(({ ok, code }) => ok || lacked.includes(code));
     const lacksCollateral =
       evidence.tdQuote !== undefined &&
       evidence.tdxCollateral === undefined &&
       collateral === undefined &&
-      isAllBut(WITHOUT_COLLATERAL);
+      lacksOnly(examined, ['ERR_COLLATERAL_MISSING']);
     const lacksCrl =
-      crls !== undefined && !examined.result.ok && isAllBut(WITHOUT_CRL) ? crlOf(examined.result) : undefined;
+      crls !== undefined && !examined.result.ok && lacksOnly(examined, ['ERR_CRL'])
+        ? crlOf(examined.result)
+        : undefined;
     return {
       audience,
       ...(challenge !== undefined && { challenge }),

@@ -1,9 +1,8 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { answerWithin } from '../../base/abort.js';
-import { AttestationError, ErrorCode, messageOf } from '../../base/errors.js';
+import { AttestationError, ErrorCode, messageOf, VerificationError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { FetchCollateral } from '../collateral-source.js';
-import { ServiceRefusal } from './requests.js';
 
 /** Which errors of a fetch are about the quote: another try would not help. */
 const OF_THE_QUOTE: readonly ErrorCode[] = [
@@ -16,7 +15,7 @@ const NOT_OFFERED: readonly (number | undefined)[] = [404, 410];
 /**
  * Collateral for a quote; undefined where nobody has any for its platform.
  *
- * @throws {ServiceRefusal} 503 when it cannot be had in time, or for now.
+ * @throws {VerificationError} `ERR_COLLATERAL_UNAVAILABLE` when it cannot be had in time, or for now.
  */
 export async function fetchedCollateral(
   fetchCollateral: FetchCollateral,
@@ -31,6 +30,6 @@ export async function fetchedCollateral(
       if (OF_THE_QUOTE.includes(error.code) || NOT_OFFERED.includes(error.status)) return undefined;
     }
     logger.warn(`collateral cannot be had: ${messageOf(error)}`);
-    throw new ServiceRefusal(503, 'ERR_COLLATERAL_UNAVAILABLE', 'Intel’s collateral cannot be had');
+    throw new VerificationError('ERR_COLLATERAL_UNAVAILABLE', 'Intel’s collateral cannot be had', [], error);
   }
 }
