@@ -317,6 +317,21 @@ describe('createKeyBroker', () => {
     expect(await status('other/key/one')).toBe(403);
   });
 
+  it('demands every policy that is about a resource, in whichever order', async () => {
+    const [wide, narrow] = [{ '*/*/*': () => true }, { 'default/key/one': () => false }];
+    const resourcePolicies = [
+      { ...wide, ...narrow },
+      { ...narrow, ...wide },
+    ];
+    for (const policies of resourcePolicies) {
+      const broker = createKeyBroker(optionsOf({ resourcePolicies: policies }));
+      const { cookie } = await attested(broker);
+      const status = async (path: string): Promise<number> =>
+        (await send(broker, `resource/${path}`, undefined, { cookie })).status;
+      expect(await Promise.all(['default/key/one', 'default/key/two'].map(status))).toEqual([403, 200]);
+    }
+  });
+
   it('has no resource in any other place', async () => {
     const broker = createKeyBroker(optionsOf());
     const { cookie } = await attested(broker);

@@ -159,17 +159,18 @@ class KeyBroker {
     const { resourcePolicies } = this.#options;
     if (resourcePolicies === undefined) return true;
     const names = [path.repository, path.type, path.tag];
+    let isNamed = false;
     for (const [pattern, policy] of Object.entries(resourcePolicies)) {
       const isAbout = pattern.split('/').every((segment, index) => segment === '*' || segment === names[index]);
       if (!isAbout) continue;
+      isNamed = true;
       const isMet =
         typeof policy === 'function'
           ? (await policy(claims, path)) === true
           : evaluateReleasePolicy(policy, claims).released;
       if (!isMet) return false;
-      return true;
     }
-    return false;
+    return isNamed;
   }
 }
 

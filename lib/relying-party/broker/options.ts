@@ -60,8 +60,9 @@ export interface KeyBrokerOptions {
   /** The bytes of a resource, or undefined for one that does not exist. */
   resources: (path: ResourcePath) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /**
-   * Policies by path, evaluated again at every resource: `repository/type/tag`, each of them or `*`. A resource that none of
-   * them is about is refused. Default: whoever is let in has every resource.
+   * Policies by path, evaluated again at every resource: `repository/type/tag`, each of them or `*`. Every policy that is about
+   * a resource must be met, in whichever order they stand; a resource that none of them is about is refused. Default: whoever
+   * is let in has every resource.
    */
   resourcePolicies?: Record<string, ResourcePolicy>;
   /** Default 60,000. */
