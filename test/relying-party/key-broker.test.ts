@@ -368,6 +368,16 @@ describe('createKeyBroker', () => {
     expect(answer).toMatchObject({ status, body: { type: expect.any(String), detail: expect.any(String) } });
   });
 
+  it('does not take a client that goes away in the middle of a body for a fault of its own', async () => {
+    const error = vi.fn();
+    const logger = { debug() {}, info() {}, warn() {}, error };
+    const body = new ReadableStream({ pull: (controller) => controller.error(new Error('aborted')) });
+    const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
+    const response = await createKeyBroker(optionsOf({ logger }))(new Request(`${URL_OF_BROKER}/kbs/v0/auth`, init));
+    expect(response.status).toBe(400);
+    expect(error).not.toHaveBeenCalled();
+  });
+
   it('answers 503 when the replay store cannot be asked', async () => {
     const store = { claim: () => Promise.reject(new Error('gone')) };
     expect((await attested(createKeyBroker(optionsOf({ store })))).status).toBe(503);

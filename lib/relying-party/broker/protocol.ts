@@ -112,7 +112,13 @@ export function parseResourcePath(text: string): ResourcePath | undefined {
 
 /** The JSON of a request, at most 1 MiB. */
 export async function readJson(request: Request): Promise<unknown> {
-  const body = await bodyOf(request, MAXIMUM_BODY);
+  let body: Uint8Array | undefined;
+  try {
+    body = await bodyOf(request, MAXIMUM_BODY);
+  } catch {
+    // Who sent it has gone: no fault of the broker.
+    throw malformed();
+  }
   if (body === undefined) throw new BrokerRefusal(413, 'RequestTooLarge', 'the request is larger than 1 MiB');
   const text = utf8Text(body);
   try {
