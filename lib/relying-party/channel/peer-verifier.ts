@@ -1,11 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
-import { parseRevocationList } from '../../abi/crl.js';
 import { evidenceFromJson } from '../../abi/evidence-json.js';
 import { invalid } from '../../base/options.js';
 import { nodeContext } from '../../node/context.js';
 import { verifyProtocolEvidence } from '../../verify/evidence.js';
 import { checkEvidenceOptions, type VerificationOptions } from '../../verify/options.js';
 import type { VerifiedEvidence } from '../../verify/result.js';
+import { endsOf } from '../evidence-ends.js';
 import { channelError } from './errors.js';
 import {
   batchUserData,
@@ -131,8 +131,8 @@ export class PeerVerifier {
   /** Milliseconds until the first of maximum age and the end of what the verification rested on. */
   #validFor(evidence: VerifiedEvidence): number {
     const now = (this.#options.now ?? new Date()).getTime();
-    const ends = endsOf(evidence).concat((this.#options.crls ?? []).map(nextUpdateOf));
-    return Math.min(this.#maxAgeMs, ...ends.filter((end) => Number.isFinite(end)).map((end) => end - now));
+    const ends = endsOf(evidence, this.#options.crls);
+    return Math.min(this.#maxAgeMs, ...ends.map((end) => end - now));
   }
 }
 
@@ -150,24 +150,6 @@ function freshUserData(batch: readonly Uint8Array[] | undefined, challenge: Uint
     throw channelError('ERR_CHANNEL_BATCH');
   }
   return batchUserData(batch);
-}
-
-function endsOf(evidence: VerifiedEvidence): number[] {
-  const certificates: ({ notAfter: Date } | undefined)[] = Object.values(evidence.certificates);
-  const ends = certificates.flatMap((certificate) =>
-    certificate === undefined ? [] : [certificate.notAfter.getTime()],
-  );
-  if (evidence.tee === 'tdx' && evidence.tcb !== undefined) ends.push(evidence.tcb.collateralExpires.getTime());
-  return ends;
-}
-
-/** A list that cannot be read has failed verification, or is of no concern to it. */
-function nextUpdateOf(crl: Uint8Array | string): number {
-  try {
-    return parseRevocationList(crl).nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY;
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
 }
 
 /** Whether the policy names what another tenant's machine cannot have. */

@@ -5,6 +5,7 @@ import { encodeBase64 } from '../../base/base64url.js';
 import type { Outcome } from '../../base/checks.js';
 import type { Check } from '../../base/errors.js';
 import { challengeBytes } from '../challenge-format.js';
+import { endsOf } from '../evidence-ends.js';
 import {
   type EvidenceDemands,
   EvidenceExaminer,
@@ -38,7 +39,7 @@ export interface Appraisal {
   secureBoot?: boolean;
   /** RFC 7638 thumbprint of the proven attestation key, SHA-256, base64url. */
   akThumbprint?: string;
-  /** When the first of the certificates ends, ms since the epoch. */
+  /** When the first of what the verdict rests on ends: certificates, collateral, revocation lists; ms since the epoch. */
   notAfter?: number;
 }
 
@@ -112,7 +113,7 @@ export class Appraiser {
       audience,
       ...(challenge !== undefined && { challenge }),
       ...(nonce && { nonce: nonce.text }),
-      appraisal: appraisalOf(examined, asked !== undefined),
+      appraisal: appraisalOf(examined, asked !== undefined, crls ?? this.#terms.demands.crls),
       ...(lacksCollateral && { lacksCollateral: encodeBase64(evidence.tdQuote as Uint8Array) }),
       ...(lacksCrl && { lacksCrl }),
     };
@@ -125,7 +126,7 @@ function crlOf(result: Examination['result']): WantedCrl | undefined {
   return wantedCrl({ ...result.report, ...(result.product && { product: result.product }) });
 }
 
-function appraisalOf({ result, list }: Examination, isNonceAsked: boolean): Appraisal {
+function appraisalOf({ result, list }: Examination, isNonceAsked: boolean, crls: EvidenceDemands['crls']): Appraisal {
   const appraisal: Appraisal = {
     ok: result.ok,
     checks: list.outcomes.map(publicOutcome),
@@ -140,8 +141,8 @@ function appraisalOf({ result, list }: Examination, isNonceAsked: boolean): Appr
   const akThumbprint = attestationKeyThumbprint(result);
   // Without a quote nothing shows that the key is in use.
   if (akThumbprint !== undefined && result.quote !== undefined) appraisal.akThumbprint = akThumbprint;
-  const notAfter = firstEnd(result);
-  if (notAfter !== undefined) appraisal.notAfter = notAfter;
+  const ends = endsOf(result, crls);
+  if (ends.length > 0) appraisal.notAfter = Math.min(...ends);
   return appraisal;
 }
 
@@ -171,10 +172,4 @@ function attestationKeyThumbprint({ claims }: Examination['result']): string | u
   const { n, e } = key as { n?: unknown; e?: unknown };
   if (typeof n !== 'string' || typeof e !== 'string') return undefined;
   return createHash('sha256').update(`{"e":"${e}","kty":"RSA","n":"${n}"}`).digest('base64url');
-}
-
-function firstEnd(result: Examination['result']): number | undefined {
-  const certificates = Object.values(result.certificates ?? {}) as ({ notAfter?: Date } | undefined)[];
-  const ends = certificates.flatMap((certificate) => certificate?.notAfter?.getTime() ?? []);
-  return ends.length === 0 ? undefined : Math.min(...ends);
 }
