@@ -166,6 +166,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_CHALLENGE_USED: 'Ask for a new challenge: each is good once.',
   ERR_PROOF_FORMAT: 'Build the proof with the client of this package.',
   ERR_PROOF_REQUIRED: 'Answer the challenge in the 401 with a proof of possession.',
+  ERR_REQUEST_TARGET: 'Send the target as URLs have it: without dot segments or a fragment, other characters escaped.',
   ERR_PROOF: 'Prove possession with the machine whose token is sent, to the origin that asked.',
 
   ERR_STORE_CONFIGURATION:
@@ -186,6 +187,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_CLOSING: 'Repeat with another replica.',
   ERR_WORKER_ENDED:
     'Repeat with another replica; if it lasts, look whether the service has the memory for its threads.',
+  ERR_METHOD: 'Send the request with a method that the answer allows.',
   ERR_NOT_FOUND: 'Look at the path of the request.',
   ERR_REQUEST: 'Send the request as docs/relying-party.md says.',
   ERR_REQUEST_TOO_LARGE: 'Send less: no genuine evidence is so large.',

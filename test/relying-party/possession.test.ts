@@ -1,15 +1,23 @@
 import { createHash, createHmac, privateDecrypt } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type AttestationClient, attestationOf, ErrorCode } from '../../lib/index.js';
 import {
+  attestationFetchGuard,
   type CheckRequestOptions,
   checkRequest,
   createChallenges,
+  forwardAuth,
   memoryReplayStore,
+  nodeListener,
   type RefusedRequest,
   requireAttestation,
+  type ServedRequests,
+  serveRequests,
+  type WebHandler,
 } from '../../lib/relying-party/index.js';
 import { SimulatedCvm } from '../../lib/simulator/index.js';
 import { guestClaims, ISSUER, jwkOf, NOW, rsaKeys, signToken } from '../token/issuer.js';
@@ -185,6 +193,62 @@ describe('proof of possession', () => {
     expect(opened).toEqual(s);
   });
 });
+
+describe.each([
+  ['forwardAuth for Envoy', 401, 'ERR_PROOF', (): WebHandler => forwardAuth({ ...options, proxy: 'envoy' })],
+  ['attestationFetchGuard', 400, 'ERR_REQUEST_TARGET', webGuard],
+])('the request target of %s', (_, status, code, handler) => {
+  let served: ServedRequests;
+  beforeAll(async () => {
+    served = await serveRequests(handler());
+  });
+  afterAll(() => served.close(0));
+
+  const send = (path: string, proof: string): Promise<[number | undefined, string]> =>
+    new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${token}`, 'attestation-proof': proof };
+      request({ port: served.port, host: '127.0.0.1', path, headers, agent: false }, async (response) => {
+        resolve([response.statusCode, await text(response)]);
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  it.each(['/a/../secret', '/a/%2e%2e/secret', '/secret#/../admin', 'http://other/secret'])(
+    'is that of the request line: a proof for /secret is none for %s',
+    async (target) => {
+      const [answered, body] = await send(target, prove(await challenge(), 'GET', '/secret'));
+      expect([answered, JSON.parse(body).error.code]).toEqual([status, code]);
+    },
+  );
+
+  it('may have two slashes at its begin, which are no host', async () => {
+    const [, body] = await send('//x/secret', prove(await challenge(), 'GET', '/secret'));
+    expect(JSON.parse(body).error.code).toBe('ERR_PROOF');
+    expect((await send('//x/secret', prove(await challenge(), 'GET', '//x/secret')))[0]).toBe(200);
+    expect((await send('/secret?x', prove(await challenge(), 'GET', '/secret?x')))[0]).toBe(200);
+  });
+});
+
+it('the request target of forwardAuth for Envoy may be one that no URL has, behind its prefix', async () => {
+  const handler = forwardAuth({ ...options, proxy: 'envoy', pathPrefix: '/auth' });
+  await using server = createServer(nodeListener(handler)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const headers = {
+    authorization: `Bearer ${token}`,
+    'attestation-proof': prove(await challenge(), 'GET', '/../secret?{}'),
+  };
+  const { port } = server.address() as AddressInfo;
+  const asked = request({ port, host: '127.0.0.1', path: '/auth/../secret?{}', headers, agent: false }).end();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  response.resume();
+  expect(response.statusCode).toBe(200);
+});
+
+function webGuard(): WebHandler {
+  const guard = attestationFetchGuard(options);
+  return async (asked) => (await guard(asked)) ?? new Response('in');
+}
 
 describe('client.fetch to a guard with proof of possession', () => {
   let cvm: SimulatedCvm;

@@ -1,6 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   type ServedRequests,
@@ -49,6 +51,25 @@ describe('serveRequests', () => {
     const { url } = await serve(() => Promise.reject(new Error('password')));
     const response = await fetch(url);
     expect([response.status, (await response.text()).includes('password')]).toEqual([500, false]);
+  });
+
+  it.each([
+    ['GET', '//', 200, '//'],
+    ['GET', '///', 200, '///'],
+    ['GET', '//u:p@h/', 200, '//u:p@h/'],
+    ['GET', '//evil/kbs/v0/resource/a/b/c', 200, '//evil/kbs/v0/resource/a/b/c'],
+    ['GET', 'http://evil/x', 200, '/'],
+    ['TRACE', '/x', 405, undefined],
+  ])('takes %s %s for what it says', async (method, path, status, seen) => {
+    const { port } = await serve(echo);
+    const [answered, body] = await new Promise<[number | undefined, { path?: string }]>((resolve, reject) => {
+      httpRequest({ port, host: '127.0.0.1', method, path, agent: false }, async (response) => {
+        resolve([response.statusCode, await json(response)] as [number, { path?: string }]);
+      })
+        .on('error', reject)
+        .end();
+    });
+    expect([answered, body.path]).toEqual([status, seen]);
   });
 
   it('closes connections that send nothing, and serves others meanwhile', async () => {

@@ -82,6 +82,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_CRL_UNAVAILABLE: 'The service could not fetch AMD’s revocation list; says nothing about the evidence.',
   ERR_CLOSING: 'The server is being stopped.',
   ERR_WORKER_ENDED: 'The thread that verifies evidence has ended; it is started again.',
+  ERR_METHOD: 'The server takes no request with this method.',
   ERR_NOT_FOUND: 'The server has nothing at this path.',
   ERR_REQUEST: 'The server cannot read the request.',
   ERR_REQUEST_TOO_LARGE: 'The request is longer than the server reads.',

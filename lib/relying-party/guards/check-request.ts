@@ -10,7 +10,7 @@ import { publishedVerification } from '../diagnostics.js';
 import { type ChannelAttestation, isSameMachine } from './channel.js';
 import { withExpectations } from './expectations.js';
 import { PossessionGuard, PROOF_HEADER, PROOF_OF_POSSESSION, type ProofOfPossessionOptions } from './possession.js';
-import { REQUEST_REFUSALS, RefusedRequest } from './refused-request.js';
+import { REQUEST_REFUSALS, RefusedRequest, type RequestRefusalCode } from './refused-request.js';
 import { type HeaderValues, headerValues, type RequestHeaders } from './request-headers.js';
 
 /**
@@ -44,6 +44,8 @@ export interface CheckedRequest {
   headers: HeaderValues;
   method: string | undefined;
   target: string | undefined;
+  /** What is handled is not `target`, but a URL that was made of it and says something else. */
+  isTargetChanged?: boolean;
   channel: ChannelAttestation | undefined;
 }
 
@@ -109,11 +111,11 @@ export class RequestGuard {
     if (this.#bearer) return;
     if (this.#possession !== undefined) {
       if (method === undefined || target === undefined) throw invalid('proof of possession needs method and target');
+      if (request.isTargetChanged === true) throw refusal('ERR_REQUEST_TARGET');
       await this.#possession.check(token, headers(PROOF_HEADER), method, target);
       return;
     }
-    const code = channel === undefined ? 'ERR_PROOF_REQUIRED' : 'ERR_CHANNEL_MACHINE';
-    throw new RefusedRequest(code, REQUEST_REFUSALS[code]);
+    throw refusal(channel === undefined ? 'ERR_PROOF_REQUIRED' : 'ERR_CHANNEL_MACHINE');
   }
 
   #tokenOf(headers: HeaderValues): string {
@@ -154,6 +156,10 @@ export async function checkRequest(headers: RequestHeaders, options: CheckReques
     channel: unchecked<ChannelAttestation>(),
   });
   return new RequestGuard(guard).check({ headers: headerValues(headers), method, target, channel });
+}
+
+function refusal(code: RequestRefusalCode): RefusedRequest {
+  return new RefusedRequest(code, REQUEST_REFUSALS[code]);
 }
 
 function tokenRefusal(code: TokenErrorCode): RefusedRequest {

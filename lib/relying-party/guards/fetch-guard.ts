@@ -1,4 +1,5 @@
 import { invalid } from '../../base/options.js';
+import { targetOf } from '../server/exchange.js';
 import type { ChannelAttestation } from './channel.js';
 import { type AdapterOptions, adapter } from './node-guard.js';
 import type { RefusedRequest } from './refused-request.js';
@@ -25,11 +26,12 @@ export function attestationFetchGuard(options: FetchGuardOptions): FetchGuard {
     if (typeof request?.url !== 'string' || typeof request.headers?.get !== 'function') {
       throw invalid('attestationFetchGuard(options) takes a web Request: for node:http use requireAttestation');
     }
-    const { pathname, search } = new URL(request.url);
+    const { ofUrl, raw = ofUrl } = targetOf(request);
     const view = {
       headers: headerValues(request.headers),
       method: request.method,
-      target: pathname + search,
+      target: raw,
+      isTargetChanged: raw !== ofUrl,
       channel: connection?.attestation,
     };
     return guard.check(view, expect && (() => expect(request))).then(

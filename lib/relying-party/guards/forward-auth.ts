@@ -2,6 +2,7 @@ import { oneOf, textLike } from '../../base/option-kinds.js';
 import { checkOptions, invalid, readArguments } from '../../base/options.js';
 import { isJsonObject } from '../../base/strict-json.js';
 import type { AttestationClaims } from '../../token/claims.js';
+import { targetOf } from '../server/exchange.js';
 import type { CheckedRequest } from './check-request.js';
 import { responseOf } from './fetch-guard.js';
 import { type AdapterOptions, adapter } from './node-guard.js';
@@ -33,7 +34,8 @@ export const IDENTITY_HEADERS = Object.freeze([
 /**
  * Answers the question of a proxy whether a request may pass: Envoy's ext_authz in HTTP mode, nginx' auth_request, Traefik's
  * ForwardAuth, Caddy's forward_auth. 200 with {@link IDENTITY_HEADERS}, or the refusal with its headers. The proxy ends the
- * TLS connection, so an attested channel does not reach here: proof of possession or `bearer: true`.
+ * TLS connection, so an attested channel does not reach here: proof of possession or `bearer: true`. For Envoy serve it with
+ * `serveRequests` or `nodeListener`: elsewhere the target is that of the request's URL, not the request line's.
  *
  * @throws {AttestationError} 8 when the options are wrong.
  */
@@ -86,8 +88,8 @@ function headersOf(names: { method: string; target: string }): OriginalRequest {
 
 function envoyRequest(prefix: string): OriginalRequest {
   return (request) => {
-    const { pathname, search } = new URL(request.url);
-    const target = pathname + search;
+    // What Envoy passes on is the target that it tells, not a URL that is made of it here.
+    const { ofUrl, raw: target = ofUrl } = targetOf(request);
     if (!target.startsWith(prefix)) return { method: undefined, target: undefined };
     return { method: request.method, target: target.slice(prefix.length) };
   };

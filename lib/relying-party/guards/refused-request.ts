@@ -6,6 +6,7 @@ export const REQUEST_REFUSALS = Object.freeze({
   ERR_PROOF_FORMAT: 'The proof of possession is not a challenge and 43 characters of base64url.',
   ERR_PROOF: 'The proof of possession is not by the token’s key for this request.',
   ERR_CHANNEL_MACHINE: 'The token is about another machine than the one at the other end of the channel.',
+  ERR_REQUEST_TARGET: 'The request target changes when a URL is made of it, so that a proof for it proves nothing.',
   ERR_INTERNAL: 'The request could not be checked.',
 } as const);
 
@@ -17,7 +18,7 @@ const TOKEN_KEYS_FAILURES: readonly string[] = ['ERR_TOKEN_KEYS_UNAVAILABLE', 'E
 /** A request that does not pass, as the answer to send. What was expected is not said: it would tell the policy. */
 export class RefusedRequest extends Error {
   override readonly name = 'RefusedRequest';
-  /** 401, 503 when it could not be told, 500 when the guard itself is at fault. */
+  /** 401, 400 for a target that no proof can be for, 503 when it could not be told, 500 when the guard itself is at fault. */
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** JSON: `{"error":{"code":"ERR_…","message":"…"}}`. */
@@ -50,6 +51,7 @@ interface RefusalAnswer {
 
 function statusOf(code: string): number {
   if (code === 'ERR_INTERNAL') return 500;
+  if (code === 'ERR_REQUEST_TARGET') return 400;
   return isUnavailable(code) || TOKEN_KEYS_FAILURES.includes(code) ? 503 : 401;
 }
 

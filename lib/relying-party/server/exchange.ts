@@ -40,6 +40,21 @@ export function webHandler(handler: PlainHandler): PlainWebHandler {
   return Object.assign(web, { [plainHandler]: handler });
 }
 
+/** Targets as in the request lines: a URL of one has no dot segments and no fragment, and other characters. */
+const rawTargets = new WeakMap<Request, string>();
+
+/** Remembers what the request line said, since a web `Request` does not. */
+export function rememberTarget(request: Request, target: string): Request {
+  rawTargets.set(request, target);
+  return request;
+}
+
+/** Path and query of the URL, which is what handlers see, and the target of the request line where that is known. */
+export function targetOf(request: Request): { ofUrl: string; raw: string | undefined } {
+  const { pathname, search } = new URL(request.url);
+  return { ofUrl: pathname + search, raw: rawTargets.get(request) };
+}
+
 /** The whole body of a web `Request`; undefined for more than `maxBytes` or `admits` allows, whose rest is not read. */
 export async function bodyOf(
   request: Request,

@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { invalid, readArguments } from '../../base/options.js';
-import { type PlainHandler, type PlainWebHandler, plainHandler, type WebHandler } from './exchange.js';
+import { type PlainHandler, type PlainWebHandler, plainHandler, rememberTarget, type WebHandler } from './exchange.js';
 
 export type { WebHandler } from './exchange.js';
+
+/** Those of a web `Request`; what it is not made with is not answered with a failure. */
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 /**
  * A handler of web `Request`s as a listener of node:http and node:https. The handler bounds what it reads of a body; a body
@@ -15,10 +18,15 @@ export function nodeListener(handler: WebHandler): (request: IncomingMessage, re
   if (typeof handler !== 'function') throw invalid('nodeListener: the handler must be a function');
   const plain = readArguments('nodeListener', () => (handler as Partial<PlainWebHandler>)[plainHandler]);
   return (request, response) => {
+    if (request.method === 'TRACE') {
+      response.setHeader('Allow', METHODS);
+      answerError(response, 405, 'ERR_METHOD');
+      return;
+    }
     const answered = plain ? respondPlainly(plain, request, response) : respond(handler, request, response);
     answered.catch(() => {
       if (response.headersSent) response.destroy();
-      else response.writeHead(500, { 'Content-Type': 'application/json' }).end('{"error":{"code":"ERR_INTERNAL"}}');
+      else answerError(response, 500, 'ERR_INTERNAL');
     });
   };
 }
@@ -36,7 +44,12 @@ async function respondPlainly(handler: PlainHandler, request: IncomingMessage, r
 }
 
 async function respond(handler: WebHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const answer = await handler(webRequest(request));
+  const asked = webRequest(request);
+  if (asked === undefined) {
+    answerError(response, 400, 'ERR_REQUEST_TARGET');
+    return;
+  }
+  const answer = await handler(asked);
   response.statusCode = answer.status;
   for (const [name, value] of answer.headers) if (name !== 'set-cookie') response.setHeader(name, value);
   const cookies = answer.headers.getSetCookie();
@@ -75,17 +88,22 @@ function readBody(
   });
 }
 
-function webRequest(request: IncomingMessage): Request {
+function answerError(response: ServerResponse, status: number, code: string): void {
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ error: { code } }));
+}
+
+/** Undefined for a request line that there is no URL for. */
+function webRequest(request: IncomingMessage): Request | undefined {
   const { method = 'GET', url = '/', rawHeaders } = request;
   const headers = new Headers();
   for (let at = 0; at < rawHeaders.length; at += 2)
     headers.append(rawHeaders[at] as string, rawHeaders[at + 1] as string);
   const hasBody = method !== 'GET' && method !== 'HEAD';
   const isEncrypted = (request.socket as { encrypted?: boolean }).encrypted === true;
-  // Host decides nothing: it is only needed to make a URL of the request target.
-  return new Request(new URL(url.startsWith('/') ? url : '/', `${isEncrypted ? 'https' : 'http'}://localhost`), {
-    method,
-    headers,
-    ...(hasBody && { body: Readable.toWeb(request) as ReadableStream<Uint8Array>, duplex: 'half' }),
-  } as RequestInit);
+  // Host decides nothing: it is only needed to make a URL of the request target. That is no reference to be resolved:
+  // `//evil/a` is a path, not the host evil.
+  const href = `${isEncrypted ? 'https' : 'http'}://localhost${url.startsWith('/') ? url : '/'}`;
+  if (!URL.canParse(href)) return undefined;
+  const body = hasBody && { body: Readable.toWeb(request) as ReadableStream<Uint8Array>, duplex: 'half' };
+  return rememberTarget(new Request(href, Object.assign({ method, headers }, body) as RequestInit), url);
 }
