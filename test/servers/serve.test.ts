@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cvmAttest, scratchFolder, start } from '../cli/cli.js';
@@ -36,6 +37,14 @@ describe('cvm-attest serve', () => {
     expect(status).toBe(3);
     expect(stderr).toContain(reason);
     expect(stderr).toContain('ERR_STORE_UNAVAILABLE');
+    expect(stderr).not.toContain('hunter22');
+  });
+
+  it('shows nothing of a URL that is none', async () => {
+    writeFileSync(file('url'), 'http://:hunter22@127.0.0.1');
+    const { status, stderr } = await cvmAttest(parameters('--redis-file', file('url')), { cwd });
+    expect(status).toBe(2);
+    expect(stderr).toContain('redis://host:6379');
     expect(stderr).not.toContain('hunter22');
   });
 

@@ -8,12 +8,13 @@ import {
 } from '../../relying-party/index.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit.js';
+import { parseInteger } from '../input/bytes.js';
 import { addCollateralOptions, type CollateralArguments, readCollateral, sourceOf } from '../input/collateral.js';
 import { readInput, readText } from '../input/files.js';
 import { addVerificationOptions, type VerificationArguments, verificationOptions } from '../input/verification.js';
 import { collect, jsonOption } from '../options.js';
 import { printable } from '../output/printable.js';
-import { openStore, type StoreArguments } from '../serve/store.js';
+import { openStore, requireOneStore, type StoreArguments } from '../serve/store.js';
 
 interface ServeArguments extends VerificationArguments, CollateralArguments, StoreArguments {
   fetchCrls?: string | boolean;
@@ -44,7 +45,7 @@ export function serveCommand(context: Context): Command {
     .description(
       'Serves the verification of evidence and tokens to others: signed results (EAR), their keys, health, metrics and an OpenAPI document. Runs until Ctrl-C or SIGTERM; requests in progress are answered.',
     )
-    .requiredOption('--issuer <url>', 'who signs the results, as in iss')
+    .requiredOption('--issuer <url>', 'who signs the results, as in iss', addressOf())
     .option('--audience <name>', 'who may take a result, as in aud; may be repeated', collect)
     .option('--signing-key <file>', 'private key, PEM; the first signs, all are published; may be repeated', collect)
     .option(
@@ -53,17 +54,23 @@ export function serveCommand(context: Context): Command {
       collect,
     )
     .option('--allow-any-machine', 'affirm every machine that the policy fits, whosever it is')
-    .option('--context <name>', 'context of a relying party that brings its own nonces; may be repeated', collect)
-    .option('--token-issuer <url>', 'attestation service whose tokens are taken; may be repeated', collect)
+    .option(
+      '--context <name>',
+      'context of a relying party that brings its own nonces; may be repeated',
+      collectContext,
+    )
+    .option('--token-issuer <url>', 'attestation service whose tokens are taken; may be repeated', collectIssuer)
     .option('--host <address>', 'where to listen', '127.0.0.1')
-    .option('--port <number>', 'where to listen; 0 for any', wholeNumber, 8443)
+    .option('--port <number>', 'where to listen; 0 for any', parseInteger(0, 65_535), 8443)
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'its private key, PEM')
     .option('--client-ca <file>', 'authorities of client certificates, PEM: then every client must show one')
     .option('--redis <url>', 'where replicas remember used challenges; needs the package redis')
+    .option('--redis-file <file>', 'the same, with the URL in a file: it may hold a password; - for stdin')
     .option('--postgres <url>', 'the same in PostgreSQL; needs the package pg')
-    .option('--workers <number>', 'threads that verify, beside the one that serves', wholeNumber, 0)
-    .option('--rate <number>', 'requests of one address in a second', wholeNumber)
+    .option('--postgres-file <file>', 'the same, with the URL in a file')
+    .option('--workers <number>', 'threads that verify, beside the one that serves', parseInteger(0, 1_024), 0)
+    .option('--rate <number>', 'requests of one address in a second', parseInteger(1, 1_000_000))
     .addOption(jsonOption());
   addCollateralOptions(addVerificationOptions(command));
   command.option('--fetch-crls [url]', "SEV-SNP: fetch revocation lists; default: AMD's");
@@ -89,6 +96,13 @@ async function serve(context: Context, options: ServeArguments): Promise<void> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new UsageError('--tls-cert and --tls-key go together');
   if (clientCa !== undefined && tlsCert === undefined)
     throw new UsageError('--client-ca needs --tls-cert and --tls-key');
+  if (options.collateral !== undefined && isAsked(options.fetchCollateral)) {
+    throw new UsageError('give --collateral or --fetch-collateral, not both');
+  }
+  if (options.crl !== undefined && isAsked(options.fetchCrls)) {
+    throw new UsageError('give --crl or --fetch-crls, not both');
+  }
+  requireOneStore(options);
   const opened = await openStore(options, signal);
   let service: VerifierService | undefined;
   let served: ServedRequests | undefined;
@@ -140,11 +154,10 @@ async function serve(context: Context, options: ServeArguments): Promise<void> {
 
 /** Fetched at most once a day for each platform, and only for evidence that brings none. */
 async function collateralOf({ collateral, fetchCollateral, proxy }: CollateralArguments) {
-  if (fetchCollateral === undefined || fetchCollateral === false) {
+  if (!isAsked(fetchCollateral)) {
     const given = await readCollateral(collateral);
     return given === undefined ? {} : { collateral: given };
   }
-  if (collateral !== undefined) throw new UsageError('give --collateral or --fetch-collateral, not both');
   const source = sourceOf(fetchCollateral);
   const cache = memoryCache();
   return {
@@ -154,9 +167,8 @@ async function collateralOf({ collateral, fetchCollateral, proxy }: CollateralAr
 }
 
 /** Asked for again after an hour, and only for evidence of which nothing else is wrong. */
-function crlsOf({ crl, fetchCrls, proxy }: ServeArguments) {
-  if (fetchCrls === undefined || fetchCrls === false) return {};
-  if (crl !== undefined) throw new UsageError('give --crl or --fetch-crls, not both');
+function crlsOf({ fetchCrls, proxy }: ServeArguments) {
+  if (!isAsked(fetchCrls)) return {};
   const kds = new KdsClient({
     cacheDirectory: false,
     ...(typeof fetchCrls === 'string' && { baseUrl: fetchCrls }),
@@ -165,7 +177,23 @@ function crlsOf({ crl, fetchCrls, proxy }: ServeArguments) {
   return { crls: kds.crl.bind(kds) };
 }
 
-function wholeNumber(argument: string): number {
-  if (!/^\d{1,7}$/.test(argument)) throw new InvalidArgumentError('It takes a whole number.');
-  return Number(argument);
+/** Of an option whose value may be left out. */
+function isAsked(option: string | boolean | undefined): option is string | true {
+  return option !== undefined && option !== false;
+}
+
+function addressOf(scheme = /^\w/): (argument: string) => string {
+  return (argument) => {
+    if (scheme.test(argument) && argument.trim() === argument && URL.canParse(argument)) return argument;
+    throw new InvalidArgumentError('It takes a URL with its scheme, such as https://verifier.example.');
+  };
+}
+
+function collectIssuer(argument: string, previous: string[] | undefined): string[] | undefined {
+  return collect(addressOf(/^https?:\/\//i)(argument), previous);
+}
+
+function collectContext(argument: string, previous: string[] | undefined): string[] | undefined {
+  if (!/^[a-z0-9-]{1,32}$/.test(argument)) throw new InvalidArgumentError('It takes 1 to 32 of a-z, 0-9 and -.');
+  return collect(argument, previous);
 }

@@ -11,10 +11,13 @@ import {
   redisReplayStore,
 } from '../../relying-party/index.js';
 import { CliError, UsageError } from '../exit.js';
+import { readText } from '../input/files.js';
 
 export interface StoreArguments {
   redis?: string;
+  redisFile?: string;
   postgres?: string;
+  postgresFile?: string;
 }
 
 /** A replay store, and what closes its connection. */
@@ -47,15 +50,23 @@ const CONNECT_MS = 10_000;
 /** What is tried when the command ends holds its end up no longer than this. */
 const SOCKET = { connectTimeout: 3_000, reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1_000) };
 
+const MAXIMUM_URL = 4096;
+
+/** @throws {UsageError} when the options name more than one store. */
+export function requireOneStore({ redis, redisFile, postgres, postgresFile }: StoreArguments): void {
+  const given = [redis, redisFile, postgres, postgresFile].filter((value) => value !== undefined);
+  if (given.length > 1) throw new UsageError('give one of --redis, --redis-file, --postgres and --postgres-file');
+}
+
 /** The store that the options name; memory of this process without one. */
-export async function openStore({ redis, postgres }: StoreArguments, signal: AbortSignal): Promise<OpenStore> {
-  if (redis !== undefined && postgres !== undefined) throw new UsageError('give --redis or --postgres, not both');
+export async function openStore(options: StoreArguments, signal: AbortSignal): Promise<OpenStore> {
+  const redis = await urlOf(options.redis, options.redisFile);
   if (redis !== undefined) {
-    const { createClient } = (await clientPackage('redis')) as NodeRedisModule;
-    const client = createClient({ url: redis, socket: { ...SOCKET } });
+    const client = makeClient((await clientPackage('redis')) as NodeRedisModule, redis);
     await connect(client, signal);
     return { store: redisReplayStore(client), close: async () => client.destroy() };
   }
+  const postgres = await urlOf(options.postgres, options.postgresFile);
   if (postgres !== undefined) {
     const { default: pg } = (await clientPackage('pg')) as PgModule;
     const pool = new pg.Pool({ connectionString: postgres, max: 8 });
@@ -63,6 +74,24 @@ export async function openStore({ redis, postgres }: StoreArguments, signal: Abo
     return { store: postgresReplayStore(pool), close: () => pool.end() };
   }
   return { store: memoryReplayStore({ fence: true }), close: async () => {} };
+}
+
+/** A URL may hold a password, which every user of the machine sees on a command line. */
+async function urlOf(url: string | undefined, file: string | undefined): Promise<string | undefined> {
+  const text = file === undefined ? url : (await readText(file, MAXIMUM_URL)).trim();
+  if (text === '') throw new UsageError('the URL of the store is empty');
+  return text;
+}
+
+function makeClient({ createClient }: NodeRedisModule, url: string): ConnectingRedis {
+  try {
+    return createClient({ url, socket: { ...SOCKET } });
+  } catch {
+    // The error may quote the URL.
+    throw new UsageError(
+      'Redis is named by a URL such as redis://host:6379, rediss://user:password@host or unix:/path',
+    );
+  }
 }
 
 async function connect(client: ConnectingRedis, signal: AbortSignal): Promise<void> {
