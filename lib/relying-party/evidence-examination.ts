@@ -62,6 +62,7 @@ export function refusalOf(checks: readonly Check[]): VerificationError {
 
 /**
  * SHA-256 of what a verdict depends on: a session from before a change of policy, roots or options is not a session after it.
+ * Of functions it has the names: what fetches a document that is verified decides nothing.
  */
 export function digestOf(value: unknown): Buffer {
   const json = JSON.stringify(value, (_, member: unknown) => {

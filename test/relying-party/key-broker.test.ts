@@ -279,6 +279,15 @@ describe('createKeyBroker', () => {
     expect((await get(cookie, rotated)).status).toBe(200);
   });
 
+  it('ends sessions with a change of what a policy’s function does, and shares them between replicas', async () => {
+    const store = memoryReplayStore();
+    const replica = (): Handler => createKeyBroker(optionsOf({ store, resourcePolicies: { '*/*/*': () => true } }));
+    const { cookie } = await attested(replica());
+    const changed = createKeyBroker(optionsOf({ store, resourcePolicies: { '*/*/*': () => Boolean(store) } }));
+    expect((await send(replica(), 'resource/a/b/c', undefined, { cookie })).status).toBe(200);
+    expect((await send(changed, 'resource/a/b/c', undefined, { cookie })).status).toBe(401);
+  });
+
   it('ends a session after five minutes', async () => {
     const broker = createKeyBroker(optionsOf());
     const { cookie, body } = await attested(broker);

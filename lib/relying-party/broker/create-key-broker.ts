@@ -1,4 +1,5 @@
 import { importTrusteeEvidence } from '../../abi/evidence-import.js';
+import { canonicalJson } from '../../base/canonical-json.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
@@ -10,7 +11,7 @@ import { type ProvenClaims, provenClaims } from '../proven-claims.js';
 import { isUnavailable } from '../refusals.js';
 import { BrokerEvidence } from './broker-evidence.js';
 import { type BrokerTokenContent, BrokerTokens } from './broker-token.js';
-import { KEY_BROKER, type KeyBrokerOptions } from './options.js';
+import { KEY_BROKER, type KeyBrokerOptions, type ResourcePolicy } from './options.js';
 import {
   BrokerRefusal,
   type BrokerTee,
@@ -67,7 +68,13 @@ class KeyBroker {
     const secrets = options.secret as Uint8Array[];
     this.#options = options;
     this.#evidence = new BrokerEvidence(options);
-    const digest = digestOf({ policy, trustedRoots, crls, allowAnyMachine, resourcePolicies });
+    const digest = digestOf({
+      policy,
+      trustedRoots,
+      crls,
+      allowAnyMachine,
+      resourcePolicies: resourcePolicies && Object.entries(resourcePolicies).map(policyText).sort(),
+    });
     this.#challenges = createChallenges({
       secret: secrets,
       store,
@@ -172,6 +179,11 @@ class KeyBroker {
     }
     return isNamed;
   }
+}
+
+/** A resource's policy as text, of a function its source: replicas of one version have the same. */
+function policyText([pattern, policy]: [string, ResourcePolicy]): string {
+  return `${pattern} ${typeof policy === 'function' ? `function ${String(policy)}` : canonicalJson(policy)}`;
 }
 
 function jsonAnswer(body: object, cookie?: string): Response {

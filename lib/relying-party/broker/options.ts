@@ -62,7 +62,8 @@ export interface KeyBrokerOptions {
   /**
    * Policies by path, evaluated again at every resource: `repository/type/tag`, each of them or `*`. Every policy that is about
    * a resource must be met, in whichever order they stand; a resource that none of them is about is refused. Default: whoever
-   * is let in has every resource.
+   * is let in has every resource. Sessions end with a change of a policy, or of a function's text; what a function has captured
+   * is not seen.
    */
   resourcePolicies?: Record<string, ResourcePolicy>;
   /** Default 60,000. */
