@@ -26,6 +26,24 @@ describe('the recipes for deployments', () => {
     },
   );
 
+  it('keeps token and proof from the service behind the proxy', () => {
+    const envoy = parseAllDocuments(example('envoy.yaml'))[0]?.toJS();
+    const [manager] = envoy.static_resources.listeners[0].filter_chains[0].filters;
+    const [host] = manager.typed_config.route_config.virtual_hosts;
+    expect(host.request_headers_to_remove).toEqual(['authorization', 'attestation-proof']);
+    for (const header of ['Authorization', 'Attestation-Proof']) {
+      expect(example('nginx.conf')).toContain(`proxy_set_header ${header} "";`);
+    }
+  });
+
+  it('kubernetes.yaml asks for a core more than workers, and limits nobody by the address of the ingress', () => {
+    const [deployment] = parseAllDocuments(example('kubernetes.yaml')).map((document) => document.toJS());
+    const [{ args, resources }] = deployment.spec.template.spec.containers;
+    const workers = (args as string[]).find((argument) => argument.startsWith('--workers='))?.split('=')[1];
+    expect(Number(resources.requests.cpu)).toBe(Number(workers) + 1);
+    expect(args).not.toContainEqual(expect.stringMatching(/^--rate/));
+  });
+
   it('kubernetes.yaml has what the documentation says', () => {
     const kinds = parseAllDocuments(example('kubernetes.yaml')).map((document) => document.toJS()?.kind);
     expect(kinds).toEqual(['Deployment', 'Service', 'PodDisruptionBudget', 'NetworkPolicy']);
