@@ -1,12 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { evidenceToJson } from '../../lib/index.js';
 import {
   createVerifierService,
   memoryReplayStore,
   type VerifierService,
   type VerifierServiceOptions,
 } from '../../lib/relying-party/index.js';
+import { SimulatedCvm } from '../../lib/simulator/index.js';
 
 const ISSUER = 'https://verifier.example';
 const signingKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -83,3 +85,58 @@ describe('the diagnostics channel of a verifier service', () => {
     expect(events).toEqual([expect.objectContaining(refused)]);
   });
 });
+
+describe('paths and methods', () => {
+  it('answers HEAD as GET, without the body', async () => {
+    const service = start();
+    for (const path of ['/healthz', '/readyz', '/openapi.json', '/nothing']) {
+      const [head, get] = await Promise.all(
+        ['HEAD', 'GET'].map((method) => service(new Request(`${ISSUER}${path}`, { method }))),
+      );
+      expect([head?.status, await head?.text()]).toEqual([get?.status, '']);
+      expect(head?.headers.get('content-type')).toBe(get?.headers.get('content-type'));
+      expect(head?.headers.get('content-length')).toBe(String((await get?.text())?.length));
+    }
+  });
+
+  it.each([
+    ['GET', '/v1/evidence', 'POST'],
+    ['HEAD', '/v1/challenge', 'POST'],
+    ['DELETE', '/healthz', 'GET, HEAD'],
+  ])('answers %s %s with what is allowed', async (method, path, allow) => {
+    const answer = await start()(new Request(`${ISSUER}${path}`, { method }));
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
+  });
+});
+
+describe('close', () => {
+  it.each([0, 1])(
+    'waits for verifications in progress, those that fetch something too, with %d workers',
+    async (workers) => {
+      let answerNow = (_: Uint8Array): void => {};
+      await using cvm = await SimulatedCvm.start();
+      await using client = cvm.client();
+      const crls = vi.fn(
+        () =>
+          new Promise<Uint8Array>((resolve) => {
+            answerNow = resolve;
+          }),
+      );
+      const service = start({ ...cvm.verification, crls, workers });
+      const answer = ask(service, JSON.stringify({ evidence: JSON.parse(evidenceToJson(await client.getEvidence())) }));
+      await vi.waitFor(() => expect(crls).toHaveBeenCalled(), { timeout: 10_000, interval: 5 });
+      const closed = service.close();
+      expect(await codeOf(ask(service, EVIDENCE))).toEqual([503, 'ERR_CLOSING']);
+      answerNow(cvm.authority.revocationList());
+      expect(await codeOf(answer)).toEqual([200, undefined]);
+      await closed;
+    },
+  );
+});
+
+it.each(['channel-v1', 'verifier-v1', 'kbs-v1', 'pop-v1', 'cga-x'])(
+  'no service is made for the context %s',
+  (context) => {
+    expect(() => start({ contexts: ['login', context] })).toThrow(expect.objectContaining({ code: 8 }));
+  },
+);

@@ -1,4 +1,5 @@
 import { EVIDENCE_JSON_LIMITS } from '../../abi/evidence-json.js';
+import { answerWithin } from '../../base/abort.js';
 import { AttestationError, ErrorCode, VerificationError } from '../../base/errors.js';
 import { type Logger, silentLogger } from '../../base/logger.js';
 import { checkOptions } from '../../base/options.js';
@@ -23,6 +24,7 @@ import { WorkerPool, workerEnded } from './worker-pool.js';
 /** A verifier service: the handler of web `Request`s, and what ends its threads. */
 export interface VerifierService {
   (request: Request): Promise<Response>;
+  /** Begins no more verifications, lets those in progress end within ten seconds, and ends the threads. */
   close(): Promise<void>;
 }
 
@@ -30,6 +32,8 @@ export interface VerifierService {
 const DEFAULT_BODY_BYTES = EVIDENCE_JSON_LIMITS.bytes + 64 * 1024;
 /** How many bodies may be in memory before they are verified, if all are as large as they may be; `maxConcurrent` if it is more. */
 const BODIES = 64;
+/** For verifications in progress when the service is closed. */
+const GRACE_MS = 10_000;
 const DEVELOPER = 'cvm-guest-attestation';
 
 /**
@@ -47,12 +51,17 @@ export function createVerifierService(options: VerifierServiceOptions): Verifier
   requireNamedMachines('createVerifierService', checked.policy, checked.allowAnyMachine === true);
   const service = new Verifier(checked);
   const { logger = silentLogger } = checked;
-  const handler = async (request: PlainRequest): Promise<PlainAnswer> => {
+  const answered = async (request: PlainRequest): Promise<PlainAnswer> => {
     try {
       return await service.answer(request);
     } catch (error) {
       return serviceRefusal(error, (message) => logger.error(message)).toAnswer();
     }
+  };
+  const handler = async (request: PlainRequest): Promise<PlainAnswer> => {
+    if (request.method !== 'HEAD') return answered(request);
+    const { path } = request;
+    return withoutBody(await answered({ method: 'GET', path, body: (maxBytes) => request.body(maxBytes) }));
   };
   return Object.assign(webHandler(handler), { close: () => service.close() });
 }
@@ -68,6 +77,7 @@ class Verifier {
   readonly #workers: WorkerPool | undefined;
   readonly #crls: RevocationLists | undefined;
   readonly #bodies: BodyBudget;
+  readonly #running = new Set<Promise<VerifierAnswer>>();
   readonly #maxConcurrent: number;
   readonly #deadlineMs: number;
   readonly #logger: Logger;
@@ -120,6 +130,8 @@ class Verifier {
 
   async close(): Promise<void> {
     this.#closed = true;
+    // Here and not in the pool: what lacks collateral or a list is appraised twice.
+    await answerWithin(GRACE_MS, Promise.allSettled(this.#running)).catch(() => {});
     await this.#workers?.close();
   }
 
@@ -148,7 +160,7 @@ class Verifier {
           body: this.#metrics.text(),
         };
       default:
-        throw new ServiceRefusal(404, 'ERR_NOT_FOUND', 'there is nothing here: see /openapi.json');
+        throw nothingHere(request);
     }
   }
 
@@ -161,6 +173,9 @@ class Verifier {
       () => work(text),
       ({ result, error }) => (result === undefined ? codeOf(error) : (result.code ?? 'ok')),
     );
+    this.#running.add(answered);
+    const settled = () => this.#running.delete(answered);
+    answered.then(settled, settled);
     const { ear } = await publishedVerification(
       'verifier-service',
       () => answered,
@@ -239,6 +254,20 @@ class Verifier {
     const failed = submodule['cvm-guest-attestation.checks'].find(({ ok }) => !ok);
     return { ear, code: failed?.code };
   }
+}
+
+const POSTED: readonly string[] = ['/v1/challenge', '/v1/evidence', '/v1/token'];
+const READ: readonly string[] = ['/.well-known/jwks.json', '/openapi.json', '/healthz', '/readyz', '/metrics'];
+
+function nothingHere({ path }: PlainRequest): ServiceRefusal {
+  const allow = POSTED.includes(path) ? 'POST' : READ.includes(path) ? 'GET, HEAD' : undefined;
+  if (allow !== undefined) return new ServiceRefusal(405, 'ERR_METHOD', `this path takes ${allow}`, allow);
+  return new ServiceRefusal(404, 'ERR_NOT_FOUND', 'there is nothing here: see /openapi.json');
+}
+
+/** To HEAD: what GET would be answered. */
+function withoutBody({ status, headers, body }: PlainAnswer): PlainAnswer {
+  return { status, headers: { 'Content-Length': String(Buffer.byteLength(body)), ...headers }, body: '' };
 }
 
 const closing = (): ServiceRefusal => new ServiceRefusal(503, 'ERR_CLOSING', 'the service is closing');

@@ -17,15 +17,27 @@ const ear = {
   properties: { ear: { type: 'string', description: 'JWT, typ ear+jwt, signed by a key of /.well-known/jwks.json' } },
 } as const;
 
+/** Of every path; the server in front of the service may answer the first. */
+const failures = {
+  '429': answer('Too many requests of this client', error),
+  '500': answer('The service failed', error),
+};
+
 const refusals = {
   '400': answer('The request is not what this document says', error),
   '401': answer('The challenge is not of this service, has expired or was used', error),
   '413': answer('The request is too large', error),
-  '429': answer('Too many requests of this client', error),
   '503': answer('Busy, closing, or the replay store cannot be asked: try again', error),
+  ...failures,
 };
 
-const post = (summary: string, properties: object, required: readonly string[], good: object): object => ({
+const post = (
+  summary: string,
+  properties: object,
+  required: readonly string[],
+  good: object,
+  others: object = {},
+): object => ({
   post: {
     summary,
     requestBody: {
@@ -34,11 +46,11 @@ const post = (summary: string, properties: object, required: readonly string[], 
         'application/json': { schema: { type: 'object', additionalProperties: false, required, properties } },
       },
     },
-    responses: { '200': good, ...refusals },
+    responses: { '200': good, ...refusals, ...others },
   },
 });
 
-const get = (summary: string, good: object): object => ({ get: { summary, responses: { '200': good } } });
+const get = (summary: string, good: object): object => ({ get: { summary, responses: { '200': good, ...failures } } });
 
 /** The service's interface as OpenAPI 3.1. */
 export function openApiDocument(issuer: string): object {
@@ -57,6 +69,7 @@ export function openApiDocument(issuer: string): object {
               required: ['challenge'],
               properties: { challenge: { type: 'string', pattern: '^[A-Za-z0-9_-]{76}$' } },
             }),
+            ...failures,
           },
         },
       },
@@ -77,6 +90,7 @@ export function openApiDocument(issuer: string): object {
         { token: text, aud: text },
         ['token'],
         result,
+        { '404': answer('The service takes no tokens', error) },
       ),
       '/.well-known/jwks.json': get(
         'The keys that sign results',
@@ -94,6 +108,7 @@ export function openApiDocument(issuer: string): object {
           responses: {
             '200': answer('It does', { type: 'object' }),
             '503': answer('It is closing, or none of its threads runs', error),
+            ...failures,
           },
         },
       },

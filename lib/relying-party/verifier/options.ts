@@ -1,9 +1,9 @@
 import type { Product } from '../../abi/tcb.js';
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import type { Logger } from '../../base/logger.js';
-import { date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
-import { nested, type OptionTable, required } from '../../base/options.js';
-import { contextName } from '../../base/qualifying-data.js';
+import { custom, date, flag, integer, listOf, logger, text, url, withMethods } from '../../base/option-kinds.js';
+import { invalid, nested, type OptionTable, required } from '../../base/options.js';
+import { contextName, isReservedContext } from '../../base/qualifying-data.js';
 import { VERIFY_TOKEN, type VerifyTokenOptions } from '../../token/options.js';
 import { policyOption, type VerificationPolicy } from '../../verify/policy.js';
 import type { TrustedRootInput } from '../../verify/roots.js';
@@ -44,7 +44,7 @@ export interface VerifierServiceOptions {
   collateralDeadlineMs?: number;
   /** Whose tokens are taken, and what they must say. Default: none. */
   tokens?: VerifyTokenOptions;
-  /** Contexts of relying parties whose own nonces may stand in results, once the quote is over them. Default: none. */
+  /** Contexts of relying parties whose own nonces may stand in results, once the quote is over them; none that is reserved. Default: none. */
   contexts?: string[];
   /** How long a result is good for, at most 300,000. Default 300,000. */
   resultLifetimeMs?: number;
@@ -63,6 +63,13 @@ export interface VerifierServiceOptions {
   logger?: Logger | undefined;
 }
 
+/** A context that a relying party may have nonces quoted under. */
+const ownContext = custom((value, name) => {
+  const context = contextName.check(value, name);
+  if (isReservedContext(context)) throw invalid(`${name}: the context ${context} is reserved`);
+  return context;
+});
+
 export const VERIFIER_SERVICE: OptionTable<VerifierServiceOptions> = {
   issuer: required(url),
   audiences: required(listOf(text, 1, 64)),
@@ -76,7 +83,7 @@ export const VERIFIER_SERVICE: OptionTable<VerifierServiceOptions> = {
   collateral: collateralSource,
   collateralDeadlineMs: integer(1, 600_000),
   tokens: nested<VerifyTokenOptions>(VERIFY_TOKEN),
-  contexts: listOf(contextName, 1, 64),
+  contexts: listOf(ownContext, 1, 64),
   resultLifetimeMs: integer(1_000, 300_000),
   clockToleranceMs: integer(0, 3_600_000),
   maxBodyBytes: integer(1_024, 64 * 1024 * 1024),

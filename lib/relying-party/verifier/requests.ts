@@ -9,16 +9,20 @@ export class ServiceRefusal extends Error {
   override readonly name = 'ServiceRefusal';
   readonly status: number;
   readonly code: string;
+  /** The methods of a path, of a refusal of another one. */
+  readonly allow: string | undefined;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, allow?: string) {
     super(message);
     this.status = status;
     this.code = code;
+    this.allow = allow;
   }
 
   toAnswer(): PlainAnswer {
     const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
     if (this.status === 503 || this.status === 429) headers['Retry-After'] = '1';
+    if (this.allow !== undefined) headers.Allow = this.allow;
     return {
       status: this.status,
       headers,
