@@ -31,9 +31,10 @@ const FROM_JSON = evidenceShape({
 });
 
 /** Written, bytes are text. */
-const ENCODED = custom((value) =>
-  encodeBase64url(value as Uint8Array),
-) as OptionKind<unknown> as OptionKind<Uint8Array>;
+const ENCODED = custom((value, name) => {
+  if (!isBytes(value)) throw invalid(`${name} must be a Uint8Array`);
+  return encodeBase64url(value);
+}) as OptionKind<unknown> as OptionKind<Uint8Array>;
 
 const TO_JSON = evidenceShape({
   bytes: () => ENCODED,

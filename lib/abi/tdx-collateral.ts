@@ -59,7 +59,9 @@ function readCollateralV3(json: string | object): TdxCollateral {
     const member = Object.hasOwn(value, name) ? value[name] : undefined;
     if (typeof member !== 'string' || member === '') throw malformed(STRUCTURE, `${name} must be a string`);
     // C strings keep the NUL that ends them.
-    return member.replace(/\0+$/, '');
+    let end = member.length;
+    while (member.charCodeAt(end - 1) === 0) end--;
+    return member.slice(0, end);
   };
   const optional = (name: string): string | undefined => (value[name] === undefined ? undefined : text(name));
   const pckCrlIssuerChain = optional('pck_crl_issuer_chain');

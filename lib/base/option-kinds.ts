@@ -129,8 +129,10 @@ export const logger: OptionKind<Logger> = {
   return {
     check: (value, name) => {
       if (!Array.isArray(value)) throw invalid(`${name} must be a list${waiting(value)}`);
-      if (value.length < min || value.length > max) throw invalid(`${name} must be a list of ${min} to ${max} values`);
-      return Array.from({ length: value.length }, (_, index) => of.check(value[index], `${name}[${index}]`));
+      // Read once: a Proxy may say something else the next time.
+      const { length } = value;
+      if (!(length >= min && length <= max)) throw invalid(`${name} must be a list of ${min} to ${max} values`);
+      return Array.from({ length }, (_, index) => of.check(value[index], `${name}[${index}]`));
     },
   };
 }

@@ -96,6 +96,10 @@ function unreadable(what: string, cause: unknown): AttestationError {
   return invalid(`${what}: an argument cannot be read`, cause);
 }
 
+/** The options of who gives none: without members, those that somebody has put on Object.prototype included. */
+// biome-ignore lint/complexity/noBannedTypes: any options
+export const NOTHING: {} = /* @__PURE__ */ Object.freeze(/* @__PURE__ */ Object.create(null));
+
 /** The error of a caller: 8. */
 export function invalid(message: string, cause?: unknown): AttestationError {
   return new AttestationError(ErrorCode.INVALID_INPUT_PARAMETER, message, { cause });
@@ -113,7 +117,8 @@ function guarded<T>(what: string, work: () => T): T {
 
 function checkedMembers<T extends object>(given: unknown, path: string, table: OptionTable<T>): T {
   const kinds = table as unknown as Readonly<Record<string, OptionKind<unknown> | RequiredKind<unknown>>>;
-  const checked: Record<string, unknown> = {};
+  // Without a prototype: what somebody has put on Object.prototype is no option.
+  const checked: Record<string, unknown> = Object.create(null);
   const prefix = path === '' ? '' : `${path}.`;
   for (const name of ownNames(given, path === '' ? 'the options' : path)) {
     const value = ownValue(given as object, name);

@@ -1,4 +1,5 @@
 import { bytesFromHex } from '../base/hex.js';
+import { NOTHING } from '../base/options.js';
 import { isAtLeast } from '../verify/tdx/check-policy.js';
 import { ACCEPTED_BY_DEFAULT } from '../verify/tdx/tcb.js';
 import type { MaskedValue, TokenPolicy } from './policy.js';
@@ -13,7 +14,8 @@ const NOT_MIGRATABLE = { value: '0', mask: '0000002000000000' };
 
 /** What only the claims of a TDX machine have. */
 export function checkTdx(checks: TokenChecks, hardware: JsonObject, policy: TokenPolicy): void {
-  const { acceptedTcbStatuses = ACCEPTED_BY_DEFAULT, mrtd, mrconfigid, minimumTeeTcbSvn, xfam } = policy.tdx ?? {};
+  const tdx: NonNullable<typeof policy.tdx> = policy.tdx ?? NOTHING;
+  const { acceptedTcbStatuses = ACCEPTED_BY_DEFAULT, mrtd, mrconfigid, minimumTeeTcbSvn, xfam } = tdx;
   const { attester_tcb_status: status, tdx_td_attributes: attributes } = hardware;
   checks.claim('TCB status', 'ERR_TOKEN_TCB_STATUS', acceptedTcbStatuses, status);
   if (!policy.allowDebug) {

@@ -62,6 +62,7 @@ export function findKeys(set: JSONWebKeySet, kid: string, algorithm: TokenAlgori
   const found: PublicKey[] = [];
   for (const entry of named) {
     if (entry.use !== undefined && entry.use !== 'sig') continue;
+    if (entry.key_ops !== undefined && !(Array.isArray(entry.key_ops) && entry.key_ops.includes('verify'))) continue;
     if (entry.alg !== undefined && entry.alg !== algorithm) continue;
     const key = publicKeyOf(entry);
     if (key !== undefined && fits(key, algorithm)) found.push(key);
@@ -78,7 +79,10 @@ interface Parsed {
 const parsed = /* @__PURE__ */ new WeakMap<JWK, Parsed>();
 
 function publicKeyOf(entry: JWK): PublicKey | undefined {
-  const material = `${entry.kty}|${entry.n}|${entry.e}|${entry.crv}|${entry.x}|${entry.y}|${entry.x5c?.[0]}`;
+  const { kty, n, e, crv, x, y, x5c } = entry;
+  const members: unknown[] = [kty, n, e, crv, x, y, Array.isArray(x5c) ? x5c[0] : x5c];
+  if (members.some((member) => member !== undefined && typeof member !== 'string')) return undefined;
+  const material = members.join('|');
   const known = parsed.get(entry);
   if (known?.material === material) return known.key;
   const key = parseKey(entry);

@@ -24,7 +24,10 @@ export async function tokenEncryptionKeyIn(
   options: VerifyTokenOptions | AlreadyVerified,
 ): Promise<EncryptionKey> {
   const { verified, ...expectations } = checkOptions<Options>('tokenEncryptionKey', options, TABLE);
-  if (verified !== true) {
+  if (verified === true) {
+    const [lost] = Object.keys(expectations);
+    if (lost !== undefined) throw invalid(`tokenEncryptionKey: ${lost} is not looked at beside verified: true`);
+  } else {
     const { issuer, attestationType: type, ...others } = expectations;
     if (issuer === undefined) throw invalid('tokenEncryptionKey: issuer must be given');
     if (type !== undefined && String(type) !== 'azurevm') {

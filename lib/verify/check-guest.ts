@@ -106,7 +106,8 @@ function checkSecureBoot(
 export function checkPcrAnchor(list: CheckList, policy: VerificationPolicy, tee: 'snp' | 'tdx' | undefined): void {
   if (policy.pcrs === undefined) return;
   const { measurement, minimumGuestSvn, requireFreshReport, tdx } = policy;
-  const firmware = tee === 'tdx' ? tdx?.mrtd : (measurement ?? minimumGuestSvn);
+  // Every guest has an SVN of 0 or more.
+  const firmware = tee === 'tdx' ? tdx?.mrtd : (measurement ?? (minimumGuestSvn || undefined));
   const anchored = firmware !== undefined || requireFreshReport === true;
   const names = tee === 'tdx' ? 'tdx.mrtd' : 'measurement, minimumGuestSvn';
   demand(

@@ -1,5 +1,6 @@
 import type { EvidenceEphemeralKey } from '../abi/evidence.js';
 import {
+  ALG_SHA256,
   ATTEST_CERTIFY,
   parseTpm2bPublic,
   parseTpmsAttest,
@@ -63,6 +64,8 @@ export async function checkEncryptionKey(
     const valid = await attestationKeySigned(engine, key, certifyInfo, certifySignature);
     list.signature('encryption-key', 'certification signature', 'ERR_ENCRYPTION_KEY', valid);
   }
+  // By a name of SHA-1 another key could be certified with the same one.
+  equal('name algorithm', hexNumber(ALG_SHA256), hexNumber(area.nameAlg));
   equal('certified name', area.name, certified.certify?.name);
   equal('key attributes', hexNumber(ATTRIBUTES), hexNumber(area.objectAttributes));
   equal('key', `RSA of ${KEY_BITS} bits, ${EXPONENT}`, `RSA of ${area.keyBits} bits, ${area.exponent}`);

@@ -1,9 +1,9 @@
 import type { TdxCollateral } from '../abi/tdx-collateral.js';
 import { copyBytes } from '../base/bytes.js';
 import { bytes, bytesOrText, custom, date, listOf } from '../base/option-kinds.js';
-import { checkOptions, invalid, type OptionTable } from '../base/options.js';
+import { checkOptions, invalid, NOTHING, type OptionTable } from '../base/options.js';
 import { contextName, isLikeQualifyingData, isReservedContext, qualifyingData } from '../base/qualifying-data.js';
-import { policyOption, type VerificationPolicy } from './policy.js';
+import { policyOption, requireOfHardware, type VerificationPolicy } from './policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from './roots.js';
 import { type SignerDigests, signerDigests } from './snp/signers.js';
 import { collateralOption } from './tdx/collateral-option.js';
@@ -86,7 +86,9 @@ const NO_SIGNERS: SignerDigests = { idKeys: [], authorKeys: [] };
 
 /** Refuses options that would silently check less than the caller meant. */
 export function checkSnpOptions(what: string, given: unknown): CheckedOptions {
-  return atPresent(checkStandingOptions(what, given));
+  const standing = checkStandingOptions(what, given);
+  requireOfHardware(what, standing.policy);
+  return atPresent(standing);
 }
 
 /** The options that a service has for every verification, of one kind of TEE or the other. */
@@ -139,7 +141,7 @@ function atPresent({ policy, signers, anchors, crls, now = new Date() }: Standin
 
 type Loose<T> = { [Name in keyof T]: T[Name] | undefined };
 
-function derived({ policy = {}, trustedRoots, crls, now }: Loose<SnpVerificationOptions>): StandingOptions {
+function derived({ policy = NOTHING, trustedRoots, crls, now }: Loose<SnpVerificationOptions>): StandingOptions {
   const namesKeys = policy.trustedIdKeys ?? policy.trustedAuthorKeys;
   const hashes = policy.trustedIdKeyHashes ?? policy.trustedAuthorKeyHashes;
   const signers = namesKeys === undefined && hashes === undefined ? NO_SIGNERS : signerDigests(policy);

@@ -91,6 +91,29 @@ export interface VerificationPolicy extends GuestDemands, SnpPolicy {
   tdx?: TdxPolicy;
 }
 
+/** What is looked at in evidence, and cannot be in a report or a TD quote alone. */
+const OF_EVIDENCE = [
+  'requireFreshReport',
+  'requireAkCertificate',
+  'vmIds',
+  'requireQuote',
+  'requireSecureBoot',
+  'requireEventLog',
+  'quotedPcrs',
+  'pcrs',
+] as const satisfies readonly (keyof GuestDemands)[];
+
+/**
+ * Refuses a policy that demands of a report or TD quote alone what only evidence has.
+ *
+ * @throws {AttestationError} 8
+ */
+export function requireOfHardware(what: string, policy: VerificationPolicy): void {
+  const lost = OF_EVIDENCE.find((member) => policy[member] !== undefined && policy[member] !== false);
+  if (lost !== undefined)
+    throw invalid(`${what}: policy.${lost} is for evidence, which has more than a hardware report`);
+}
+
 /**
  * Checks a policy and returns a copy of it. What is valid is what schema/verification-policy.schema.json says.
  *

@@ -22,6 +22,15 @@ describe.skipIf(!withFixtures)('importTdxCollateral', () => {
     expect(readQeIdentity(identity)).toMatchObject({ isvprodid: 2 });
   });
 
+  it('importTdxCollateral reads text of many NULs in a moment, and takes those that end a text for its end', () => {
+    const good = JSON.parse(file('2026-03-90c06f000000')) as Record<string, string>;
+    const ended = { ...good, tcb_info: `${good.tcb_info}\0\0` };
+    expect(importTdxCollateral(ended)).toEqual(importTdxCollateral(good));
+    const began = process.cpuUsage();
+    importTdxCollateral({ ...good, tcb_info: `${'\0'.repeat(500_000)}x` });
+    expect(process.cpuUsage(began).user).toBeLessThan(500_000);
+  });
+
   it('importTdxCollateral refuses each member missing, empty, of another type or not of its form', () => {
     const good = JSON.parse(file('2026-03-90c06f000000')) as Record<string, unknown>;
     for (const name of Object.keys(good).filter((member) => member !== 'pck_crl_issuer_chain')) {

@@ -25,6 +25,17 @@ describe('keys of the issuer', () => {
     expect(issuer.requests).toEqual(['/somewhere/keys.json']);
   });
 
+  it.each([
+    ['n', { n: { toString: 1, valueOf: 1 } }],
+    ['x5c', { x5c: [{}] }],
+    ['key_ops', { key_ops: ['encrypt'] }],
+    ['key_ops', { key_ops: 'verify' }],
+  ])('of which one has a %s that is none is passed over, the others of its name are tried', async (_, odd) => {
+    const [good] = issuer.set.keys as [object];
+    await verify(issuer.token(), { keys: { keys: [{ ...good, ...odd }, good] } });
+    await refusal(verify(issuer.token(), { keys: { keys: [{ ...good, ...odd }] } }), 'ERR_TOKEN_KEY_UNKNOWN');
+  });
+
   it('are not fetched at all when they are given, nor for a token that is refused before', async () => {
     await verify(issuer.token(), { keys: issuer.set });
     await refusal(verify(issuer.token({ iss: 'http://127.0.0.1:9' })), 'ERR_TOKEN_ISSUER');

@@ -1,5 +1,5 @@
 import { utf8Bytes } from '../../base/bytes.js';
-import { readArguments } from '../../base/options.js';
+import { invalid, readArguments } from '../../base/options.js';
 import { HASHES, type HashName, sha2 } from '../../base/sha2.js';
 import { EV_EFI_HCRTM_EVENT, EV_NO_ACTION } from './event-types.js';
 import { type EventHash, type EventLog, hashOfBank, startsWith } from './parse.js';
@@ -25,6 +25,7 @@ export type Digest = (hash: HashName, data: Uint8Array) => Uint8Array;
 /** {@link replayEventLog} with another implementation of the hash. */
 export function replayWith(digest: Digest, log: EventLog, bank: EventHash): Map<number, Uint8Array> {
   const hash = hashOfBank(bank);
+  if (!Object.hasOwn(HASHES, hash)) throw invalid('bank must be sha1, sha256, sha384 or sha512');
   const size = HASHES[hash].digestBytes;
   const pcrs = new Map<number, Uint8Array>();
   const incomplete = new Set<number>();

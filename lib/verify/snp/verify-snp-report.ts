@@ -5,6 +5,7 @@ import { custom } from '../../base/option-kinds.js';
 import { checkArgument, checkOptions, type OptionTable, required } from '../../base/options.js';
 import type { VerificationContext } from '../../engine/context.js';
 import { CheckList } from '../check-codes.js';
+import { checkTeePolicy } from '../check-guest.js';
 import { copyBounded } from '../copy.js';
 import { checkSnpOptions, type SnpVerificationOptions } from '../options.js';
 import { refusalOf } from '../refusal.js';
@@ -88,6 +89,7 @@ async function explain(
   const others = [ask, ark].filter((input) => input !== undefined);
   const verified = await checkSnpReport(engine, list, bytes, { leaf: vcek, others }, checked);
   const { report, product, chain } = verified;
+  checkTeePolicy(list, checked.policy, 'snp');
   if (report !== undefined) checkSnpPolicy(list, checked, report, verified);
   const shown = chain === undefined ? undefined : certificateFacts(chain);
   const ok = list.ok && report !== undefined && product !== undefined && shown !== undefined;

@@ -2,6 +2,7 @@ import type { PckExtension } from '../../abi/pck-extension.js';
 import type { TdQuote } from '../../abi/td-quote.js';
 import { isZero } from '../../base/bytes.js';
 import { bytesFromHex } from '../../base/hex.js';
+import { NOTHING } from '../../base/options.js';
 import type { CheckList } from '../check-codes.js';
 import { checkHex } from '../hex-values.js';
 import { underMask } from './check-identity.js';
@@ -30,7 +31,7 @@ const HEX_FIELDS = ['mrtd', 'mrseam', 'mrconfigid', 'mrowner', 'mrownerconfig'] 
 /** Row 17: what the policy demands of the TD; its defaults are checked whether or not there is a policy. */
 export function checkTdPolicy(
   list: CheckList,
-  { allowDebug, allowMigration, tdx = {} }: TdPolicyInput,
+  { allowDebug, allowMigration, tdx = NOTHING }: TdPolicyInput,
   quote: TdQuote,
   { extension, tcb }: { extension?: PckExtension | undefined; tcb?: TdxTcb | undefined },
 ): void {
@@ -72,6 +73,10 @@ export function checkTdPolicy(
   atLeast('minimumSgxTcb', extension?.sgxComponents);
   atLeast('minimumPcesvn', extension && [extension.pcesvn]);
   atLeast('minimumTcbEvaluationDataNumber', tcb && [tcb.evaluationDataNumber]);
+  // Without collateral the checks of the TCB are skipped, but not what a policy says of it.
+  for (const name of ['requireCurrentTcb', 'acceptedTcbStatuses'] as const) {
+    if (tcb === undefined && tdx[name]) refuse(name, false, 'a known TCB', 'unknown');
+  }
   const { deniedAdvisories: denied, allowedAdvisories: permitted } = tdx;
   const open = tcb?.advisoryIds;
   const actual = open === undefined ? 'unknown' : open.join(', ') || 'none';

@@ -3,6 +3,7 @@ import type { HclStructure } from '../../abi/hcl-report.js';
 import { tdDifferences } from '../../abi/td-equality.js';
 import type { TdQuote } from '../../abi/td-quote.js';
 import { parseTdReport, type TdReport, tdReportHashes } from '../../abi/td-report.js';
+import { NOTHING } from '../../base/options.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import type { CheckList, Judgement } from '../check-codes.js';
 import type { HardwareVerification } from '../hardware.js';
@@ -47,7 +48,7 @@ export async function verifyTdxHardware(
   const warnings = [...tdQuoteWarnings(verified), ...(report.value?.unknownFields ?? []).map(reservedWarning)];
   return {
     tee: 'tdx',
-    ...(quote && genuine && { paravisor: identifyTdxParavisor(quote, policy.tdx ?? {}) }),
+    ...(quote && genuine && { paravisor: identifyTdxParavisor(quote, policy.tdx ?? NOTHING) }),
     warnings,
     result: (common, ok) =>
       ok && facts.tdQuote !== undefined && facts.certificates !== undefined && hasProvenClaims(common)

@@ -1,7 +1,7 @@
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { custom, date } from '../../base/option-kinds.js';
-import { checkOptions, type OptionTable } from '../../base/options.js';
-import { policyOption, type VerificationPolicy } from '../policy.js';
+import { checkOptions, NOTHING, type OptionTable } from '../../base/options.js';
+import { policyOption, requireOfHardware, type VerificationPolicy } from '../policy.js';
 import { type TrustAnchors, type TrustedRootInput, trustAnchors } from '../roots.js';
 import { collateralOption } from './collateral-option.js';
 
@@ -33,6 +33,7 @@ export interface CheckedTdQuoteOptions {
 
 /** Refuses options that would silently check less than the caller meant. */
 export function checkTdQuoteOptions(what: string, given: unknown): CheckedTdQuoteOptions {
-  const { collateral, policy = {}, trustedRoots, now = new Date() } = checkOptions(what, given, TABLE);
+  const { collateral, policy = NOTHING, trustedRoots, now = new Date() } = checkOptions(what, given, TABLE);
+  requireOfHardware(what, policy);
   return { collateral, policy, anchors: trustAnchors(trustedRoots), now };
 }

@@ -1,4 +1,4 @@
-import { viewOf } from '../../base/bytes.js';
+import { copyBytes, viewOf } from '../../base/bytes.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 
 type Input = Uint8Array | string;
@@ -11,7 +11,7 @@ interface Entry<Value> {
 
 /**
  * What was made of inputs whose signatures are all good, found again by comparing the inputs byte for byte. Only what cannot
- * change is remembered: never whether a date, a root or a revocation is good. The inputs are the verifier's own copies.
+ * change is remembered: never whether a date, a root or a revocation is good.
  */
 export class Remembered<Value> {
   readonly #entries: Entry<Value>[] = [];
@@ -37,7 +37,9 @@ export class Remembered<Value> {
 
   add(engine: SignatureEngine, inputs: readonly Input[], value: Value): void {
     if (inputs.reduce((sum, input) => sum + input.length, 0) > this.#largest) return;
-    this.#entries.unshift({ engine, inputs, value });
+    // Copies: what the caller gets in the result may lie in the same memory.
+    const own = inputs.map((input) => (typeof input === 'string' ? input : copyBytes(input)));
+    this.#entries.unshift({ engine, inputs: own, value });
     this.#entries.length = Math.min(this.#entries.length, this.#limit);
   }
 
@@ -53,7 +55,7 @@ function sameInputs(one: readonly Input[], other: readonly Input[]): boolean {
 }
 
 function sameInput(one: Input, other: Input): boolean {
-  if (typeof one === 'string' || typeof other === 'string' || one === other) return one === other;
+  if (typeof one === 'string' || typeof other === 'string') return one === other;
   return one.length === other.length && samePublicBytes(one, other);
 }
 

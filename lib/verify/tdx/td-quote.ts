@@ -2,7 +2,7 @@ import { MAXIMUM_TD_QUOTE, parseTdQuote, type TdQuote } from '../../abi/td-quote
 import type { TdxCollateral } from '../../abi/tdx-collateral.js';
 import { madeWhenRead, withChecks } from '../../base/checks.js';
 import { custom } from '../../base/option-kinds.js';
-import { checkArgument } from '../../base/options.js';
+import { checkArgument, NOTHING } from '../../base/options.js';
 import type { VerificationContext } from '../../engine/context.js';
 import type { SignatureEngine } from '../../engine/engine.js';
 import { CheckList } from '../check-codes.js';
@@ -119,7 +119,7 @@ export async function checkTdQuote(
   const isModuleKnown = passes(list, () => checkModule(list, quote, tcbInfo));
   const platform = both(both(extension, tcbInfo), qeIdentity);
   const inputs = isModuleKnown || platform.fault !== undefined ? platform : { fault: 'another TDX module' };
-  const tcb = checkTcb(list, quote, inputs, opened, policy.tdx ?? {});
+  const tcb = checkTcb(list, quote, inputs, opened, policy.tdx ?? NOTHING);
   checkTdPolicy(list, policy, quote, { extension: extension.value, tcb });
   return {
     quote,
