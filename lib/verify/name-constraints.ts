@@ -75,17 +75,18 @@ function keepsTo(constraints: NameConstraints, certificate: Certificate): boolea
     form: Subtree['form'],
     names: readonly Name[],
     within: (name: Name, base: Uint8Array) => boolean,
+    reaches = within,
   ) => {
     const ofForm = (subtrees: readonly Subtree[]): readonly Subtree[] => subtrees.filter((one) => one.form === form);
     const [wanted, unwanted] = [ofForm(permitted), ofForm(excluded)];
     return names.every((name) => {
-      const isWithin = ({ content }: Subtree): boolean => within(name, content);
-      return (wanted.length === 0 || wanted.some(isWithin)) && !unwanted.some(isWithin);
+      const isPermitted = wanted.length === 0 || wanted.some(({ content }) => within(name, content));
+      return isPermitted && !unwanted.some(({ content }) => reaches(name, content));
     });
   };
   return (
     [...permitted, ...excluded].every(({ form }) => unevaluated[form].length === 0) &&
-    keep('dns', dns, isBelow) &&
+    keep('dns', dns, isBelow, mayBeBelow) &&
     keep('ip', ip, isInRange) &&
     keep('directory', directories, isInDirectory)
   );
@@ -96,6 +97,15 @@ function isBelow(name: string, base: Uint8Array): boolean {
   const constraint = latin1Text(base).toLowerCase();
   const suffix = constraint.startsWith('.') || constraint === '' ? constraint : `.${constraint}`;
   return name.toLowerCase() === constraint || name.toLowerCase().endsWith(suffix);
+}
+
+/**
+ * Whether a name is below one, or a wildcard that can stand for one that is: `*.example.com` for `secret.example.com`. A wildcard
+ * stands for one label (RFC 6125 section 6.4.3), so it is the base itself that it can stand for, with any first label.
+ */
+function mayBeBelow(name: string, base: Uint8Array): boolean {
+  const wildcard = latin1Text(base).replace(/^[^.]*/, '*');
+  return isBelow(name, base) || name.toLowerCase() === wildcard.toLowerCase();
 }
 
 /** Address and mask. */
