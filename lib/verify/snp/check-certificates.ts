@@ -1,5 +1,6 @@
 import type { Product } from '../../abi/tcb.js';
-import { isCertificateAuthority } from '../../abi/x509.js';
+import { type Certificate, isCertificateAuthority } from '../../abi/x509.js';
+import { DIGITAL_SIGNATURE } from '../../abi/x509-extensions.js';
 import type { CheckSubject } from '../../base/errors.js';
 import type { CheckList } from '../check-codes.js';
 import type { TrustAnchors } from '../roots.js';
@@ -61,9 +62,23 @@ function checkIssued(
   if (!isPss) faults.push('not signed with RSASSA-PSS and SHA-384');
   if (!isCertificateAuthority(issuer.certificate)) faults.push('the issuer is not a CA');
   if (issuer.key?.type !== 'rsa') faults.push('the issuer has no usable RSA key');
-  if (certificate.unknownCritical.length > 0) faults.push('a critical extension that is not understood');
+  const { unknownCritical, hasNameConstraints } = certificate;
+  // Nothing evaluates name constraints here: AMD's certificates have none.
+  if (unknownCritical.length > 0 || hasNameConstraints) faults.push('a critical extension that is not understood');
+  if (subject === 'intermediate' && issuer.certificate.basicConstraints?.pathLength === 0) {
+    faults.push('the issuer allows no authorities below it');
+  }
+  if (subject === 'leaf') faults.push(...leafFaults(certificate));
   const expected = (): string => `${holder.subject} signed by ${holder.issuer}`;
   list.faultless(subject, name, 'ERR_CERTIFICATE_CHAIN', faults, expected);
+}
+
+/** What a key that signs reports may not be. AMD's VCEKs and VLEKs have neither extension. */
+function leafFaults({ basicConstraints, keyUsage = DIGITAL_SIGNATURE }: Certificate): string[] {
+  const faults: string[] = [];
+  if (basicConstraints?.ca === true) faults.push('a leaf that is a CA');
+  if ((keyUsage & DIGITAL_SIGNATURE) === 0) faults.push('a leaf whose key usage has no digitalSignature');
+  return faults;
 }
 
 /** Validity dates of every certificate of the chain. */
