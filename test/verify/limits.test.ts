@@ -1,3 +1,4 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import {
   EVENT_LOG_LIMITS,
@@ -13,6 +14,8 @@ import {
   parseHclReport,
   parseTpmsAttest,
 } from '../../lib/index.js';
+import { basicConstraints, issueCertificate } from '../../lib/simulator/pki/certificate.js';
+import * as der from '../../lib/simulator/pki/der.js';
 import { attestationJwk, forge } from './forge.js';
 import { failedCodes } from './genuine.js';
 import { EV, type MadeEvent, makeLog, variableData } from './log.js';
@@ -64,6 +67,49 @@ const parsing =
       // What is measured is how long it took.
     }
   };
+
+/** Certificates that may each have signed the leaf and one another, by name: with moduli of nobody, and no signature. */
+function costlyCertificates(count: number, bits = 8192, e = 0xffff_ffff): NonNullable<Evidence['certificates']> {
+  const size = bits / 8;
+  const publicKeyOf = (n: Buffer): KeyObject => {
+    const exponent = Buffer.from(
+      e
+        .toString(16)
+        .padStart(8, '0')
+        .replace(/^(00)+/, ''),
+      'hex',
+    );
+    const jwk = { kty: 'RSA', n: n.toString('base64url'), e: exponent.toString('base64url') };
+    return createPublicKey({ format: 'jwk', key: jwk });
+  };
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  // Half the modulus: a number below it, so that the signature is computed.
+  const signature = Buffer.alloc(size, 0x55);
+  const pemOf = (key: KeyObject, subject: string): string => {
+    const issued = issueCertificate({
+      subject: { CN: subject },
+      issuer: { CN: 'SEV-Milan' },
+      publicKey: key,
+      signingKey: privateKey,
+      signatureAlgorithm: 'rsa-pss-sha384',
+      serialNumber: 1,
+      notBefore: new Date(),
+      notAfter: new Date(Date.now() + 1e9),
+      extensions: [basicConstraints(true)],
+    });
+    // SEQUENCE of four bytes' head, then all but the last element, a BIT STRING of 256 bytes.
+    const signed = issued.der.subarray(4, -(4 + 1 + 256));
+    return der.pem('CERTIFICATE', der.sequence(signed, der.bitString(signature)));
+  };
+  const modulus = (at: number): Buffer => Buffer.concat([Buffer.alloc(size - 1, 0xf0 - at), Buffer.of(1)]);
+  const authorities = Array.from({ length: count }, (_, at) => pemOf(publicKeyOf(modulus(at)), 'SEV-Milan'));
+  // An input holds at most 16.
+  const half = Math.floor(count / 2);
+  return {
+    vcek: pemOf(publicKey, 'SEV-VCEK') + authorities.slice(0, half).join(''),
+    chain: authorities.slice(half).join(''),
+  };
+}
 
 type Call = () => unknown;
 const INPUTS: [name: string, make: () => Call | Promise<Call>][] = [
@@ -138,6 +184,14 @@ const INPUTS: [name: string, make: () => Call | Promise<Call>][] = [
       const chain = String(evidence.certificates?.chain).repeat(8);
       return explain({ certificates: { vcek: evidence.certificates?.vcek ?? '', chain } });
     },
+  ],
+  ...[8, 31].map((count): (typeof INPUTS)[number] => [
+    `evidence with ${count} certificates of one name, with keys that cost most`,
+    () => explain({ certificates: costlyCertificates(count) }),
+  ]),
+  [
+    'evidence with 8 certificates of one name, with keys like AMD’s',
+    () => explain({ certificates: costlyCertificates(8, 4096, 65_537) }),
   ],
   [
     'evidence with an AK certificate of the largest size',

@@ -1,6 +1,8 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Certificate, parseCertificate } from '../../lib/abi/x509.js';
+import type { SignatureEngine } from '../../lib/engine/engine.js';
+import { nodeEngine } from '../../lib/engine/node.js';
 import { explainSnpReport, parseHclReport, type SnpReportVerification } from '../../lib/index.js';
 import { signSnpReport } from '../../lib/simulator/evidence/snp-report.js';
 import {
@@ -11,6 +13,7 @@ import {
   keyUsage,
 } from '../../lib/simulator/pki/certificate.js';
 import * as der from '../../lib/simulator/pki/der.js';
+import { explainSnpReportIn } from '../../lib/verify/snp/verify-snp-report.js';
 import { forge } from './forge.js';
 
 type Pair = { publicKey: KeyObject; privateKey: KeyObject };
@@ -149,5 +152,67 @@ describe('the chain of an SNP report', () => {
   ];
   it.each(cases)('is refused with %s', async (_, change, fault) => {
     expect(faults(await explain(chainOf(change())))).toEqual([fault]);
+  });
+});
+
+describe('issuers of one name', () => {
+  /** Failed checks of a chain with more certificates before the ASK, and how many signatures were verified with RSA. */
+  async function tried(
+    chain: Chain,
+    others: readonly IssuedCertificate[],
+  ): Promise<{ failed: string[]; count: number }> {
+    let count = 0;
+    const engine: SignatureEngine = Object.create(nodeEngine, {
+      verify: {
+        value: (...given: Parameters<SignatureEngine['verify']>) => {
+          if (given[0].type === 'rsa') count++;
+          return nodeEngine.verify(...given);
+        },
+      },
+    });
+    const pem = (list: readonly IssuedCertificate[]): string => list.map((each) => each.pem).join('');
+    const vcek = pem([chain.leaf, ...others.slice(0, 15)]);
+    const certificates = { vcek, ask: pem([...others.slice(15), chain.ask]), ark: chain.ark.pem };
+    const options = { trustedRoots: [chain.ark.pem] };
+    const failed = faults(await explainSnpReportIn({ engine }, report, certificates, options));
+    return { failed, count };
+  }
+  /** ASKs of the right name that signed nothing here: with moduli of nobody, above any signature. */
+  const impostors = (count: number): IssuedCertificate[] =>
+    Array.from({ length: count }, (_, at) => {
+      const n = Buffer.alloc(256, 0xff).fill(at, 128, 129).toString('base64url');
+      const publicKey = createPublicKey({ format: 'jwk', key: { kty: 'RSA', n, e: 'AQAB' } });
+      return issue('ask', 'ark', publicKey, keys.ark.privateKey, original.ask);
+    });
+
+  it('are tried until one made the signature, 8 of them', async () => {
+    expect(await tried(chainOf(), impostors(7))).toEqual({ failed: [], count: 8 + 2 });
+  });
+
+  it('are refused when there are more, before any of them is tried', async () => {
+    const { failed, count } = await tried(chainOf(), impostors(8));
+    expect(failed[0]).toMatch(
+      /^ERR_CERTIFICATE_FORMAT certificates can be read: .*more than 8 of the name of an issuer$/,
+    );
+    expect(count).toBe(0);
+  });
+
+  it('are tried once each, however often they were given', async () => {
+    const [impostor] = impostors(1) as [IssuedCertificate];
+    const many = Array.from({ length: 27 }, () => impostor);
+    expect(await tried(chainOf(), many)).toEqual({ failed: [], count: 2 + 2 });
+  });
+
+  it.each([
+    ['of more than 4096 bits', { modulusLength: 4104 }],
+    ['with another exponent', { modulusLength: 2048, publicExponent: 3 }],
+  ])('are not tried with keys %s', async (_, options) => {
+    const pair = generateKeyPairSync('rsa', options);
+    const { failed, count } = await tried(chainOf({}, { ...keys, ask: pair }), []);
+    expect(failed[0]).toMatch(/signing key signed the leaf: .*the issuer has no usable RSA key/);
+    expect(count).toBe(2);
+    const under = await tried(chainOf({}, { ...keys, ark: pair }), []);
+    expect(under.failed.filter((fault) => fault.endsWith('the issuer has no usable RSA key'))).toHaveLength(2);
+    expect(under.count).toBe(1);
   });
 });

@@ -1,5 +1,5 @@
 import { type Certificate, parseCertificate, parseCertificates } from '../../abi/x509.js';
-import { isBytes } from '../../base/bytes.js';
+import { equalBytes, isBytes } from '../../base/bytes.js';
 import { AttestationError, ErrorCode } from '../../base/errors.js';
 import { hex } from '../../base/hex.js';
 import { sha2 } from '../../base/sha2.js';
@@ -48,4 +48,13 @@ export function chainCertificate(certificate: Certificate): ChainCertificate {
     fingerprint: hex(sha2('SHA-256', der)),
     publicKeyDigest: hex(sha2('SHA-256', spki)),
   };
+}
+
+// AMD's keys are of 4096 bits (VCEK Certificate and KDS Interface Specification); simulated ones may have fewer.
+const MAXIMUM_MODULUS = 512;
+const EXPONENT = /* @__PURE__ */ Uint8Array.of(1, 0, 1);
+
+/** Whether a key is one of an ARK, ASK or ASVK: larger ones with larger exponents take up to twenty times as long. */
+export function isAuthorityKey(key: PublicKey | undefined): boolean {
+  return key?.type === 'rsa' && key.n.length <= MAXIMUM_MODULUS && equalBytes(key.e, EXPONENT);
 }

@@ -1,11 +1,11 @@
 import { type EndorsementExtensions, parseEndorsementExtensions } from '../../abi/amd-extensions.js';
 import { malformed } from '../../abi/input.js';
 import { namesIssuer } from '../../abi/x509.js';
-import type { SignatureEngine } from '../../engine/engine.js';
+import type { SignatureEngine, Verdict } from '../../engine/engine.js';
 import { isIssuedBy } from '../certificate-signature.js';
 import { messageOf } from '../refusal.js';
 import { Remembered } from '../tdx/remembered.js';
-import { type ChainCertificate, loadCertificates } from './certificate.js';
+import { type ChainCertificate, isAuthorityKey, loadCertificates } from './certificate.js';
 
 /** Leaf, ASK and ARK as far as they were found, with the outcome of the three signature verifications. */
 export interface EndorsementChain {
@@ -30,6 +30,8 @@ export interface ChainInput {
 
 const MAXIMUM_INPUTS = 17;
 const MAXIMUM_CERTIFICATES = 32;
+/** Of one name, besides the verifier's own: each costs the verification of a signature. */
+const MAXIMUM_CANDIDATES = 8;
 /** Together; three certificates take 7 KiB as PEM. */
 const MAXIMUM_SIZE = 256 * 1024;
 // Larger inputs than 16 KiB are verified each time, so that what is remembered stays below 1 MiB.
@@ -71,10 +73,10 @@ async function buildChain(
   const certificates = inputs.flatMap(loadCertificates);
   if (certificates.length > MAXIMUM_CERTIFICATES) throw malformed('certificates', 'more than 32');
   const [leaf, ...rest] = certificates as [ChainCertificate, ...ChainCertificate[]];
-  const pool = [...rest, ...anchors];
+  const pool: Pool = { given: distinct(rest), anchors };
   const ask = await issuerOf(engine, leaf, pool);
   const ark = ask && (await issuerOf(engine, ask.issuer, pool));
-  const root = ark?.issuer.certificate;
+  const root = ark?.issuer;
   return {
     leaf,
     ...readExtensions(leaf),
@@ -82,7 +84,7 @@ async function buildChain(
     ark: ark?.issuer,
     leafSigned: ask?.signed ?? false,
     askSigned: ark?.signed ?? false,
-    arkSelfSigned: root !== undefined && (await isIssuedBy(engine, root, root)),
+    arkSelfSigned: root !== undefined && (await isSignedBy(engine, root, root)),
   };
 }
 
@@ -94,15 +96,35 @@ function readExtensions({ certificate }: ChainCertificate): Pick<EndorsementChai
   }
 }
 
+/** Where issuers are looked for: among what was given, then among the verifier's own. */
+interface Pool {
+  readonly given: readonly ChainCertificate[];
+  readonly anchors: readonly ChainCertificate[];
+}
+
+function distinct(certificates: readonly ChainCertificate[]): ChainCertificate[] {
+  return [...new Map(certificates.map((each) => [each.fingerprint, each])).values()];
+}
+
 // Several may carry the name: the one that made the signature is meant.
 async function issuerOf(
   engine: SignatureEngine,
-  { certificate }: ChainCertificate,
-  pool: readonly ChainCertificate[],
+  holder: ChainCertificate,
+  { given, anchors }: Pool,
 ): Promise<{ issuer: ChainCertificate; signed: boolean } | undefined> {
-  const named = pool.filter((candidate) => namesIssuer(certificate, candidate.certificate));
-  for (const issuer of named) {
-    if (await isIssuedBy(engine, certificate, issuer.certificate)) return { issuer, signed: true };
+  const isNamed = ({ certificate }: ChainCertificate): boolean => namesIssuer(holder.certificate, certificate);
+  const named = given.filter(isNamed);
+  if (named.length > MAXIMUM_CANDIDATES) {
+    throw malformed('certificates', `more than ${MAXIMUM_CANDIDATES} of the name of an issuer`);
   }
-  return named[0] && { issuer: named[0], signed: false };
+  const candidates = distinct([...named, ...anchors.filter(isNamed)]);
+  for (const issuer of candidates) {
+    if (await isSignedBy(engine, holder, issuer)) return { issuer, signed: true };
+  }
+  return candidates[0] && { issuer: candidates[0], signed: false };
+}
+
+/** Nothing is verified with a key that no authority of AMD has. */
+function isSignedBy(engine: SignatureEngine, holder: ChainCertificate, issuer: ChainCertificate): Verdict {
+  return isAuthorityKey(issuer.key) && isIssuedBy(engine, holder.certificate, issuer.certificate);
 }

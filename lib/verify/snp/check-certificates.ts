@@ -5,7 +5,7 @@ import type { CheckSubject } from '../../base/errors.js';
 import type { CheckList } from '../check-codes.js';
 import type { TrustAnchors } from '../roots.js';
 import { checkValidity } from '../validity.js';
-import type { ChainCertificate } from './certificate.js';
+import { type ChainCertificate, isAuthorityKey } from './certificate.js';
 import type { EndorsementChain } from './chain.js';
 
 // VCEK Certificate and KDS Interface Specification: RSASSA-PSS with SHA-384 and a salt as long as the hash.
@@ -61,7 +61,7 @@ function checkIssued(
   if (!signed) faults.push('the signature is not valid');
   if (!isPss) faults.push('not signed with RSASSA-PSS and SHA-384');
   if (!isCertificateAuthority(issuer.certificate)) faults.push('the issuer is not a CA');
-  if (issuer.key?.type !== 'rsa') faults.push('the issuer has no usable RSA key');
+  if (!isAuthorityKey(issuer.key)) faults.push('the issuer has no usable RSA key');
   const { unknownCritical, hasNameConstraints } = certificate;
   // Nothing evaluates name constraints here: AMD's certificates have none.
   if (unknownCritical.length > 0 || hasNameConstraints) faults.push('a critical extension that is not understood');
