@@ -1,8 +1,13 @@
 // The script of docs/verify.html: scripts/verify-page.mjs bundles it with ./verify into the one file.
 import { AttestationError, evidenceFromJson, explainEvidence } from 'cvm-guest-attestation/verify';
+import { parseStrictJson } from '../../lib/base/strict-json.ts';
 
 const $ = (id) => document.getElementById(id);
-const texts = { evidence: '', policy: '' };
+const KINDS = ['evidence', 'policy'];
+/** What was given last, `{ name, text }`, as soon as it has been read. */
+const given = { evidence: Promise.resolve(), policy: Promise.resolve() };
+/** Runs so far: what an older one than the last finds is never shown. */
+let runs = 0;
 
 /** Elements without any HTML in text: evidence is untrusted. */
 function element(tag, text, className) {
@@ -10,12 +15,6 @@ function element(tag, text, className) {
   made.textContent = text;
   if (className) made.className = className;
   return made;
-}
-
-function take(kind, name, text) {
-  texts[kind] = text;
-  $(`${kind}-name`).textContent = name;
-  if (texts.evidence !== '') verify();
 }
 
 /** A file is a policy or options when it has no HCL report. */
@@ -27,21 +26,32 @@ function kindOf(text) {
   }
 }
 
-async function takeFiles(files) {
-  for (const file of files) {
-    const text = await file.text();
-    take(kindOf(text), file.name, text);
+async function read(file, name = file.name) {
+  return { name, text: await file.text() };
+}
+
+/** All files of a drop are read before any of them counts. */
+function takeFiles(files) {
+  const dropped = Promise.all(Array.from(files, (file) => read(file)));
+  for (const kind of KINDS) {
+    const before = given[kind];
+    given[kind] = dropped.then((all) => {
+      const [file, other] = all.filter(({ text }) => kindOf(text) === kind);
+      if (other !== undefined) throw new Error(`${file.name} and ${other.name}: which of them is the ${kind}?`);
+      return file ?? before;
+    });
   }
+  verify();
 }
 
 /** A policy alone, or options: `{ policy, nonce, userData, trustedRoots, now }`, bytes in base64url. */
 function optionsOf(text) {
-  if (text === '') return {};
-  const given = JSON.parse(text);
+  if (text === undefined) return {};
+  const written = parseStrictJson(text);
   const named = ['policy', 'nonce', 'userData', 'trustedRoots', 'now'];
-  if (!named.some((name) => name in given)) return { policy: given };
+  if (!named.some((name) => name in written)) return { policy: written };
   const options = {};
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(written)) {
     if (name === 'nonce' || name === 'userData') options[name] = bytesOf(value);
     else if (name === 'now') options.now = new Date(value);
     else options[name] = value;
@@ -54,16 +64,28 @@ function bytesOf(text) {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
+/** Verifies what was given last, once all of it is read; until then nothing is shown that an older run found. */
 async function verify() {
-  const started = performance.now();
+  const run = ++runs;
   $('chain').replaceChildren();
   $('checks').replaceChildren();
+  verdict('', 'verifying');
   try {
-    const result = await explainEvidence(evidenceFromJson(texts.evidence), optionsOf(texts.policy));
-    show(result, performance.now() - started);
+    const [evidence, policy] = await Promise.all([given.evidence, given.policy]);
+    if (run !== runs) return;
+    $('evidence-name').textContent = evidence?.name ?? '';
+    $('policy-name').textContent = policy?.name ?? '';
+    if (evidence === undefined) {
+      verdict('', 'no evidence yet');
+      return;
+    }
+    const started = performance.now();
+    const result = await explainEvidence(evidenceFromJson(evidence.text), optionsOf(policy?.text));
+    if (run === runs) show(result, performance.now() - started);
   } catch (error) {
+    if (run !== runs) return;
     const code = error instanceof AttestationError ? `${error.code} ${error.codeName}` : error.name;
-    verdict(false, `cannot be verified: ${code}: ${error.message}`);
+    verdict('bad', `cannot be verified: ${code}: ${error.message}`);
   }
 }
 
@@ -87,7 +109,8 @@ const SUBJECTS = {
 function show(result, milliseconds) {
   const failed = result.checks.filter(({ ok }) => !ok);
   const time = `${result.checks.length} checks in ${milliseconds.toFixed(0)} ms, signatures by ${result.engine}`;
-  verdict(result.ok, result.ok ? `verified: ${time}` : `refused: ${failed[0].name} (${failed[0].code}); ${time}`);
+  if (result.ok) verdict('good', `verified: ${time}`);
+  else verdict('bad', `refused: ${failed[0].name} (${failed[0].code}); ${time}`);
   for (const [subject, title] of Object.entries(SUBJECTS)) {
     const checks = result.checks.filter((check) => check.subject === subject);
     if (checks.length === 0) continue;
@@ -125,15 +148,18 @@ function group(title, checks) {
   return section;
 }
 
-function verdict(ok, text) {
+function verdict(kind, text) {
   $('verdict').textContent = text;
-  $('verdict').className = ok ? 'good' : 'bad';
+  $('verdict').className = kind;
 }
 
-for (const kind of ['evidence', 'policy']) {
+for (const kind of KINDS) {
   $(kind).addEventListener('change', (event) => {
     const [file] = event.target.files;
-    if (file !== undefined) file.text().then((text) => take(kind, '', text));
+    if (file === undefined) return;
+    // The element itself shows the name.
+    given[kind] = read(file, '');
+    verify();
   });
 }
 document.addEventListener('dragover', (event) => event.preventDefault());
