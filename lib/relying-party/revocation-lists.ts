@@ -38,7 +38,9 @@ interface KnownList {
   at: number;
   /** Until when nobody asks for it again. */
   askAgainAt: number;
-  /** Its own `nextUpdate`. */
+  /** Its own `thisUpdate`; 0 for what is no list. */
+  start: number;
+  /** Its own `nextUpdate`; 0 for what is no list, or has none. */
   end: number;
 }
 
@@ -75,14 +77,19 @@ export class RevocationLists {
     if (known !== undefined && isCurrent(known)) return known.list;
     try {
       const list = await answerWithin(this.#deadlineMs, this.#asked(name, { product, kind }));
+      const times = timesOf(list);
+      // Once the known one stands in no longer, the source is believed again: it may have been that one which was wrong.
+      if (known !== undefined && standsIn(known) && !isSuccessor(times, known)) {
+        throw new Error('its source has no list, or an older one');
+      }
       const at = Date.now();
-      this.#known.set(name, { list, at, askAgainAt: at + ASKED_AGAIN_MS, end: endOf(list) });
+      this.#known.set(name, { list, at, askAgainAt: at + ASKED_AGAIN_MS, ...times });
       return list;
     } catch (error) {
       this.#logger.warn(`the revocation list of ${product} cannot be had: ${messageOf(error)}`);
       // What never answers must not keep the next one from asking.
       this.#pending.delete(name);
-      if (known !== undefined && isBetween(known.at, Math.min(known.at + STANDS_IN_MS, known.end))) {
+      if (known !== undefined && standsIn(known)) {
         known.askAgainAt = Math.min(Date.now() + TRIED_AGAIN_MS, known.at + STANDS_IN_MS);
         return known.list;
       }
@@ -105,19 +112,27 @@ export class RevocationLists {
 
 const isCurrent = ({ at, askAgainAt, end }: KnownList): boolean => isBetween(at, Math.min(askAgainAt, end));
 
+const standsIn = ({ at, end }: KnownList): boolean => isBetween(at, Math.min(at + STANDS_IN_MS, end));
+
 /** A clock that was set back makes nothing current. */
 function isBetween(start: number, end: number): boolean {
   const now = Date.now();
   return start <= now && now < end;
 }
 
-/** 0 for what is no list: the verification says so. */
-function endOf(list: Uint8Array | string): number {
+/** Of what is no list the verification says so. */
+function timesOf(list: Uint8Array | string): Pick<KnownList, 'start' | 'end'> {
   try {
-    return parseRevocationList(list).nextUpdate?.getTime() ?? 0;
+    const { thisUpdate, nextUpdate } = parseRevocationList(list);
+    return { start: thisUpdate.getTime(), end: nextUpdate?.getTime() ?? 0 };
   } catch {
-    return 0;
+    return { start: 0, end: 0 };
   }
+}
+
+/** What is older would take revocations back; one that does not end is refused by every verification. */
+function isSuccessor(next: Pick<KnownList, 'start' | 'end'>, known: KnownList): boolean {
+  return next.end !== 0 && next.start >= known.start;
 }
 
 /** The list for a report; undefined for a report that names no processor. */

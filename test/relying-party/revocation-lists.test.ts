@@ -154,6 +154,27 @@ describe('a verifier service that fetches revocation lists of AMD', () => {
   });
 
   it.each([
+    ['garbage', () => Buffer.from('<html>')],
+    ['an older list', () => cvm.authority.revocationList({ thisUpdate: new Date(Date.now() - 48 * HOUR_MS) })],
+  ])('keeps the list that it has when the source answers with %s, and tries again in a minute', async (_, later) => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const revoking = cvm.authority.revocationList({ revoked: ['ask'] });
+    const asked = vi.fn<FetchCrl>().mockResolvedValueOnce(revoking).mockResolvedValue(later());
+    const service = serviceWith(asked);
+    const revoked = { status: 200, ear: 'contraindicated', code: 'ERR_CERTIFICATE_REVOKED' };
+    expect(await ask(service)).toEqual(revoked);
+    vi.setSystemTime(Date.now() + HOUR_MS);
+    for (let request = 0; request < 3; request++) expect(await ask(service)).toEqual(revoked);
+    expect(asked).toHaveBeenCalledTimes(2);
+    vi.setSystemTime(Date.now() + 60_000);
+    expect(await ask(service)).toEqual(revoked);
+    expect(asked).toHaveBeenCalledTimes(3);
+    asked.mockResolvedValue(cvm.authority.revocationList());
+    vi.setSystemTime(Date.now() + 60_000);
+    expect(await ask(service)).toEqual(GOOD);
+  });
+
+  it.each([
     ['no list', Buffer.from('<html>'), 200, 'ERR_CRL'],
     ['something else', 7 as never, 503, 'ERR_CRL_UNAVAILABLE'],
   ])('believes nothing of a source that answers with %s', async (_, answer, status, code) => {
