@@ -62,7 +62,7 @@ describe('cvm-guest-attestation/verify', () => {
 
   it.each([
     ['a token', 20_700, '{ verifyToken, tokenEncryptionKey, encryptJwe }'],
-    ['an SNP report', 22_400, '{ verifySnpReport }'],
+    ['an SNP report', 22_700, '{ verifySnpReport }'],
     ['a TD quote', 26_200, '{ verifyTdQuote }'],
     [
       'evidence of both TEEs and tokens',
