@@ -120,7 +120,8 @@ export function requireOfHardware(what: string, policy: VerificationPolicy): voi
  * @throws {AttestationError} `INVALID_INPUT_PARAMETER` (8) with a sentence that names the member.
  */
 export function parsePolicy(policy: unknown): VerificationPolicy {
-  return checkArgument('parsePolicy', 'policy', policy, policyOption);
+  // With the usual prototypes, which those for the verifier's own use do not have.
+  return structuredClone(checkArgument('parsePolicy', 'policy', policy, policyOption));
 }
 
 /** A policy as an option: a copy that holds what was given, and nothing that contradicts itself. */

@@ -87,6 +87,11 @@ describe('a policy for evidence', () => {
     }
   });
 
+  it('is copied into a plain object', () => {
+    const policy: VerificationPolicy = { tees: ['snp'], guestPolicy: { smt: true }, tdx: { mrtd: 'ab'.repeat(48) } };
+    expect(parsePolicy(policy)).toStrictEqual(policy);
+  });
+
   it('with a list that is shorter each time it is looked at is read once', () => {
     const digests = ['ab'.repeat(48)];
     let looks = 0;
