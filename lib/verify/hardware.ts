@@ -40,4 +40,7 @@ export function checkHardware(
   return UNKNOWN;
 }
 
-const UNKNOWN: HardwareVerification = { warnings: [], result: (facts) => ({ ok: false, ...facts }) };
+const UNKNOWN: HardwareVerification = {
+  warnings: [],
+  result: (facts) => Object.assign({}, facts, { ok: false as const }),
+};

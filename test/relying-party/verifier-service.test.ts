@@ -151,6 +151,13 @@ describe('createVerifierService', () => {
     expect((await send(createVerifierService(optionsOf()), '/v1/token', { token })).status).toBe(404);
   });
 
+  it('looks at tokens by its own clock, whatever the options of tokens say', async () => {
+    const tokens = { issuer: cvm.attestationUrl, keys: cvm.tokenKeys, now: new Date(0) };
+    const service = createVerifierService(optionsOf({ tokens, now: new Date() }));
+    const result = await resultOf(service, (await send(service, '/v1/token', { token })).body.ear);
+    expect(result.submods.cvm['ear.status']).toBe('warning');
+  });
+
   it('signs with the first key and publishes all', async () => {
     const next = ec();
     const [before, during] = [

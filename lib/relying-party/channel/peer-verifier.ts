@@ -112,11 +112,11 @@ export class PeerVerifier {
     const began = performance.now();
     const { flags, batch } = message;
     const binding = channelBinding({ flags, ...facts });
-    const evidence = await verifyProtocolEvidence(nodeContext, CHANNEL_CONTEXT, evidenceOf(message.evidence), {
-      nonce: binding,
-      ...this.#options,
-      ...(this.freshReport && { userData: freshUserData(batch, facts.challenge) }),
-    });
+    const userData = this.freshReport ? { userData: freshUserData(batch, facts.challenge) } : {};
+    // Last what is of this exchange: no demand may take its place.
+    const options = Object.assign({}, this.#options, userData, { nonce: binding });
+    const given = evidenceOf(message.evidence);
+    const evidence = await verifyProtocolEvidence(nodeContext, CHANNEL_CONTEXT, given, options);
     const attestation: ChannelAttestation = {
       role: facts.role,
       evidence,

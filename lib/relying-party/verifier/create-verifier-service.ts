@@ -222,7 +222,7 @@ class Verifier {
     const { token, audience } = parseTokenRequest(text, audiences);
     if (tokens === undefined) throw new ServiceRefusal(404, 'ERR_NOT_FOUND', 'no tokens are taken here');
     const { now } = this.#options;
-    const result = await explainToken(token, now === undefined ? tokens : { now, ...tokens });
+    const result = await explainToken(token, now === undefined ? tokens : Object.assign({}, tokens, { now }));
     const unavailable = result.checks.find(({ code }) => code === 'ERR_TOKEN_KEYS_UNAVAILABLE');
     if (unavailable !== undefined) {
       throw new ServiceRefusal(503, 'ERR_TOKEN_KEYS_UNAVAILABLE', 'the issuer’s keys cannot be had');

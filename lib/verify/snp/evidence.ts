@@ -38,8 +38,8 @@ export async function verifySnpHardware(
     warnings: snpWarnings(report),
     result: (common, ok) =>
       ok && isComplete(facts) && hasProvenClaims(common)
-        ? { ok, tee: 'snp', ...common, ...facts }
-        : { ok: false, tee: 'snp', ...common, ...facts },
+        ? { tee: 'snp', ...common, ...facts, ok }
+        : { tee: 'snp', ...common, ...facts, ok: false },
   };
 }
 

@@ -52,8 +52,8 @@ export async function verifyTdxHardware(
     warnings,
     result: (common, ok) =>
       ok && facts.tdQuote !== undefined && facts.certificates !== undefined && hasProvenClaims(common)
-        ? { ok, tee: 'tdx', ...common, ...facts, tdQuote: facts.tdQuote, certificates: facts.certificates }
-        : { ok: false, tee: 'tdx', ...common, ...facts },
+        ? { tee: 'tdx', ...common, ...facts, tdQuote: facts.tdQuote, certificates: facts.certificates, ok }
+        : { tee: 'tdx', ...common, ...facts, ok: false },
   };
 }
 
